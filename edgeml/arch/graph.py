@@ -1,0 +1,135 @@
+"""Graph: primitive layers in execution order, each knowing shape, weights and MACs when born.
+
+A graph is what an architecture means. Cost, rules, build, inheritance and the estimators only read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from edgeml.arch.layers import Add, Layer, Shape
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer at its place: `name` says the place, `inputs` are indices of earlier nodes."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    shape: Shape
+    weight_shapes: Mapping[str, tuple[int, ...]]
+    macs: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in execution order; the first is the input, the last is the output."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def input_shape(self) -> Shape:
+        """(height, width, channels) of the raw input."""
+        return self.nodes[0].shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """(1, 1, classes)."""
+        return self.nodes[-1].shape
+
+    @property
+    def by_name(self) -> dict[str, Node]:
+        """Nodes by the name of their place."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def key(self) -> str:
+        """Canonical hash: equal for isomorphic graphs, whatever their node names and order.
+
+        Labels are refined downwards (what a node computes) and upwards (who uses it), so that one layer
+        used twice differs from two equal layers with weights of their own.
+        """
+        labels = self._down(dict.fromkeys(self._terms, ""))
+        for _ in range(2):
+            labels = self._down(self._up(labels))
+        return _digest(sorted(labels.values()))[:12]
+
+    @cached_property
+    def _terms(self) -> dict[int, tuple[int, ...]]:
+        """Inputs of every node that counts; chains of additions become one sum without an order."""
+        users = [0] * len(self.nodes)
+        for node in self.nodes:
+            for source in node.inputs:
+                users[source] += 1
+        terms: dict[int, tuple[int, ...]] = {}
+        for index, node in enumerate(self.nodes):
+            inputs: list[int] = []
+            for source in node.inputs:
+                chained = isinstance(node.layer, Add) and isinstance(self.nodes[source].layer, Add)
+                inputs += terms.pop(source) if chained and users[source] == 1 else (source,)
+            terms[index] = tuple(inputs)
+        return terms
+
+    def _down(self, seed: Mapping[int, str]) -> dict[int, str]:
+        labels: dict[int, str] = {}
+        for index, sources in self._terms.items():
+            layer = self.nodes[index].layer
+            inputs = [labels[source] for source in sources]
+            if isinstance(layer, Add):
+                inputs.sort()
+            labels[index] = _digest((repr(layer), seed[index], inputs))
+        return labels
+
+    def _up(self, labels: Mapping[int, str]) -> dict[int, str]:
+        users: dict[int, list[str]] = {index: [] for index in labels}
+        result: dict[int, str] = {}
+        for index in sorted(labels, reverse=True):
+            result[index] = _digest((labels[index], sorted(users[index])))
+            for source in self._terms[index]:
+                users[source].append(result[index])
+        return result
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:24]
+
+
+class GraphBuilder:
+    """Collects nodes and gives the simplified graph: only what the output depends on."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+        self._names: set[str] = set()
+
+    def add(self, name: str, layer: Layer, *inputs: int) -> int:
+        """Append a layer reading earlier nodes; returns its index."""
+        if name in self._names:
+            raise ValueError(f"two nodes called {name!r}")
+        self._names.add(name)
+        shapes: Sequence[Shape] = [self._nodes[index].shape for index in inputs]
+        node = Node(name, layer, inputs, layer.output_shape(shapes), layer.weight_shapes(shapes), layer.macs(shapes))
+        self._nodes.append(node)
+        return len(self._nodes) - 1
+
+    def shape(self, index: int) -> Shape:
+        """Output shape of a node added before."""
+        return self._nodes[index].shape
+
+    def finish(self, output: int) -> Graph:
+        """Drop dead nodes and return the graph that ends in `output`."""
+        live = {output}
+        for index in range(output, -1, -1):
+            if index in live:
+                live.update(self._nodes[index].inputs)
+        order = sorted(live)
+        place = {old: new for new, old in enumerate(order)}
+        nodes = []
+        for old in order:
+            node = self._nodes[old]
+            inputs = tuple(place[source] for source in node.inputs)
+            nodes.append(Node(node.name, node.layer, inputs, node.shape, node.weight_shapes, node.macs))
+        return Graph(tuple(nodes))

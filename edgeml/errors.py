@@ -1,0 +1,74 @@
+"""The error tree: one class per cause a user can act on.
+
+    EdgemlError                 anything a user can act on; one sentence; exit code 2
+    +-- UnknownNameError        a target, space, strategy, op or pick that does not exist
+    +-- ConfigError             a YAML file or an option value that does not validate
+    +-- DataError               a data set that cannot be read or used
+    +-- RunError                a run directory in the wrong state (exists, missing, other layout, in use)
+    +-- InfeasibleError         limits that nothing in the search space meets
+    +-- ModelError              a model file that cannot be read, converted or run
+    +-- MissingToolError        an optional package or program that is not installed
+    +-- StorageError            no disk space, no permission, read-only folder
+
+`DisconnectedArchError` is not a user's mistake but a property of an architecture (no path from input to
+output); the search skips such points.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgemlError(Exception):
+    """Anything a user can act on: one sentence that names what, found, expected and what to do."""
+
+
+class UnknownNameError(EdgemlError):
+    """A name that is not in a known list.
+
+    Args:
+        what: kind of thing, for example "target".
+        name: what was given.
+        known: the names that exist.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {what} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+        self.name = name
+        self.known = names
+
+
+class ConfigError(EdgemlError):
+    """A YAML file or an option value that does not validate."""
+
+
+class DataError(EdgemlError):
+    """A data set that cannot be read or used."""
+
+
+class RunError(EdgemlError):
+    """A run directory in the wrong state: it exists, is missing, in use or of another layout."""
+
+
+class InfeasibleError(EdgemlError):
+    """Limits that nothing in the search space meets."""
+
+
+class ModelError(EdgemlError):
+    """A model file that cannot be read, converted or run."""
+
+
+class MissingToolError(EdgemlError):
+    """An optional package or program that is not installed; the message says how to get it."""
+
+
+class StorageError(EdgemlError):
+    """No disk space, no permission or a read-only folder."""
+
+
+class DisconnectedArchError(Exception):
+    """An architecture without a path from input to output; never shown to users as an error."""

@@ -1,0 +1,112 @@
+"""Finds a target or a search space by name: working directory, $EDGEML_PATH, package, checkout.
+
+A name is a file stem ("cpu") or a path to a YAML file ("targets/mine.yaml").
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from edgeml.errors import ConfigError, UnknownNameError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folders(kind: str) -> list[Path]:
+    """Folders that may hold `kind` ("targets" or "search_spaces"), most specific first."""
+    roots = [Path.cwd()]
+    roots += [Path(entry) for entry in os.environ.get("EDGEML_PATH", "").split(os.pathsep) if entry]
+    roots += [_PACKAGE / "builtin", _PACKAGE.parent]
+    found: list[Path] = []
+    for root in roots:
+        folder = (root / kind).resolve()
+        if folder.is_dir() and folder not in found:
+            found.append(folder)
+    return found
+
+
+def names(kind: str) -> list[str]:
+    """Names of all YAML files of `kind`, sorted."""
+    return sorted({path.stem for folder in folders(kind) for path in folder.glob("*.yaml")})
+
+
+def find(kind: str, name: str, what: str) -> Path:
+    """Path of the YAML file called `name`.
+
+    Args:
+        kind: "targets" or "search_spaces".
+        name: a stem such as "cpu" or a path ending in .yaml.
+        what: how error messages call it, for example "target".
+
+    Raises:
+        UnknownNameError: no such file; the message lists and suggests the known names.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if path.is_file():
+            return path
+        raise UnknownNameError(what, name, names(kind))
+    for folder in folders(kind):
+        path = folder / f"{name}.yaml"
+        if path.is_file() and path.parent == folder:
+            return path
+    raise UnknownNameError(what, name, names(kind))
+
+
+def load_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+    """YAML file -> (its mapping, line number of every value by its path of keys).
+
+    The line numbers let validation errors point at the line a user has to edit.
+
+    Raises:
+        ConfigError: the file is not readable UTF-8 YAML or its top level is not a mapping.
+    """
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); expected a UTF-8 YAML file.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"{where}: not valid YAML ({problem}); fix the syntax on that line.") from error
+    if not isinstance(value, dict) or root is None:
+        raise ConfigError(f"{path}: found {type(value).__name__}, expected a mapping of keys to values.")
+    lines: dict[tuple[str | int, ...], int] = {}
+    _collect_lines(root, (), lines)
+    return value, lines
+
+
+def _collect_lines(node: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
+    import yaml
+
+    lines.setdefault(path, node.start_mark.line + 1)
+    if len(path) > 20:
+        return
+    if isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            lines[(*path, str(key.value))] = key.start_mark.line + 1
+            _collect_lines(child, (*path, str(key.value)), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _collect_lines(child, (*path, index), lines)
+
+
+def validation_message(path: Path, lines: dict[tuple[str | int, ...], int], error: Any) -> str:
+    """First problem of a pydantic ValidationError as one sentence with file and line."""
+    first = error.errors()[0]
+    where = tuple(part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+    known = where
+    while known and known not in lines:
+        known = known[:-1]
+    line = lines.get(known, 1)
+    key = ".".join(str(part) for part in where) or "the file"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    found = "" if isinstance(first["input"], dict | list) else f", found {first['input']!r}"
+    return f"{path}:{line}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}."
