@@ -1,0 +1,271 @@
+"""Files in, arrays out: `load` reads any kind of source into a Dataset, split, as uint8.
+
+name or path -> KINDS -> reader -> Source -> stratified split -> Dataset
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.data import arrays, idx, images, store
+from edgeml.data.pixels import resize_all
+from edgeml.data.source import Source, Split, fingerprint, shown
+from edgeml.data.split import PARTS, absent_classes, divide, stratified_order
+from edgeml.errors import ConfigError, DataError
+
+__all__ = ["KINDS", "Dataset", "Split", "load"]
+
+ACCEPTED = (
+    "expected the name digits, a folder with one sub-folder of images per class, a .npz file or IDX files"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A classification data set in three splits; every prefix of a split is itself stratified.
+
+    Attributes:
+        name: short name for reports.
+        classes: one name per label.
+        train, val, test: the splits.
+        provenance: JSON-able: source, hashes, seed, counts, skipped files, value_scale and value_offset
+            (the raw values were uint8 * scale + offset).
+        warnings: sentences to be shown and put in the report.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    provenance: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of one image."""
+        _, height, width, channels = self.train.images.shape
+        return height, width, channels
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) of classes, value map and all three splits; where they came from does not count."""
+        scale, offset = self.provenance.get("value_scale", 1.0), self.provenance.get("value_offset", 0.0)
+        return fingerprint([self.classes, scale, offset], self._arrays().values())
+
+    def calibration(self, n: int, seed: int = 0) -> NDArray[np.uint8]:
+        """A stratified sample of training images to calibrate int8 ranges with.
+
+        Args:
+            n: how many, at least 1; all of them where there are fewer.
+            seed: decides which.
+
+        Returns:
+            (min(n, len(train)), height, width, channels), a copy.
+
+        Raises:
+            ValueError: n is below 1.
+        """
+        if n < 1:
+            raise ValueError(f"calibration needs at least one image, not {n}")
+        return self.train.images[stratified_order(self.train.labels, np.random.default_rng(seed))[:n]]
+
+    def resized(self, height: int, width: int) -> Dataset:
+        """The same data set at another resolution (px), bilinear; itself where that is its own."""
+        if (height, width) == self.input_shape[:2]:
+            return self
+        train, val, test = (
+            Split(resize_all(split.images, height, width), split.labels)
+            for split in (self.train, self.val, self.test)
+        )
+        provenance = {**self.provenance, "resized_from": list(self.input_shape[:2])}
+        return replace(self, train=train, val=val, test=test, provenance=provenance)
+
+    def save(self, folder: Path) -> None:
+        """Write .npy files and dataset.json, whole or not at all, for worker processes to `open`.
+
+        Raises:
+            StorageError: no disk space, no permission, or the folder holds something else.
+        """
+        description = {
+            "hash": self.hash,
+            "name": self.name,
+            "classes": list(self.classes),
+            "provenance": self.provenance,
+            "warnings": list(self.warnings),
+        }
+        store.write(folder, description, self._arrays())
+
+    @staticmethod
+    def open(folder: Path) -> Dataset:
+        """A folder that `save` wrote -> the Dataset, memory-mapped read-only.
+
+        Every byte is read once to verify the hash (about 1 s a GB): open once per worker.
+
+        Raises:
+            DataError: something is missing, or differs from what was saved.
+        """
+        found, mapped = store.read(folder, tuple(_array_names()))
+        try:
+            splits = {name: Split(mapped[f"{name}_images"], mapped[f"{name}_labels"]) for name in PARTS}
+            dataset = Dataset(
+                str(found["name"]),
+                tuple(found["classes"]),
+                provenance=dict(found["provenance"]),
+                warnings=tuple(found["warnings"]),
+                **splits,
+            )
+            intact = dataset.hash == found["hash"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _changed(folder) from error
+        if not intact:
+            raise _changed(folder)
+        return dataset
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        splits = (self.train, self.val, self.test)
+        arrays = (array for split in splits for array in (split.images, split.labels))
+        return dict(zip(_array_names(), arrays, strict=True))
+
+
+def _array_names() -> list[str]:
+    return [f"{part}_{what}" for part in PARTS for what in ("images", "labels")]
+
+
+def _changed(folder: Path) -> DataError:
+    return DataError(
+        f"{shown(folder)}: the saved data set was changed since it was written, expected the content that "
+        f"{store.DESCRIPTION} describes; load the source again and save it."
+    )
+
+
+def load(
+    source: str,
+    *,
+    image_size: int | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.15,
+) -> Dataset:
+    """The name or path of a data set -> Dataset.
+
+    Args:
+        source: "digits" or a path; KINDS lists what is understood.
+        image_size: side in px that all images are resized to; by default the source decides.
+        seed: decides the split and its order.
+        strict: raise on an unreadable image in place of skipping it with a warning.
+        val_fraction: share of each class for val, where the source brings no such part.
+        test_fraction: the same for test.
+
+    Raises:
+        DataError: it does not exist, cannot be read, or cannot be used.
+        ConfigError: an option is out of range.
+    """
+    _check_options(image_size, seed, val_fraction, test_fraction)
+    try:
+        found = _read(source, image_size, strict)
+    except OSError as error:
+        where = shown(error.filename) if isinstance(error.filename, str) else shown(source)
+        raise DataError(
+            f"{where}: cannot be read ({error.strerror or type(error).__name__}), {ACCEPTED}; "
+            "check the path and its permissions."
+        ) from error
+    dataset = _split(found, seed, {"val": val_fraction, "test": test_fraction})
+    return dataset if image_size is None else dataset.resized(image_size, image_size)
+
+
+def _check_options(image_size: int | None, seed: int, val_fraction: float, test_fraction: float) -> None:
+    if image_size is not None and not 4 <= image_size <= 1024:
+        raise ConfigError(f"image size is {image_size}, expected 4 to 1024 px; choose one in that range.")
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}, expected 0 or more; choose another.")
+    if not (val_fraction > 0 and test_fraction > 0 and val_fraction + test_fraction < 1):
+        raise ConfigError(
+            f"the val fraction is {val_fraction:g} and the test fraction {test_fraction:g}, expected both "
+            "above 0 and less than 1 together; choose others."
+        )
+
+
+def _read(source: str, image_size: int | None, strict: bool) -> Source:
+    path = Path(source)
+    for kind in KINDS.values():
+        if kind.matches(source, path):
+            return kind.read(path, image_size, strict)
+    if not source.strip() or not path.exists():
+        raise DataError(
+            f"{shown(source) or 'the empty name'}: does not exist, {ACCEPTED}; check the spelling."
+        )
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVES:
+        raise DataError(f"{shown(source)}: found a packed {suffix} archive, {ACCEPTED}; unpack it first.")
+    raise DataError(
+        f"{shown(source)}: found a file of an unsupported kind, {ACCEPTED}; convert it to one of them."
+    )
+
+
+def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
+    chosen = divide(found.parts, found.classes, fractions, seed, found.path)
+    splits = {name: found.parts[origin].take(indices) for name, (origin, indices) in chosen.items()}
+    content = [array for part in found.parts.values() for array in (part.images, part.labels)]
+    origins = {name: origin for name, (origin, _) in chosen.items()}
+    provenance: dict[str, Any] = {
+        "source": found.path,
+        "kind": found.kind,
+        "content_hash": fingerprint(sorted(found.parts), content),
+        "split_hash": fingerprint([seed, origins], [indices for _, indices in chosen.values()]),
+        "seed": seed,
+        "split_from": origins,
+        "fractions": {name: fraction for name, fraction in fractions.items() if origins[name] == "train"},
+        "counts": {name: len(split) for name, split in splits.items()},
+        "skipped": {"count": len(found.skipped), "first": list(found.skipped[:5])},
+        "ignored_files": found.ignored,
+        "value_scale": found.value_scale,
+        "value_offset": found.value_offset,
+    }
+    warnings = (*found.warnings, *absent_classes(found.parts, found.classes))
+    return Dataset(found.name, found.classes, provenance=provenance, warnings=warnings, **splits)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of source: when it is one, how it is read, and how it is described."""
+
+    says: str
+    matches: Callable[[str, Path], bool]
+    read: Callable[[Path, int | None, bool], Source]
+
+
+ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
+
+# The first that matches reads the source.
+KINDS = {
+    "digits": Kind(
+        "scikit-learn's digits, 8 x 8 x 1", lambda name, path: name == "digits", arrays.read_digits
+    ),
+    "idx": Kind(
+        "a folder of IDX files (train-images-idx3-ubyte[.gz], ...), or one of them",
+        lambda name, path: (
+            bool(name)
+            and (idx.holds_idx(path) if path.is_dir() else path.is_file() and idx.is_idx_name(path.name))
+        ),
+        idx.read_idx,
+    ),
+    "npz": Kind(
+        "a .npz file with x_train, y_train and optionally x_test, y_test, x_val, y_val, class_names; or x, y",
+        lambda name, path: path.suffix.lower() == ".npz" and path.is_file(),
+        arrays.read_npz,
+    ),
+    "folder": Kind(
+        "a folder with one sub-folder of images per class, or with such folders in train, val and test",
+        lambda name, path: bool(name.strip()) and path.is_dir(),
+        images.read_folder,
+    ),
+}

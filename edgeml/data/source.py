@@ -1,0 +1,117 @@
+"""What every reader returns, and how names from the file system are shown.
+
+source string -> reader -> Source (whole parts, uint8, labels 0..k-1) -> split -> Dataset
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of a data set; both arrays are read-only, as they are when memory-mapped.
+
+    Attributes:
+        images: (n, height, width, channels), uint8.
+        labels: (n,), int64, each in 0..classes-1.
+
+    Raises:
+        ValueError: the arrays are not of that type or shape (a mistake of the caller, not of a user).
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        images, labels = self.images.view(), self.labels.view()
+        if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.ndim != 1:
+            raise ValueError(f"a split of {images.dtype} {images.shape} and {labels.dtype} {labels.shape}")
+        if len(images) != len(labels):
+            raise ValueError(f"a split of {len(images)} images and {len(labels)} labels")
+        images.setflags(write=False)
+        labels.setflags(write=False)
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "labels", labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.int64]) -> Split:
+        """The samples at `indices`, copied, in that order."""
+        return Split(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a reader found, before anything is split.
+
+    Attributes:
+        name: short name for reports.
+        kind: key of `dataset.KINDS`.
+        path: where it came from, fit to be shown.
+        classes: one name per label.
+        parts: "train", and "val" and "test" where the source brings its own.
+        value_scale, value_offset: the values in the source were uint8 * scale + offset.
+        skipped: names of images that could not be read.
+        ignored: number of files that are no images.
+        warnings: sentences for the user.
+    """
+
+    name: str
+    kind: str
+    path: str
+    classes: tuple[str, ...]
+    parts: Mapping[str, Split]
+    value_scale: float = 1.0
+    value_offset: float = 0.0
+    skipped: tuple[str, ...] = ()
+    ignored: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def readable(name: str | Path) -> str:
+    r"""A file name as text that every encoder takes: bytes that are not UTF-8 become \xNN.
+
+    Not U+FFFD, which would give two different class folders the same name.
+    """
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def shown(name: str | Path) -> str:
+    """A name on one line of a message: as `readable`, control characters escaped as well."""
+    try:
+        text = readable(name)
+    except UnicodeEncodeError:  # a str with surrogates that no file system made
+        text = str(name).encode("utf-8", errors="backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def some(names: Iterable[str], limit: int = 5) -> str:
+    """The first few names, quoted, for a message."""
+    listed = list(names)
+    text = ", ".join(f"'{shown(name)}'" for name in listed[:limit])
+    return text + (f" and {len(listed) - limit} more" if len(listed) > limit else "")
+
+
+def as_bytes(array: NDArray[Any]) -> memoryview:
+    """The bytes of an array in C order, without a copy where they are so in memory."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def fingerprint(header: Any, arrays: Iterable[NDArray[Any]]) -> str:
+    """SHA-256 of a JSON-able header and of the type, shape and bytes of each array, as hex."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(as_bytes(array))
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""Labels -> which sample goes to train, val and test: stratified, shuffled, decided by the seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.data.source import Split, some
+from edgeml.errors import DataError
+
+Indices = NDArray[np.int64]
+PARTS = ("train", "val", "test")
+
+
+def stratified_order(labels: NDArray[np.int64], rng: np.random.Generator) -> Indices:
+    """A random order of which every prefix is stratified.
+
+    The j-th sample of a class of m comes at j / m, so the first n samples hold each class in proportion,
+    and every class as soon as n reaches the number of classes. Taking the head of a split is a fair subset.
+
+    Args:
+        labels: (n,) class of each sample, 0..k-1.
+        rng: only `random` is drawn from it: NumPy keeps that stream, shuffling may change (NEP 19).
+
+    Returns:
+        (n,) positions into `labels`.
+    """
+    by_class, counts, jitter = _shuffled_by_class(labels, rng)
+    sorted_labels = labels[by_class]
+    rank = np.arange(len(labels)) - (np.cumsum(counts) - counts)[sorted_labels]
+    order: Indices = by_class[np.lexsort((jitter[by_class], rank / counts[sorted_labels]))]
+    return order
+
+
+def _shuffled_by_class(
+    labels: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    jitter = rng.random(len(labels))
+    return np.lexsort((jitter, labels)), np.bincount(labels), jitter
+
+
+def divide(
+    parts: Mapping[str, Split], classes: Sequence[str], fractions: Mapping[str, float], seed: int, where: str
+) -> dict[str, tuple[str, Indices]]:
+    """Parts of a source -> for each split, the part it comes from and the positions in it.
+
+    A part the source brings is used whole; one that is missing is taken from "train".
+
+    Args:
+        parts: "train" and any of "val" and "test".
+        classes: the class names.
+        fractions: share of each class to take for "val" and "test" where missing.
+        seed: decides the assignment and the order.
+        where: shown path, for messages.
+
+    Raises:
+        DataError: fewer than two classes, too few samples of a class, or an empty or alien given part.
+    """
+    missing = [name for name in ("val", "test") if name not in parts]
+    _check(parts, classes, 1 + len(missing), where)
+    rng = np.random.default_rng(seed)
+    labels = parts["train"].labels
+    taken = _assign(labels, {name: fractions[name] for name in missing}, rng)
+    result: dict[str, tuple[str, Indices]] = {}
+    for name in PARTS:
+        origin = name if name in parts else "train"
+        members = taken[name] if name in taken else np.arange(len(parts[origin]))
+        result[name] = (origin, members[stratified_order(parts[origin].labels[members], rng)])
+    return result
+
+
+def _assign(
+    labels: NDArray[np.int64], fractions: Mapping[str, float], rng: np.random.Generator
+) -> dict[str, Indices]:
+    by_class, counts, _ = _shuffled_by_class(labels, rng)
+    found: dict[str, list[Indices]] = {name: [] for name in ("train", *fractions)}
+    for members in np.split(by_class, np.cumsum(counts)[:-1]):
+        start = 0
+        for name, size in _sizes(len(members), fractions).items():
+            found[name].append(members[start : start + size])
+            start += size
+        found["train"].append(members[start:])
+    return {name: np.concatenate(chunks) for name, chunks in found.items()}
+
+
+def _sizes(count: int, fractions: Mapping[str, float]) -> dict[str, int]:
+    """Samples of one class for each split besides train: at least one each, and one left for train."""
+    sizes = {name: max(1, round(count * fraction)) for name, fraction in fractions.items()}
+    while sum(sizes.values()) >= count:
+        sizes[max(sizes, key=lambda name: sizes[name])] -= 1
+    return sizes
+
+
+def _check(parts: Mapping[str, Split], classes: Sequence[str], needed: int, where: str) -> None:
+    if len(classes) < 2:
+        raise DataError(
+            f"{where}: found one class only ({some(classes)}), expected at least 2; "
+            "add samples of another class."
+        )
+    for name, part in parts.items():
+        if len(part) == 0:
+            raise DataError(f"{where}: the {name} part is empty, expected samples; fill it or leave it out.")
+    counts = np.bincount(parts["train"].labels, minlength=len(classes))
+    if counts.min() < needed:
+        few = [f"{name}: {count}" for name, count in zip(classes, counts, strict=True) if count < needed]
+        raise DataError(
+            f"{where}: too few samples of class {some(few)} to split, expected at least {needed} of "
+            "each class; add samples or remove the class."
+        )
+
+
+def absent_classes(parts: Mapping[str, Split], classes: Sequence[str]) -> list[str]:
+    """Warning sentences for classes that a given val or test part lacks."""
+    sentences = []
+    for name in ("val", "test"):
+        if name in parts:
+            counts = np.bincount(parts[name].labels, minlength=len(classes))
+            absent = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+            if absent:
+                sentences.append(f"the given {name} part has no sample of {some(absent)}.")
+    return sentences
