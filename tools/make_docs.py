@@ -46,12 +46,12 @@ def cli_page() -> str:
         parts.append(f"```\n{context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```")
         if isinstance(command, click.Group):
             children = ((name, command.get_command(context, name)) for name in command.list_commands(context))
-            rows = [
+            commands = [
                 (f"`{name}`", child.get_short_help_str(200))
                 for name, child in children
                 if child and not child.hidden
             ]
-            parts.append(_table(("command", "does"), rows))
+            parts.append(_table(("command", "does"), commands))
         rows = [_option_row(option, context) for option in command.get_params(context) if _is_shown(option)]
         parts.append(_table(("option", "default", "meaning"), rows))
     return _join(parts)
@@ -128,7 +128,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _prose(text: str | None) -> str:
-    """Help text -> Markdown: click's \\b paragraphs become code, what follows a form feed is left out."""
+    r"""Help text -> Markdown: click's \b paragraphs become code, what follows a form feed is left out."""
     blocks = inspect.cleandoc((text or "").split("\f", maxsplit=1)[0]).split("\n\n")
     return "\n\n".join(f"```\n{block[2:]}\n```" if block.startswith("\b\n") else block for block in blocks)
 
