@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from edgeml import resources
 from edgeml.errors import ConfigError, UnknownNameError
 
+ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("targets", "search_spaces")
 
 
@@ -78,8 +80,30 @@ def test_the_checkout_is_found_from_anywhere(kind: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    checkout = Path(__file__).resolve().parent.parent / kind
+    checkout = ROOT / kind
     assert done.stdout.split() == sorted(path.stem for path in checkout.glob("*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (ROOT / "README.md").is_file(), reason="README.md, which the wheel needs, is not written yet"
+)
+def test_the_wheel_holds_every_yaml_file(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    packed = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    files = [path.relative_to(ROOT) for kind in KINDS for path in (ROOT / kind).glob("*.yaml")]
+    assert {f"edgeml/builtin/{path}" for path in files} <= packed
+    assert not (ROOT / "edgeml" / "builtin").exists()
 
 
 def read(tmp_path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
