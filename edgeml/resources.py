@@ -101,7 +101,9 @@ def _collect_lines(node: Any, path: tuple[str | int, ...], lines: dict[tuple[str
 def validation_message(path: Path, lines: dict[tuple[str | int, ...], int], error: Any) -> str:
     """First problem of a pydantic ValidationError as one sentence with file and line."""
     first = error.errors()[0]
-    where = tuple(part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+    where = tuple(
+        part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-"))
+    )
     known = where
     while known and known not in lines:
         known = known[:-1]

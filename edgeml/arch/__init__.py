@@ -1,0 +1,1 @@
+"""What a network is: cells, architectures, graphs, spaces, costs. Imports no framework."""

@@ -175,7 +175,9 @@ def lower(arch: Arch) -> Graph:
         stride = stage.stride
         if stage.reduction is not None:
             place = f"stage{s}/reduce"
-            current = _lower_cell(build, place, stage.reduction, current, stage.channels, stride, arch.activation)
+            current = _lower_cell(
+                build, place, stage.reduction, current, stage.channels, stride, arch.activation
+            )
             stride = 1
         for c in range(stage.repeat):
             place = f"stage{s}/cell{c}"
@@ -200,7 +202,9 @@ def _lower_cell(
             if before is None:
                 continue
             op_stride = stride if edge.source == 0 else 1
-            term = OPS[edge.op](build, f"{place}/node{index}/edge{e}", before, channels, op_stride, activation)
+            term = OPS[edge.op](
+                build, f"{place}/node{index}/edge{e}", before, channels, op_stride, activation
+            )
             if term is not None:
                 used.add(edge.source)
                 terms.append(term)

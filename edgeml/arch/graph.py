@@ -111,7 +111,9 @@ class GraphBuilder:
             raise ValueError(f"two nodes called {name!r}")
         self._names.add(name)
         shapes: Sequence[Shape] = [self._nodes[index].shape for index in inputs]
-        node = Node(name, layer, inputs, layer.output_shape(shapes), layer.weight_shapes(shapes), layer.macs(shapes))
+        node = Node(
+            name, layer, inputs, layer.output_shape(shapes), layer.weight_shapes(shapes), layer.macs(shapes)
+        )
         self._nodes.append(node)
         return len(self._nodes) - 1
 

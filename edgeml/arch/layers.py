@@ -20,7 +20,7 @@ def _halve(size: int, stride: int) -> int:
 
 
 def _norm_weights(channels: int) -> WeightShapes:
-    return {name: (channels,) for name in ("gamma", "beta", "mean", "variance")}
+    return dict.fromkeys(("gamma", "beta", "mean", "variance"), (channels,))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Trained weights -> artifact bytes -> files."""

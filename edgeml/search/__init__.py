@@ -1,0 +1,1 @@
+"""Ask, evaluate, tell: the study, its archive and its run directory."""

@@ -1,0 +1,1 @@
+"""Graph -> trained weights: build, inherit, fit."""

@@ -1,0 +1,1 @@
+"""Meters: each measures models on one kind of device."""

@@ -1,0 +1,373 @@
+"""The Python interface: `run = edgeml.search(data=..., target=...)`, `run.front`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time as clock
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeml.errors import ConfigError, ModelError, RunError
+
+if TYPE_CHECKING:
+    from edgeml.arch.space import Space
+    from edgeml.data.dataset import Dataset
+    from edgeml.search.progress import Listener
+    from edgeml.search.settings import Settings
+    from edgeml.search.study import Study
+    from edgeml.target.measurement import Measurement
+    from edgeml.target.profile import Target
+
+VERSIONED = ("edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "numpy", "onnx", "onnxruntime")
+
+MEASURE_LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted search.
+
+    Attributes:
+        path: the run directory.
+        status: "finished" or "interrupted".
+    """
+
+    path: Path
+    status: str
+
+    @property
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """What `edgeml leaderboard --json` prints."""
+        from edgeml.report.leaderboard import rows
+        from edgeml.report.run_files import open_run
+
+        return rows(open_run(self.path))
+
+    @property
+    def front(self) -> list[dict[str, Any]]:
+        """Leaderboard rows of the Pareto front, most accurate first."""
+        return [row for row in self.leaderboard if row["pareto"]]
+
+    def report(self) -> Path:
+        """Write report.html and return its path."""
+        from edgeml.report.page import write_report
+
+        return write_report(self.path)
+
+    def export(
+        self, pick: str = "knee", formats: Iterable[str] = ("tflite", "onnx"), out: Path | None = None
+    ) -> Path:
+        """Write a candidate's files and return their folder."""
+        return export(self.path, pick, tuple(formats), out)[0].parent
+
+
+def export(
+    run: Path, pick: str = "knee", formats: tuple[str, ...] = ("tflite", "onnx"), out: Path | None = None
+) -> list[Path]:
+    """Write one candidate's files; the work of `edgeml export`.
+
+    Args:
+        run: run directory.
+        pick: "knee", "accuracy", "latency", "size" or a candidate's key (or its unambiguous beginning).
+        formats: names in edgeml.deploy.export.FORMATS.
+        out: folder; RUN/export/KEY when None.
+
+    Raises:
+        EdgemlError: no such run, candidate or format, or a folder that cannot be used.
+    """
+    from edgeml.deploy.export import export_files
+    from edgeml.report.pick import pick_key
+    from edgeml.report.run_files import open_run
+    from edgeml.search.run_dir import read_json, storage_errors
+
+    files = open_run(run)
+    key = pick_key(files, pick)
+    folder = run / "candidates" / key
+    target = out or run / "export" / key
+    with storage_errors(target):
+        return export_files(
+            folder, target, formats, dict(files.run["dataset"]), read_json(folder / "candidate.json")
+        )
+
+
+def measure(model: Path, target: str = "cpu") -> dict[str, Measurement]:
+    """Measure a .tflite file on a target, in a child process; the work of `edgeml measure`.
+
+    Raises:
+        EdgemlError: not a model, one that crashes the runtime, or no such target.
+    """
+    from edgeml.deploy.runtime import read_file
+    from edgeml.search.executor import BrokenProcessPool, Workers
+    from edgeml.target.measure import measure as measure_model
+    from edgeml.target.profile import load_target
+
+    profile, content = load_target(target), read_file(model)
+    workers = Workers(Path(os.devnull))
+    try:
+        return workers.submit(measure_model, content, None, profile).result(MEASURE_LIMIT_S)
+    except BrokenProcessPool as error:
+        raise ModelError(f"{model}: the runtime crashed on this model; it cannot be measured.") from error
+    except TimeoutError as error:
+        raise ModelError(
+            f"{model}: not measured within {MEASURE_LIMIT_S} s; the model is too slow or hangs."
+        ) from error
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    finally:
+        workers.kill()
+
+
+def search(
+    data: str | Path | None = None,
+    target: str = "cpu",
+    *,
+    space: str | None = None,
+    strategy: str | None = None,
+    trials: int | None = None,
+    time_s: float = 0.0,
+    limits: Mapping[str, float] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    epochs: float | None = None,
+    inherit: bool = True,
+    image_size: int | None = None,
+    strict: bool = False,
+    listener: Listener | None = None,
+) -> Run:
+    """Search architectures for a data set and a device; the work of `edgeml search`.
+
+    Args:
+        data: "digits", a folder of class folders, a .npz file or IDX files. May be left out with `resume`.
+        target: name or path of a target profile.
+        space: search space; the target's own when None.
+        strategy: "random" or "evolution" (default).
+        trials: how many architectures to train (default 30).
+        time_s: seconds for the search; 0 for no limit.
+        limits: by metric, for example {"size_bytes": 100_000}.
+        out: run directory; a new one under runs/ when None.
+        resume: go on with the run in `out`.
+        seed: of everything random.
+        epochs: of full training; the data set's size decides when None.
+        inherit: start children from trained relatives.
+        image_size: side in pixels for folders of images.
+        strict: unreadable images are fatal.
+        listener: told about progress.
+
+    Returns:
+        The run; its `front` holds the Pareto-optimal models.
+
+    Raises:
+        EdgemlError: bad input, limits that nothing meets, a run directory that cannot be used.
+    """
+    from edgeml.search.run_dir import RunDir
+    from edgeml.search.settings import DEFAULT_STRATEGY, DEFAULT_TRIALS, Settings
+    from edgeml.target.profile import load_target
+
+    if trials is not None and trials < 1:
+        raise ConfigError(f"--trials {trials}: expected at least 1.")
+    old: dict[str, Any] = {}
+    if resume:
+        run_dir = RunDir(_path_to_resume(out))
+        old = run_dir.open()["settings"]
+        data = data or old["data"]
+    if data is None:
+        raise ConfigError(
+            "--data is missing; give digits, a folder of class folders, a .npz file or IDX files."
+        )
+    profile = load_target(old.get("target", target) if resume and target == "cpu" else target)
+    wanted = dict(profile.limit_values())
+    for name, value in (limits or {}).items():
+        wanted[name] = min(value, wanted.get(name, value))
+    settings = Settings(
+        data=str(data),
+        target=str(old.get("target", target) if resume and target == "cpu" else target),
+        space=space or old.get("space") or profile.space,
+        strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
+        trials=trials or int(old.get("trials", DEFAULT_TRIALS)),
+        time_s=time_s or float(old.get("time_s", 0.0) if trials is None else 0.0),
+        seed=seed or int(old.get("seed", 0)),
+        limits=wanted if limits or not old else old["limits"],
+        epochs=epochs if epochs is not None else old.get("epochs"),
+        inherit=inherit and bool(old.get("inherit", True)),
+        image_size=image_size or old.get("image_size"),
+        strict=strict,
+    )
+    if not resume:
+        run_dir = RunDir(Path(out) if out else _new_path(settings))
+    with run_dir.locked():
+        return _search(run_dir, settings, profile, resume, listener)
+
+
+def _search(run_dir: Any, settings: Settings, target: Target, resume: bool, listener: Listener | None) -> Run:
+    from edgeml.arch.space import Task
+    from edgeml.arch.space_file import load_space
+    from edgeml.data.dataset import load
+    from edgeml.search.evaluate import Job, evaluate, finish
+    from edgeml.search.executor import Workers, warm_up
+    from edgeml.search.progress import Silent
+    from edgeml.search.run_dir import read_json, write_json
+    from edgeml.search.settings import check_same
+    from edgeml.search.strategy import STRATEGIES
+    from edgeml.search.study import Study
+    from edgeml.train.fidelity import full_fidelity
+
+    began = clock.monotonic()
+    space = load_space(settings.space)
+    if settings.strategy not in STRATEGIES:
+        from edgeml.errors import UnknownNameError
+
+        raise UnknownNameError("strategy", settings.strategy, STRATEGIES)
+    if resume:
+        check_same(run_dir.open()["settings"], settings)
+    else:
+        run_dir.create()
+    workers = Workers(run_dir.log)
+    try:
+        workers.submit(warm_up)
+        data = load(settings.data, image_size=settings.image_size, seed=settings.seed, strict=settings.strict)
+        task = Task(data.input_shape, len(data.classes))
+        job = Job(str(run_dir.path.resolve()), target, settings.limits, settings.inherit)
+        fidelity = full_fidelity(len(data.train), settings.epochs)
+        study = Study(
+            run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent()
+        )
+        study.proposer.check_feasible(settings.seed)
+        if resume:
+            _check_unchanged(run_dir, data, space)
+            state = run_dir.path / "state.json"
+            study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
+        else:
+            data.save(run_dir.data)
+            write_json(run_dir.path / "run.json", _describe(settings, target, space, data))
+        study.seconds["data"] += clock.monotonic() - began
+        study.search()
+        if study.progress.interrupted:
+            workers.kill()
+        _finish(study, workers, finish)
+    except BaseException:
+        workers.kill()
+        raise
+    workers.kill()
+    run = Run(run_dir.path, "interrupted" if study.progress.interrupted else "finished")
+    with study.clock("report"):
+        if study.archive.front():
+            run.report()
+    study.save(run.status)
+    return run
+
+
+def _finish(study: Study, workers: Any, finish: Any) -> None:
+    """Final figures of the front, from the artifacts and the untouched test split."""
+    front = study.archive.front()
+    if not front:
+        study.save("interrupted" if study.progress.interrupted else "finished")
+        return
+    with study.clock("final"):
+        figures = workers.submit(finish, study.job, [candidate.key for candidate in front]).result()
+    for candidate in front:
+        own = figures[candidate.key]
+        metrics = dict(candidate.metrics)
+        if "latency_ms" in own:
+            metrics["latency_ms"] = own["latency_ms"]
+        done = replace(candidate, test_accuracy=own["test_accuracy"], metrics=metrics)
+        study.run.update(done)
+        study.archive.keep(done)
+    study.save("interrupted" if study.progress.interrupted else "finished")
+
+
+def _check_unchanged(run_dir: Any, data: Dataset, space: Space) -> None:
+    from edgeml.search.run_dir import read_json
+
+    run = read_json(run_dir.path / "run.json")
+    if run["dataset"]["hash"] != data.hash:
+        raise RunError(
+            f"--resume: the data in {data.provenance.get('source', data.name)} has changed since {run_dir.path} was "
+            "started (other hash); restore it or start a new run with another --out."
+        )
+    if run["space"] != _space_dict(space):
+        raise RunError(
+            f"--resume: search space {space.name} has changed since {run_dir.path} was started; "
+            "restore it or start a new run with another --out."
+        )
+
+
+def _space_dict(space: Space) -> dict[str, Any]:
+    return {
+        "name": space.name,
+        "size": str(space.size),
+        "decisions": {decision.name: list(decision.choices) for decision in space.decisions},
+    }
+
+
+def _describe(settings: Settings, target: Target, space: Space, data: Dataset) -> dict[str, Any]:
+    """What run.json holds."""
+    from edgeml.search.run_dir import LAYOUT
+
+    parts = {"train": data.train, "val": data.val, "test": data.test}
+    return {
+        "layout": LAYOUT,
+        "edgeml": version("edgeml"),
+        "created": clock.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "settings": {
+            **settings.to_dict(),
+            "data": str(Path(settings.data).resolve()) if Path(settings.data).exists() else settings.data,
+        },
+        "objectives": [
+            {"name": "accuracy", "direction": "maximize"},
+            *({"name": name, "direction": "minimize"} for name in target.objectives),
+        ],
+        "dataset": {
+            "name": data.name,
+            "classes": list(data.classes),
+            "input_shape": list(data.input_shape),
+            "counts": {name: len(part) for name, part in parts.items()},
+            "hash": data.hash,
+            "split_hash": data.provenance.get("split_hash"),
+            "provenance": data.provenance,
+            "warnings": list(data.warnings),
+        },
+        "space": _space_dict(space),
+        "target": target.model_dump(),
+        "versions": _versions(),
+        "host": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _new_path(settings: Settings) -> Path:
+    stem = f"{Path(settings.data).stem or 'data'}-{Path(settings.target).stem}"
+    number = 1
+    while (Path("runs") / f"{stem}-{number:03d}").exists():
+        number += 1
+    return Path("runs") / f"{stem}-{number:03d}"
+
+
+def _path_to_resume(out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    runs = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    if not runs:
+        raise RunError("--resume: there is no run under runs/; name the run directory with --out.")
+    return runs[-1].parent

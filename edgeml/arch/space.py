@@ -1,0 +1,70 @@
+"""Space: a list of named decisions and a function that turns choices into an Arch.
+
+Every decision is always made, also where it has no effect (the kernel of a cell that is not there); the
+canonical key makes such points one candidate. So every Optuna sampler sees one flat, fixed space.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from edgeml.arch.cell import Arch
+from edgeml.arch.layers import Shape
+
+Choice = str | int | float
+Choices = Mapping[str, Choice]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision and what may be chosen, in a sensible order (small before large)."""
+
+    name: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the network has to take and give: raw input shape (h, w, c) and number of classes."""
+
+    input_shape: Shape
+    classes: int
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space.
+
+    Attributes:
+        name: file stem.
+        description: one sentence for users.
+        decisions: in a fixed order, each with at least two choices.
+        decode: choices and task -> Arch. Complete choices always decode.
+        source: path of the YAML file.
+    """
+
+    name: str
+    description: str
+    decisions: tuple[Decision, ...]
+    decode: Callable[[Choices, Task], Arch]
+    source: str = ""
+
+    @property
+    def size(self) -> int:
+        """Number of points (choices), before isomorphic ones are merged."""
+        return prod(len(decision.choices) for decision in self.decisions)
+
+    def sample(self, rng: random.Random) -> dict[str, Choice]:
+        """A uniformly random point."""
+        return {decision.name: rng.choice(decision.choices) for decision in self.decisions}
+
+    def mutate(self, choices: Choices, rng: random.Random, edits: int = 1) -> dict[str, Choice]:
+        """A copy of `choices` with `edits` decisions changed to another choice."""
+        child = dict(choices)
+        for decision in rng.sample(self.decisions, min(edits, len(self.decisions))):
+            others = [choice for choice in decision.choices if choice != child[decision.name]]
+            child[decision.name] = rng.choice(others)
+        return child

@@ -1,0 +1,42 @@
+"""`--pick` -> the key of a candidate."""
+
+from __future__ import annotations
+
+from edgeml.errors import RunError, UnknownNameError
+from edgeml.report.run_files import CandidateFile, RunFiles
+
+WORDS = ("knee", "accuracy", "latency", "size")
+
+
+def pick_key(run: RunFiles, pick: str) -> str:
+    """Key of the knee, the most accurate, fastest or smallest of the front, or of the candidate named.
+
+    Raises:
+        RunError: the run has no finished candidate, or nothing has the figure asked for.
+        UnknownNameError: no such word or key.
+    """
+    if not run.front_candidates:
+        raise RunError(f"{run.path} has no finished candidate yet; go on with `edgeml search --resume`.")
+    if pick == "knee":
+        return run.knee or run.front_candidates[0].key
+    if pick == "accuracy":
+        return max(run.front_candidates, key=lambda c: c.accuracy or 0.0).key
+    if pick == "latency":
+        return _lowest(run, "latency_ms")
+    if pick == "size":
+        return _lowest(run, "size_bytes")
+    keys = [candidate.key for candidate in run.candidates if candidate.key.startswith(pick)]
+    if len(keys) != 1 or len(pick) < 4:
+        known = [*WORDS, *(candidate.key for candidate in run.front_candidates)]
+        raise UnknownNameError("pick", pick, known)
+    return keys[0]
+
+
+def _lowest(run: RunFiles, metric: str) -> str:
+    def value(candidate: CandidateFile) -> float:
+        return candidate.figures[metric].value
+
+    rows = [candidate for candidate in run.front_candidates if metric in candidate.figures]
+    if not rows:
+        raise RunError(f"{run.path} has no {metric} figures; its target measures none. Pick knee or size.")
+    return min(rows, key=value).key

@@ -1,0 +1,81 @@
+"""Candidate: an evaluated architecture with everything needed to trust and to rebuild it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from edgeml.errors import RunError
+
+Status = Literal["complete", "infeasible", "failed"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of the archive; `candidates/KEY/candidate.json` holds exactly these fields.
+
+    Attributes:
+        key: canonical key of the architecture.
+        number: trial number in the run.
+        status: complete, infeasible (breaks a limit) or failed; `reason` says why.
+        choices: decisions of the space.
+        arch: Arch.to_dict().
+        accuracy: of the int8 artifact on the validation split, 0..1.
+        accuracy_float: of the float model on the validation split, 0..1.
+        test_accuracy: of the artifact on the test split {value, low, high, n}; front of a finished run only.
+        metrics: Measurement dicts by metric.
+        fidelity: epochs and samples as trained.
+        parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
+        seed: of weights, order of samples and augmentation.
+        artifact: file, bytes and SHA-256 of the model.
+        history: loss and accuracy per epoch.
+        time_s: seconds by stage.
+        finished_at_s: seconds of search when it was done.
+    """
+
+    key: str
+    number: int
+    status: Status
+    choices: dict[str, Any]
+    arch: dict[str, Any]
+    seed: int
+    reason: str | None = None
+    accuracy: float | None = None
+    accuracy_float: float | None = None
+    test_accuracy: dict[str, float] | None = None
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fidelity: dict[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+    inherited_fraction: float | None = None
+    artifact: dict[str, Any] | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    time_s: dict[str, float] = field(default_factory=dict)
+    finished_at_s: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(value: dict[str, Any], where: str) -> Candidate:
+        """Inverse of `to_dict`.
+
+        Raises:
+            RunError: fields are missing; the message names `where`.
+        """
+        known = {f.name for f in fields(Candidate)}
+        try:
+            return Candidate(**{name: value[name] for name in known if name in value})
+        except TypeError as error:
+            raise RunError(
+                f"{where}: not a candidate of this edgeml ({error}); delete the folder."
+            ) from error
+
+    def point(self, objectives: list[str]) -> tuple[float, ...] | None:
+        """(1 - accuracy, cost, ...) to be minimised, or None where something was not measured."""
+        if self.status != "complete" or self.accuracy is None:
+            return None
+        try:
+            return (1 - self.accuracy, *(float(self.metrics[name]["value"]) for name in objectives))
+        except KeyError:
+            return None

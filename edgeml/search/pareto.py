@@ -1,0 +1,96 @@
+"""Pareto front, hypervolume, knee and crowding over points to be minimised. Plain Python, exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Point = Sequence[float]
+
+
+def dominates(a: Point, b: Point) -> bool:
+    """Whether `a` is nowhere worse than `b` and somewhere better (minimisation)."""
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def front(points: Sequence[Point]) -> list[int]:
+    """Indices of the non-dominated points, in order; of equal points the first."""
+    order = sorted(range(len(points)), key=lambda i: (tuple(points[i]), i))
+    kept: list[int] = []
+    for index in order:
+        point = points[index]
+        if not any(all(a <= b for a, b in zip(points[k], point, strict=True)) for k in kept):
+            kept.append(index)
+    return sorted(kept)
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """Volume dominated by `points` and bounded by `reference` (both minimised).
+
+    Slices along the last axis (Fonseca et al. 2006); exact for any number of objectives.
+    """
+    inside = [tuple(p) for p in points if all(a < b for a, b in zip(p, reference, strict=True))]
+    return _volume([inside[i] for i in front(inside)], tuple(reference))
+
+
+def _volume(points: list[tuple[float, ...]], reference: tuple[float, ...]) -> float:
+    if not points:
+        return 0.0
+    if len(reference) == 1:
+        return reference[0] - min(p[0] for p in points)
+    if len(reference) == 2:
+        total, level = 0.0, reference[1]
+        for x, y in sorted(points):
+            if y < level:
+                total += (reference[0] - x) * (level - y)
+                level = y
+        return total
+    total = 0.0
+    ordered = sorted(points, key=lambda p: p[-1])
+    for index, point in enumerate(ordered):
+        upper = ordered[index + 1][-1] if index + 1 < len(ordered) else reference[-1]
+        if upper > point[-1]:
+            below = [p[:-1] for p in ordered[: index + 1]]
+            total += _volume([below[i] for i in front(below)], reference[:-1]) * (upper - point[-1])
+    return total
+
+
+def reference_point(points: Sequence[Point], chance_error: float) -> tuple[float, ...]:
+    """Reference of a run: the error of guessing, and 1.1 times the worst value of every cost."""
+    if not points:
+        return (chance_error,)
+    costs = [1.1 * max(p[i] for p in points) for i in range(1, len(points[0]))]
+    return (chance_error, *costs)
+
+
+def knee(points: Sequence[Point]) -> int | None:
+    """Index of the front point closest to the ideal corner; errors linear, costs in decades.
+
+    Every axis is scaled to the front's own extent. With two points or fewer, the most accurate (the first
+    axis is the error).
+    """
+    if not points:
+        return None
+    members = front(points)
+    if len(members) <= 2:
+        return min(members, key=lambda i: tuple(points[i]))
+    scaled = {i: [points[i][0], *(math.log10(max(x, 1e-12)) for x in points[i][1:])] for i in members}
+    low = [min(row[a] for row in scaled.values()) for a in range(len(points[0]))]
+    span = [max(row[a] for row in scaled.values()) - low[a] or 1.0 for a in range(len(points[0]))]
+
+    def distance(index: int) -> float:
+        return math.hypot(*((x - lo) / s for x, lo, s in zip(scaled[index], low, span, strict=True)))
+
+    return min(members, key=distance)
+
+
+def crowding(points: Sequence[Point]) -> list[float]:
+    """Crowding distance of every point (Deb et al. 2002, NSGA-II); extremes are infinite."""
+    distance = [0.0] * len(points)
+    for axis in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda i: points[i][axis])
+        span = points[order[-1]][axis] - points[order[0]][axis] or 1.0
+        distance[order[0]] = distance[order[-1]] = math.inf
+        for before, here, after in zip(order, order[1:], order[2:], strict=False):
+            distance[here] += (points[after][axis] - points[before][axis]) / span
+    return distance

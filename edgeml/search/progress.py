@@ -1,0 +1,51 @@
+"""How a search tells others where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from edgeml.search.candidate import Candidate
+from edgeml.search.evaluate import Order
+
+if TYPE_CHECKING:
+    from edgeml.search.study import Study
+
+
+@dataclass
+class Progress:
+    """Where a search stands."""
+
+    started_at: float = 0.0
+    before_s: float = 0.0
+    trials: int = 0
+    failed: int = 0
+    interrupted: bool = False
+    exhausted: bool = False
+    running: Order | None = None
+
+
+class Listener(Protocol):
+    """Who wants to know how a search goes on."""
+
+    def started(self, study: Study) -> None:
+        """The first trial is about to be asked for."""
+
+    def tick(self, study: Study) -> None:
+        """Called several times a second while a trial runs."""
+
+    def finished(self, study: Study, candidate: Candidate) -> None:
+        """A trial is done."""
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def started(self, study: Study) -> None:
+        """Nothing."""
+
+    def tick(self, study: Study) -> None:
+        """Nothing."""
+
+    def finished(self, study: Study, candidate: Candidate) -> None:
+        """Nothing."""

@@ -1,0 +1,139 @@
+"""What may be trained: new architectures within the limits, judged in milliseconds before any training."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from edgeml.arch.cell import Arch, lower
+from edgeml.arch.cost import cost
+from edgeml.arch.graph import Graph
+from edgeml.arch.space import Choice, Choices, Space, Task
+from edgeml.errors import DisconnectedArchError, InfeasibleError
+from edgeml.target.limits import Limits, describe, violations
+from edgeml.target.measure import expected_costs
+
+SAMPLES = 200
+ENUMERATE_UP_TO = 20_000
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A new, feasible architecture."""
+
+    choices: dict[str, Choice]
+    arch: Arch
+    graph: Graph
+    key: str
+
+
+class Proposer:
+    """Judges points of a space: connected, within the limits, not seen before. Counts what it refuses."""
+
+    def __init__(self, space: Space, task: Task, limits: Limits) -> None:
+        self.space, self.task, self.limits = space, task, limits
+        self.seen: set[str] = set()
+        self.refused: Counter[str] = Counter()
+        self.duplicates = 0
+
+    def judge(self, choices: Choices) -> Proposal | None:
+        """The proposal, or None where it is refused; reasons are counted."""
+        arch = self.space.decode(choices, self.task)
+        try:
+            graph = lower(arch)
+            key = arch.key
+        except DisconnectedArchError:
+            self.refused["disconnected"] += 1
+            return None
+        broken = violations(expected_costs(cost(graph)), self.limits)
+        self.refused.update(broken.keys())
+        if broken:
+            return None
+        if key in self.seen:
+            self.duplicates += 1
+            return None
+        return Proposal(dict(choices), arch, graph, key)
+
+    def excess(self, choices: Choices) -> float:
+        """Sum of relative limit violations; 0 where feasible, infinite where disconnected."""
+        costs = self.costs(choices)
+        return math.inf if costs is None else sum(violations(costs, self.limits).values())
+
+    def costs(self, choices: Choices) -> dict[str, float] | None:
+        """Costs known before training, None where the architecture is disconnected."""
+        try:
+            return expected_costs(cost(lower(self.space.decode(choices, self.task))))
+        except DisconnectedArchError:
+            return None
+
+    def repair(self, choices: Choices, rng: random.Random) -> dict[str, Choice]:
+        """Change decisions one by one, each to the choice that lowers the excess most, until feasible."""
+        current, level = dict(choices), self.excess(choices)
+        for decision in rng.sample(self.space.decisions, len(self.space.decisions)):
+            if level == 0:
+                break
+            options = [{**current, decision.name: choice} for choice in decision.choices]
+            rng.shuffle(options)
+            best = min(options, key=self.excess)
+            if self.excess(best) < level:
+                current, level = best, self.excess(best)
+        return current
+
+    def check_feasible(self, seed: int = 0) -> None:
+        """Make sure that something in the space meets the limits.
+
+        Raises:
+            InfeasibleError: nothing found does; says the smallest found for every limit that is broken.
+        """
+        rng = random.Random(seed)
+        points = [self.space.sample(rng) for _ in range(SAMPLES)]
+        if any(self.excess(point) == 0 for point in points):
+            return
+        repaired = [self.repair(self.repair(p, rng), rng) for p in sorted(points, key=self.excess)[:10]]
+        best = min(repaired, key=self.excess)
+        if self.excess(best) == 0:
+            return
+        costs = self.costs(best)
+        if costs is None:
+            raise InfeasibleError(
+                f"search space {self.space.name} holds no connected architecture; change it."
+            )
+        parts = []
+        for metric in violations(costs, self.limits):
+            smallest = self._smallest(metric, rng)
+            parts.append(
+                f"{metric} <= {describe(metric, self.limits[metric])}: the smallest found needs "
+                f"{describe(metric, smallest)} (estimate before training)"
+            )
+        raise InfeasibleError(
+            f"nothing in search space {self.space.name} meets {'; '.join(parts)}; "
+            "raise the limit or choose a smaller --space."
+        )
+
+    def _smallest(self, metric: str, rng: random.Random) -> float:
+        alone = Proposer(self.space, self.task, {metric: 1e-9})
+        points = (alone.repair(alone.repair(self.space.sample(rng), rng), rng) for _ in range(5))
+        return min(costs[metric] for costs in map(alone.costs, points) if costs is not None)
+
+    def any_new(self, rng: random.Random) -> Proposal | None:
+        """Some proposal that was not seen: random, then repaired, then (small spaces) every point.
+
+        Returns:
+            None when the space is exhausted (for large spaces: when nothing new was found in many tries).
+        """
+        for attempt in range(2 * SAMPLES):
+            point = self.space.sample(rng)
+            proposal = self.judge(point if attempt < SAMPLES else self.repair(point, rng))
+            if proposal is not None:
+                return proposal
+        if self.space.size > ENUMERATE_UP_TO:
+            return None
+        names = [decision.name for decision in self.space.decisions]
+        for values in itertools.product(*(decision.choices for decision in self.space.decisions)):
+            proposal = self.judge(dict(zip(names, values, strict=True)))
+            if proposal is not None:
+                return proposal
+        return None

@@ -1,0 +1,81 @@
+"""Settings of a run: what `edgeml search` was asked for, as written into run.json."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgeml.errors import ConfigError, RunError
+
+DEFAULT_TRIALS = 30
+DEFAULT_STRATEGY = "evolution"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a search was asked for.
+
+    Attributes:
+        data: name or path of the data set.
+        target, space, strategy: names or paths.
+        trials: how many architectures to train.
+        time_s: wall-clock seconds for the search; 0 for no limit.
+        seed: of split, sampler and training.
+        limits: by metric, the user's and the target's (the tighter of the two).
+        epochs: of full training; None lets the data set's size decide.
+        inherit: start from trained relatives' weights.
+        image_size: side in pixels for folders of images; None lets the data decide.
+        strict: unreadable images are fatal.
+    """
+
+    data: str
+    target: str
+    space: str
+    strategy: str = DEFAULT_STRATEGY
+    trials: int = DEFAULT_TRIALS
+    time_s: float = 0.0
+    seed: int = 0
+    limits: dict[str, float] = field(default_factory=dict)
+    epochs: float | None = None
+    inherit: bool = True
+    image_size: int | None = None
+    strict: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+FIXED = ("target", "space", "strategy", "seed", "limits", "epochs", "inherit", "image_size")
+"""Settings that a resumed run must share with the run it goes on with."""
+
+
+def check_same(old: dict[str, Any], new: Settings) -> None:
+    """Refuse to resume with other settings.
+
+    Raises:
+        RunError: names the first setting that changed.
+    """
+    for name in FIXED:
+        if old.get(name) != getattr(new, name):
+            raise RunError(
+                f"--resume: {name} was {old.get(name)!r} in this run and is {getattr(new, name)!r} now; "
+                "use the same or start a new run with another --out."
+            )
+
+
+def parse_time(text: str) -> float:
+    """Text such as "30m", "1h30m", "90s" or plain seconds -> seconds.
+
+    Raises:
+        ConfigError: not such a text, or not above zero.
+    """
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    seconds = 0.0
+    if match and match[0]:
+        hours, minutes, rest = (float(part or 0) for part in match.groups())
+        seconds = 3600 * hours + 60 * minutes + rest
+    if seconds <= 0:
+        raise ConfigError(f"--time {text!r}: expected a duration such as 90s, 30m or 1h30m.")
+    return seconds

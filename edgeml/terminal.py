@@ -1,0 +1,156 @@
+"""How a running search looks in a terminal; plain lines where the output is not one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from edgeml.target.limits import describe
+
+if TYPE_CHECKING:
+    from edgeml.search.candidate import Candidate
+    from edgeml.search.study import Study
+
+FRONT_ROWS = 8
+
+
+class PlainListener:
+    """One line a trial, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def started(self, study: Study) -> None:
+        """Says what is about to be done."""
+        self._console.print(headline(study), soft_wrap=True, markup=False, highlight=False)
+
+    def tick(self, study: Study) -> None:
+        """Nothing."""
+
+    def finished(self, study: Study, candidate: Candidate) -> None:
+        """One line."""
+        self._console.print(trial_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
+
+
+class LiveListener:
+    """Progress bar, the trial that runs, the front so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveListener:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.stop()
+
+    def started(self, study: Study) -> None:
+        """Says what is about to be done."""
+        self._live.console.print(headline(study), markup=False, highlight=False)
+
+    def tick(self, study: Study) -> None:
+        """Redraw."""
+        self._live.update(_view(study))
+
+    def finished(self, study: Study, candidate: Candidate) -> None:
+        """Redraw; failures stay on the screen."""
+        if candidate.status == "failed":
+            self._live.console.print(trial_line(study, candidate), markup=False, highlight=False)
+        self._live.update(_view(study))
+
+
+def headline(study: Study) -> str:
+    """What a search is about to do, in one line."""
+    settings = study.settings
+    budget = f"{settings.trials} trials" + (f" or {duration(settings.time_s)}" if settings.time_s else "")
+    limits = ", ".join(f"{name} <= {describe(name, value)}" for name, value in study.job.limits.items())
+    epochs = f"{study.fidelity.epochs:.3g} epochs each"
+    return (
+        f"searching {settings.space} for {settings.target} with {settings.strategy}: {budget}, {epochs}"
+        + (f", {limits}" if limits else "")
+        + (f"; {study.progress.trials} trials are done" if study.progress.trials else "")
+        + f" -> {study.run.path}"
+    )
+
+
+def trial_line(study: Study, candidate: Candidate) -> str:
+    """One finished trial in one line."""
+    head = f"[{study.progress.trials}/{study.settings.trials}] {candidate.key}"
+    if candidate.status != "complete" or candidate.accuracy is None:
+        return f"{head} {candidate.status}: {candidate.reason}"
+    front = study.archive.front()
+    parts = [f"accuracy {100 * candidate.accuracy:.2f} % int8"]
+    for name in study.archive.objectives:
+        metric = candidate.metrics[name]
+        parts.append(f"{name.split('_')[0]} {describe(name, metric['value'])} {metric['kind']}")
+    parts.append(describe("size_bytes", candidate.metrics["size_bytes"]["value"]))
+    parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
+    parts.append(f"left {duration(time_left_s(study))}")
+    return f"{head} " + " | ".join(parts)
+
+
+def time_left_s(study: Study) -> float:
+    """Expected seconds to the end: trials left at the pace so far, or the time limit if that is nearer."""
+    done = study.progress.trials
+    spans = [sum(c.time_s.values()) for c in study.archive.candidates.values()]
+    by_trials = (study.settings.trials - done) * (sum(spans) / len(spans) if spans else 0.0)
+    if not study.settings.time_s:
+        return by_trials
+    left = study.settings.time_s - (time.monotonic() - study.progress.started_at)
+    return max(0.0, min(left, by_trials) if spans else left)
+
+
+def duration(seconds: float) -> str:
+    """75 -> "1m15s"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def where_time_went(seconds: dict[str, float]) -> str:
+    """Seconds by stage -> one line, with the share outside training, conversion and measurement."""
+    total = sum(seconds.values()) or 1.0
+    work = ("train", "build", "convert", "measure", "accuracy", "final")
+    own = sum(value for name, value in seconds.items() if name not in work)
+    parts = [
+        f"{name} {100 * value / total:.0f} %" for name, value in sorted(seconds.items(), key=lambda i: -i[1])
+    ]
+    return f"time: {', '.join(parts)}; outside training, conversion and measurement {100 * own / total:.1f} %"
+
+
+def _view(study: Study) -> Group:
+    bar = ProgressBar(total=study.settings.trials, completed=study.progress.trials, width=40)
+    line = Table.grid(padding=(0, 2))
+    line.add_row(
+        Text(f"{study.progress.trials}/{study.settings.trials} trials"),
+        bar,
+        Text(f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"),
+    )
+    running = study.progress.running
+    now = Text(f"training trial {running.number}" if running else "proposing", style="dim")
+    return Group(line, now, _front_table(study))
+
+
+def _front_table(study: Study) -> Table:
+    table = Table(title="Pareto front so far", title_justify="left", box=None, padding=(0, 2))
+    table.add_column("key")
+    table.add_column("accuracy int8", justify="right")
+    for name in [*study.archive.objectives, "size_bytes"]:
+        table.add_column(name, justify="right")
+    for candidate in study.archive.front()[:FRONT_ROWS]:
+        costs = [
+            describe(name, candidate.metrics[name]["value"])
+            for name in [*study.archive.objectives, "size_bytes"]
+        ]
+        table.add_row(candidate.key, f"{100 * (candidate.accuracy or 0):.2f} %", *costs)
+    return table

@@ -1,0 +1,175 @@
+"""Graph -> Keras model. The only reading of a Graph that trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.arch.graph import Graph, Node
+from edgeml.arch.layers import (
+    Add,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    Input,
+    Layer,
+    Pool2D,
+    Softmax,
+)
+
+Weights = dict[str, NDArray[np.float32]]
+"""Weights by "place:name", for example "stage0/cell1/node1/edge0/conv:kernel"."""
+
+BATCH_NORM_MOMENTUM = 0.9
+BATCH_NORM_EPSILON = 1e-3
+
+
+def build(graph: Graph, seed: int = 0) -> Any:
+    """Graph -> tf_keras.Model from raw float32 values 0..255 (n, h, w, c) to logits (n, classes).
+
+    The final Softmax is left to the loss and to the converter. Layer names are place names.
+
+    Args:
+        graph: what to build.
+        seed: of the weight initialisers; the same seed gives the same weights.
+    """
+    import tf_keras as keras
+
+    tensors: list[Any] = []
+    model_input = None
+    for index, node in enumerate(graph.nodes):
+        inputs = [tensors[source] for source in node.inputs]
+        tensor = _LAYERS[type(node.layer)](keras, node, inputs, seed * 1009 + index)
+        if isinstance(node.layer, Input):
+            model_input = tensor
+            tensor = keras.layers.Rescaling(node.layer.scale, name="rescale")(tensor)
+        tensors.append(tensor)
+    return keras.Model(model_input, tensors[-1])
+
+
+def get_weights(model: Any, graph: Graph) -> Weights:
+    """Weights of a built model by "place:name" (float32)."""
+    found: Weights = {}
+    for node in graph.nodes:
+        for name, variable in _variables(model, node).items():
+            found[f"{node.name}:{name}"] = variable.numpy()
+    return found
+
+
+def set_weights(model: Any, graph: Graph, weights: Weights) -> None:
+    """Write weights into a built model; places that `weights` lacks keep what they have."""
+    for node in graph.nodes:
+        for name, variable in _variables(model, node).items():
+            if f"{node.name}:{name}" in weights:
+                variable.assign(weights[f"{node.name}:{name}"])
+
+
+def layer_name(node: Node) -> str:
+    """Keras layer name of a node (slashes are scopes in Keras)."""
+    return node.name.replace("/", ".")
+
+
+def _variables(model: Any, node: Node) -> dict[str, Any]:
+    if not node.weight_shapes:
+        return {}
+    layer = model.get_layer(layer_name(node))
+    if isinstance(node.layer, Dense):
+        return {"kernel": layer.kernel, "bias": layer.bias}
+    norm = model.get_layer(layer_name(node) + ".norm")
+    kernel = layer.depthwise_kernel if isinstance(node.layer, DepthwiseConv2D) else layer.kernel
+    statistics = {"mean": norm.moving_mean, "variance": norm.moving_variance}
+    return {"kernel": kernel, "gamma": norm.gamma, "beta": norm.beta, **statistics}
+
+
+def _input(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    return keras.layers.Input(node.shape, name="input")
+
+
+def _norm_activation(keras: Any, node: Node, tensor: Any) -> Any:
+    norm = keras.layers.BatchNormalization(
+        momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=layer_name(node) + ".norm"
+    )
+    tensor = norm(tensor)
+    activation = node.layer.activation  # type: ignore[attr-defined]
+    if activation is None:
+        return tensor
+    return keras.layers.ReLU(6.0 if activation == "relu6" else None, name=layer_name(node) + ".act")(tensor)
+
+
+def _conv(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    layer = node.layer
+    assert isinstance(layer, Conv2D)
+    conv = keras.layers.Conv2D(
+        layer.filters,
+        layer.kernel,
+        strides=layer.stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=keras.initializers.HeNormal(seed),
+        name=layer_name(node),
+    )
+    return _norm_activation(keras, node, conv(inputs[0]))
+
+
+def _depthwise(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    layer = node.layer
+    assert isinstance(layer, DepthwiseConv2D)
+    # VarianceScaling counts kernel**2 * channels as fan-in, but each output sees kernel**2 inputs only.
+    deviation = (2.0 / layer.kernel**2) ** 0.5
+    conv = keras.layers.DepthwiseConv2D(
+        layer.kernel,
+        strides=layer.stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=keras.initializers.TruncatedNormal(0.0, deviation, seed),
+        name=layer_name(node),
+    )
+    return _norm_activation(keras, node, conv(inputs[0]))
+
+
+def _pool(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    layer = node.layer
+    assert isinstance(layer, Pool2D)
+    kind = keras.layers.AveragePooling2D if layer.mode == "avg" else keras.layers.MaxPooling2D
+    return kind(layer.size, strides=layer.stride, padding="same", name=layer_name(node))(inputs[0])
+
+
+def _add(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    return keras.layers.Add(name=layer_name(node))(inputs)
+
+
+def _concat(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    return keras.layers.Concatenate(name=layer_name(node))(inputs)
+
+
+def _global_pool(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    return keras.layers.GlobalAveragePooling2D(name=layer_name(node))(inputs[0])
+
+
+def _dense(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    layer = node.layer
+    assert isinstance(layer, Dense)
+    tensor = keras.layers.Dropout(layer.dropout, seed=seed)(inputs[0]) if layer.dropout else inputs[0]
+    initializer = keras.initializers.GlorotUniform(seed)
+    return keras.layers.Dense(layer.units, kernel_initializer=initializer, name=layer_name(node))(tensor)
+
+
+def _softmax(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    return inputs[0]
+
+
+_LAYERS: dict[type[Layer], Any] = {
+    Input: _input,
+    Conv2D: _conv,
+    DepthwiseConv2D: _depthwise,
+    Pool2D: _pool,
+    Add: _add,
+    Concat: _concat,
+    GlobalAveragePool: _global_pool,
+    Dense: _dense,
+    Softmax: _softmax,
+}

@@ -1,0 +1,91 @@
+"""Weight inheritance by overlap: a child starts from what it shares with a trained parent.
+
+A kernel of the child takes the parent's values where places, layer kinds and indices agree: channels are
+cut or padded at the end, spatial kernels at their centre. What has no counterpart keeps its fresh values.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edgeml.arch.graph import Graph, Node
+from edgeml.train.build import Weights
+
+SHRINK = 0.5
+"""Copied kernels are mixed half and half with fresh ones: shrink-and-perturb (Ash & Adams 2020,
+"On Warm-Starting Neural Network Training"), because a network that starts on its parent stays near it."""
+
+
+def overlap(child: Graph, parent: Graph) -> float:
+    """Fraction of the child's kernel weights that have a counterpart in the parent, 0..1."""
+    nodes = parent.by_name
+    shared = total = 0
+    for node in child.nodes:
+        if "kernel" not in node.weight_shapes:
+            continue
+        shape = node.weight_shapes["kernel"]
+        total += prod(shape)
+        other = nodes.get(node.name)
+        if other is not None and _matches(node, other):
+            shared += prod(min(a, b) for a, b in zip(shape, other.weight_shapes["kernel"], strict=True))
+    return shared / total if total else 0.0
+
+
+def inherit(child: Graph, fresh: Weights, parent: Graph, weights: Weights, shrink: float = SHRINK) -> Weights:
+    """Fresh child weights with the parent's written in where they overlap.
+
+    Args:
+        child: graph of the new network.
+        fresh: the child's initial weights.
+        parent: graph of the trained network.
+        weights: the parent's trained weights.
+        shrink: share of the parent in copied kernels; 1 copies exactly.
+
+    Returns:
+        Weights of the child; shapes are those of `fresh`.
+    """
+    nodes = parent.by_name
+    result = dict(fresh)
+    for node in child.nodes:
+        other = nodes.get(node.name)
+        if other is None or not _matches(node, other):
+            continue
+        for name in node.weight_shapes:
+            key = f"{node.name}:{name}"
+            target, source = fresh[key].copy(), weights[key]
+            into, out = _windows(target.shape, source.shape)
+            share = shrink if name == "kernel" else 1.0
+            target[into] = share * source[out] + (1 - share) * target[into]
+            result[key] = target
+    return result
+
+
+def _matches(node: Node, other: Node) -> bool:
+    return type(node.layer) is type(other.layer) and "kernel" in other.weight_shapes
+
+
+def _windows(target: tuple[int, ...], source: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices of target and source that correspond: spatial axes centred, channel axes from the start."""
+    into, out = [], []
+    for axis, (a, b) in enumerate(zip(target, source, strict=True)):
+        size = min(a, b)
+        centred = len(target) == 4 and axis < 2
+        into.append(slice((a - size) // 2, (a - size) // 2 + size) if centred else slice(0, size))
+        out.append(slice((b - size) // 2, (b - size) // 2 + size) if centred else slice(0, size))
+    return tuple(into), tuple(out)
+
+
+def save_weights(path: str, weights: Weights) -> None:
+    """Write weights as safetensors."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, path)
+
+
+def load_weights(path: str) -> Weights:
+    """Read weights written by `save_weights`."""
+    from safetensors.numpy import load_file
+
+    return dict(load_file(path))
