@@ -45,8 +45,7 @@ def read_npz(path: Path, image_size: int | None, strict: bool) -> Source:
     Raises:
         DataError: not an archive, damaged, keys missing, or arrays that are no images and labels.
     """
-    arrays = _read_archive(path)
-    pairs = _find_pairs(arrays, shown(path))
+    pairs, arrays = _read_archive(path)
     names = arrays.get("class_names")
     if names is not None and (names.ndim != 1 or names.dtype.kind not in "USbiu"):
         raise DataError(
@@ -86,12 +85,15 @@ def assemble(
     )
 
 
-def _read_archive(path: Path) -> Arrays:
+def _read_archive(path: Path) -> tuple[dict[str, tuple[str, str]], Arrays]:
+    """(keys of images and labels of each part, those arrays and class_names); others stay unread."""
     try:
         with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy warns about headers that Python 2 wrote; they read fine
             infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            return {key: _read_member(archive, info, path) for key, info in infos.items()}
+            pairs = _find_pairs(infos, shown(path))
+            wanted = {key for pair in pairs.values() for key in pair} | ({"class_names"} & set(infos))
+            return pairs, {key: _read_member(archive, infos[key], path) for key in sorted(wanted)}
     except (MemoryError, PermissionError, DataError):
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds on damaged bytes

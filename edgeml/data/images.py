@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.pixels import SUFFIXES, Header, read_header, read_pixels
 from edgeml.data.source import Source, Split, readable, shown, some
+from edgeml.data.split import PARTS
 from edgeml.errors import DataError
 
 LAYOUT = "expected one sub-folder per class, FOLDER/CLASS/IMAGE.png"
@@ -84,7 +85,9 @@ def read_folder(path: Path, image_size: int | None, strict: bool) -> Source:
 def _list_parts(root: Path) -> _Listing:
     listing = _Listing()
     folders = {entry.name: entry for entry in _visible(root) if entry.is_dir()}
-    given = {part: folders[name] for name, part in PART_NAMES.items() if name in folders}
+    by_name = {name.lower(): folder for name, folder in folders.items()}
+    given = {part: by_name[name] for name, part in reversed(PART_NAMES.items()) if name in by_name}
+    given = {part: given[part] for part in PARTS if part in given}
     nested = "train" in given and any(entry.is_dir() for entry in _visible(given["train"]))
     if not nested or len(given) == 1 < len(folders):
         _list_classes(root, "train", listing)

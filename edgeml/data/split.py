@@ -104,10 +104,10 @@ def _check(parts: Mapping[str, Split], classes: Sequence[str], needed: int, wher
             raise DataError(f"{where}: the {name} part is empty, expected samples; fill it or leave it out.")
     counts = np.bincount(parts["train"].labels, minlength=len(classes))
     if counts.min() < needed:
-        few = [f"{name}: {count}" for name, count in zip(classes, counts, strict=True) if count < needed]
+        few = [name for name, count in zip(classes, counts, strict=True) if count == counts.min()]
         raise DataError(
-            f"{where}: too few samples of class {some(few)} to split, expected at least {needed} of "
-            "each class; add samples or remove the class."
+            f"{where}: too few samples to split, found {counts.min()} of class {some(few)}, expected "
+            f"at least {needed} of each; add samples or remove the class."
         )
 
 

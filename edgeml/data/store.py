@@ -29,14 +29,9 @@ def write(folder: Path, description: Mapping[str, Any], arrays: Mapping[str, NDA
     Raises:
         StorageError: no disk space, no permission, or `folder` holds something else.
     """
-    if (
-        folder.exists()
-        and not (folder / DESCRIPTION).is_file()
-        and (not folder.is_dir() or any(folder.iterdir()))
-    ):
-        raise StorageError(f"{shown(folder)}: exists and holds no data set; choose a new or empty folder.")
     temporary: Path | None = None
     try:
+        _refuse_foreign(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         temporary.chmod(0o755)  # mkdtemp gives 0o700; workers may run as another user
@@ -51,6 +46,13 @@ def write(folder: Path, description: Mapping[str, Any], arrays: Mapping[str, NDA
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.is_dir() and not (folder / DESCRIPTION).is_file() and any(folder.iterdir()):
+        raise StorageError(f"{shown(folder)}: exists and holds no data set; choose a new or empty folder.")
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{shown(folder)}: is a file, expected a folder; choose another name.")
 
 
 def _write_array(path: Path, array: NDArray[Any]) -> None:
