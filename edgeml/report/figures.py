@@ -1,0 +1,93 @@
+"""Numbers -> the words people read: units, intervals, and always the kind of a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edgeml.report.run_files import Figure
+
+KIND_MARKS = {"measured": "m", "compiled": "c", "estimated": "e"}
+"""The letter behind a figure in a narrow table, by the figure's kind."""
+
+TITLES = {
+    "accuracy": "accuracy",
+    "latency_ms": "latency",
+    "size_bytes": "size",
+    "ram_bytes": "RAM",
+    "macs": "MACs",
+    "params": "parameters",
+}
+"""How people call a metric, by its name before any "@target"."""
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """0.973 -> "97.3 %"; None -> "-"."""
+    return "-" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def title(metric: str) -> str:
+    """`latency_ms@coral` -> "latency on coral"."""
+    base, _, target = metric.partition("@")
+    words = TITLES.get(base, base.replace("_", " "))
+    return f"{words} on {target}" if target else words
+
+
+def unit(metric: str) -> str:
+    """The unit in which a metric is shown, which for bytes is kB (1000 bytes)."""
+    base = metric.partition("@")[0]
+    if base.endswith("_bytes"):
+        return "kB"
+    return base.rpartition("_")[2] if base.endswith(("_ms", "_mj", "_s")) else ""
+
+
+def scale(metric: str) -> float:
+    """Factor from the stored value to the one shown in `unit`."""
+    return 1e-3 if metric.partition("@")[0].endswith("_bytes") else 1.0
+
+
+def count(value: float | None) -> str:
+    """1234567 -> "1.23 M"."""
+    if value is None:
+        return "-"
+    for limit, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g}{letter}"
+    return f"{value:.4g}"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits without an exponent: 0.0512, 1.23, 61.2, 1234."""
+    if value is None:
+        return "-"
+    if value and abs(value) < 1e-4:
+        return f"{value:.2e}"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    text = f"{value:#.3g}"
+    return text.rstrip(".")
+
+
+def shown(figure: Figure) -> str:
+    """Figure -> "0.0512 ms", "61.2 kB" or "1.23 M"."""
+    if not (words := unit(figure.metric)):
+        return count(figure.value)
+    return f"{number(figure.value * scale(figure.metric))} {words}"
+
+
+def interval(figure: Figure) -> str:
+    """Figure -> "0.0490 to 0.0520", or nothing where there is no interval."""
+    if figure.low is None or figure.high is None or figure.low == figure.high:
+        return ""
+    factor = scale(figure.metric)
+    return f"{number(figure.low * factor)} to {number(figure.high * factor)}"
+
+
+def mark(kind: str) -> str:
+    """Kind -> its letter; a kind nobody announced shows its first letter, in capitals."""
+    return KIND_MARKS.get(kind, kind[:1].upper() or "?")
+
+
+def legend(kinds: Iterable[str]) -> str:
+    """Kinds in use -> "m measured, c compiled, e estimated" and any other kind that occurs."""
+    others = sorted(set(kinds) - set(KIND_MARKS))
+    return ", ".join(f"{mark(kind)} {kind}" for kind in (*KIND_MARKS, *others))

@@ -1,0 +1,148 @@
+"""RunFiles -> leaderboard: plain rows for programs, a table for terminals.
+
+Both hold the candidates whose int8 accuracy is known, the Pareto front first, then by accuracy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgeml.report import figures
+from edgeml.report.run_files import CandidateFile, Figure, RunFiles
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+PLAIN = ("size_bytes", "ram_bytes", "macs", "params")
+"""Metrics that a row holds as plain numbers, under these names."""
+
+
+def ranked(run: RunFiles) -> list[CandidateFile]:
+    """Scored candidates, the Pareto front first, then by int8 accuracy."""
+    return sorted(run.scored, key=lambda c: c.key not in run.front)
+
+
+def rows(run: RunFiles) -> list[dict[str, Any]]:
+    """RunFiles -> one JSON object per scored candidate, in the leaderboard's order.
+
+    Each holds key, number, status, accuracy and accuracy_float (fractions, validation), test_accuracy (an
+    object with value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind,
+    tool; null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
+    to kind), pareto, knee, fidelity, parent, inherited_fraction; and, under its own name, an object like
+    latency_ms for every further metric, such as "latency_ms@coral".
+    """
+    return [_row(run, candidate) for candidate in ranked(run)]
+
+
+def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
+    found = candidate.figures
+    further = {name: _measured(f) for name, f in found.items() if name not in (*PLAIN, "latency_ms")}
+    return {
+        "key": candidate.key,
+        "number": candidate.number,
+        "status": candidate.status,
+        "accuracy": candidate.accuracy,
+        "accuracy_float": candidate.accuracy_float,
+        "test_accuracy": candidate.test_accuracy,
+        "latency_ms": _measured(found["latency_ms"]) if "latency_ms" in found else None,
+        **{name: _agreed(candidate, name) for name in PLAIN},
+        "kinds": {name: figure.kind for name, figure in found.items()},
+        "pareto": candidate.key in run.front,
+        "knee": candidate.key == run.knee,
+        "fidelity": dict(candidate.fidelity),
+        "parent": candidate.parent,
+        "inherited_fraction": candidate.inherited_fraction,
+        **further,
+    }
+
+
+def _measured(figure: Figure) -> dict[str, Any]:
+    return {name: getattr(figure, name) for name in ("value", "low", "high", "kind", "tool")}
+
+
+def _agreed(candidate: CandidateFile, metric: str) -> float | None:
+    """The metric's value; of several targets', the one they agree on, or None."""
+    figure = _agreed_figure(candidate, metric)
+    return None if figure is None else figure.value
+
+
+def _agreed_figure(candidate: CandidateFile, metric: str) -> Figure | None:
+    if metric in candidate.figures:
+        return candidate.figures[metric]
+    found = [f for name, f in candidate.figures.items() if name.partition("@")[0] == metric]
+    return found[0] if len({figure.value for figure in found}) == 1 else None
+
+
+def latencies(run: RunFiles) -> list[str]:
+    """Names of the latency metrics that occur: one per target, none for a target without latency."""
+    names = {name for c in run.scored for name in c.figures if name.partition("@")[0] == "latency_ms"}
+    return sorted(names)
+
+
+def table(run: RunFiles) -> Table:
+    """RunFiles -> a table that fits 100 columns when there is one target."""
+    from rich.table import Table
+    from rich.text import Text
+
+    caption = f"{figures.legend(_marked_kinds(run))}; * Pareto front, K knee; accuracies in %"
+    result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
+    timed = latencies(run)
+    result.add_column("key", no_wrap=True)
+    for name in ("int8", "float", "drop", "test"):
+        result.add_column(name, justify="right")
+    for metric in timed:
+        result.add_column(Text(f"{figures.title(metric)} ms"), justify="right")
+    for name in ("size kB", "RAM kB", "MACs", "front"):
+        result.add_column(name, justify="right" if name != "front" else "left")
+    for candidate in ranked(run):
+        result.add_row(*_cells(run, candidate, timed))
+    return result
+
+
+def _marked_kinds(run: RunFiles) -> set[str]:
+    """Kinds of the figures that stand in the table with a mark."""
+    marked = ("latency_ms", "size_bytes", "ram_bytes")
+    return {f.kind for c in run.scored for name, f in c.figures.items() if name.partition("@")[0] in marked}
+
+
+def _cells(run: RunFiles, candidate: CandidateFile, timed: list[str]) -> list[Text]:
+    from rich.text import Text
+
+    test = candidate.test_accuracy or {}
+    drop = None
+    if candidate.accuracy is not None and candidate.accuracy_float is not None:
+        drop = candidate.accuracy_float - candidate.accuracy
+    front = "*" if candidate.key in run.front else ""
+    macs = _agreed(candidate, "macs")
+    texts = [
+        candidate.key,
+        *(
+            _hundred(value)
+            for value in (candidate.accuracy, candidate.accuracy_float, drop, test.get("value"))
+        ),
+        *(_latency(candidate.figures.get(metric)) for metric in timed),
+        _kilobytes(candidate, "size_bytes"),
+        _kilobytes(candidate, "ram_bytes"),
+        figures.count(macs),
+        front + ("K" if candidate.key == run.knee else ""),
+    ]
+    return [Text(text, style="bold" if candidate.key == run.knee else "") for text in texts]
+
+
+def _hundred(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def _latency(figure: Figure | None) -> str:
+    if figure is None:
+        return "-"
+    spread = figures.interval(figure).replace(" to ", "-")
+    return f"{figures.number(figure.value)}{f' ({spread})' if spread else ''} {figures.mark(figure.kind)}"
+
+
+def _kilobytes(candidate: CandidateFile, metric: str) -> str:
+    figure = _agreed_figure(candidate, metric)
+    if figure is None:
+        return "-"
+    return f"{figures.number(figure.value / 1000)} {figures.mark(figure.kind)}"

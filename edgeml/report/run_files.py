@@ -1,0 +1,215 @@
+"""A run directory on disk -> RunFiles: read only, tolerant of a run that is still going.
+
+    RUN/run.json                         what was asked, on what, with what
+    RUN/state.json                       how far it got (absent in the first seconds)
+    RUN/front.json                       the Pareto front's keys and the knee (absent until there is one)
+    RUN/candidates/KEY/candidate.json    one per trained, failed or infeasible candidate
+
+Every file is written whole or not at all, so a file that does not parse is damaged, not half-written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeml.errors import RunError
+
+LAYOUT = 1
+"""The layout of run directories that this edgeml reads."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of one candidate: a Measurement as it lies on disk.
+
+    Attributes:
+        value, low, high: the figure and its interval (None where there is none), in `unit`.
+        kind: "measured", "compiled", "estimated" or another word the meter used.
+        tool: what produced it, with version.
+        conditions: whatever the meter thought worth saying.
+    """
+
+    metric: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    n: int | None
+    kind: str
+    tool: str
+    conditions: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CandidateFile:
+    """One candidate.json. Accuracies are fractions, on the validation split unless they say test."""
+
+    key: str
+    number: int
+    status: str
+    reason: str | None
+    accuracy: float | None
+    accuracy_float: float | None
+    test_accuracy: Mapping[str, Any] | None
+    figures: Mapping[str, Figure]
+    arch: Mapping[str, Any]
+    fidelity: Mapping[str, Any]
+    parent: str | None
+    inherited_fraction: float | None
+    history: tuple[Mapping[str, Any], ...]
+    finished_at_s: float | None
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """A run directory as it is now.
+
+    Attributes:
+        path: the directory, resolved.
+        run: run.json.
+        state: state.json; {"status": "running"} until it exists.
+        candidates: best int8 validation accuracy first, those without one last.
+        front: keys of the Pareto front, as the search wrote them.
+        knee: the key of the best compromise, if there is one.
+    """
+
+    path: Path
+    run: Mapping[str, Any]
+    state: Mapping[str, Any]
+    candidates: tuple[CandidateFile, ...]
+    front: tuple[str, ...]
+    knee: str | None
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    @property
+    def scored(self) -> tuple[CandidateFile, ...]:
+        """Candidates whose int8 accuracy is known, best first."""
+        return tuple(c for c in self.candidates if c.accuracy is not None)
+
+    @property
+    def front_candidates(self) -> tuple[CandidateFile, ...]:
+        """Candidates on the Pareto front, best accuracy first."""
+        return tuple(c for c in self.scored if c.key in self.front)
+
+    @property
+    def knee_candidate(self) -> CandidateFile | None:
+        """The best compromise, if the run has one yet."""
+        return next((c for c in self.scored if c.key == self.knee), None)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Names of the objectives other than accuracy, in the order of the study."""
+        names = [str(objective["name"]) for objective in self.run.get("objectives") or ()]
+        return tuple(name for name in names if name != "accuracy")
+
+
+def open_run(path: Path) -> RunFiles:
+    """Run directory -> RunFiles.
+
+    Raises:
+        RunError: there is no such directory, it is not an edgeml run, it has another layout, or one of
+            its files is damaged.
+    """
+    path = Path(path).resolve()
+    if not path.is_dir():
+        raise RunError(f"no run directory at {path}.")
+    if not (path / "run.json").is_file():
+        raise RunError(f"{path} is not an edgeml run: it has no run.json.")
+    run = _read(path / "run.json")
+    _check_layout(path, run.get("layout"))
+    state = _read_if_there(path / "state.json") or {"status": "running"}
+    candidates = tuple(sorted(_candidates(path), key=_rank))
+    front = _read_if_there(path / "front.json") or {}
+    keys = tuple(str(key) for key in front.get("keys") or ())
+    knee = front.get("knee") or state.get("knee")
+    return RunFiles(path, run, state, candidates, keys, None if knee is None else str(knee))
+
+
+def _check_layout(path: Path, found: object) -> None:
+    if found == LAYOUT:
+        return
+    newer = isinstance(found, int) and found > LAYOUT
+    advice = "upgrade edgeml" if newer else "open it with the edgeml that wrote it"
+    raise RunError(f"{path} has layout {found}, this edgeml reads layout {LAYOUT}: {advice}.")
+
+
+def _rank(candidate: CandidateFile) -> tuple[float, int]:
+    accuracy = -1.0 if candidate.accuracy is None else candidate.accuracy
+    return -accuracy, candidate.number
+
+
+def _candidates(path: Path) -> list[CandidateFile]:
+    files = sorted((path / "candidates").glob("*/candidate.json"))
+    return [_candidate(file) for file in files]
+
+
+def _candidate(file: Path) -> CandidateFile:
+    value = _read(file)
+    try:
+        figures = {str(k): _figure(str(k), v) for k, v in (value.get("metrics") or {}).items() if v}
+        return CandidateFile(
+            key=str(value["key"]),
+            number=int(value["number"]),
+            status=str(value["status"]),
+            reason=value.get("reason"),
+            accuracy=_number(value.get("accuracy")),
+            accuracy_float=_number(value.get("accuracy_float")),
+            test_accuracy=value.get("test_accuracy"),
+            figures={name: figure for name, figure in figures.items() if figure is not None},
+            arch=value.get("arch") or {},
+            fidelity=value.get("fidelity") or {},
+            parent=value.get("parent"),
+            inherited_fraction=_number(value.get("inherited_fraction")),
+            history=tuple(value.get("history") or ()),
+            finished_at_s=_number(value.get("finished_at_s")),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{file} is damaged: {type(error).__name__}: {error}.") from error
+
+
+def _figure(name: str, value: Mapping[str, Any]) -> Figure | None:
+    number = _number(value.get("value"))
+    if number is None:
+        return None
+    return Figure(
+        metric=name,
+        value=number,
+        unit=str(value.get("unit") or ""),
+        low=_number(value.get("low")),
+        high=_number(value.get("high")),
+        n=value.get("n"),
+        kind=str(value.get("kind") or "unknown"),
+        tool=str(value.get("tool") or ""),
+        conditions=value.get("conditions") or {},
+    )
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, found {value!r}")
+    return value
+
+
+def _read_if_there(file: Path) -> dict[str, Any] | None:
+    return _read(file) if file.is_file() else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """NaN and infinities, which JSON does not have but Python writes, are read as null."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {file}: {error}.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{file} is damaged: expected a JSON object, found {type(value).__name__}.")
+    return value
