@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-import platform
-import time as clock
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeml.errors import ConfigError, ModelError, RunError
 
 if TYPE_CHECKING:
-    from edgeml.arch.space import Space
-    from edgeml.data.dataset import Dataset
     from edgeml.search.progress import Listener
     from edgeml.search.settings import Settings
-    from edgeml.search.study import Study
     from edgeml.target.measurement import Measurement
-    from edgeml.target.profile import Target
 
-VERSIONED = ("edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "numpy", "onnx", "onnxruntime")
 
 MEASURE_LIMIT_S = 120
 
@@ -165,6 +157,7 @@ def search(
         EdgemlError: bad input, limits that nothing meets, a run directory that cannot be used.
     """
     from edgeml.search.run_dir import RunDir
+    from edgeml.search.session import run_session
     from edgeml.search.settings import DEFAULT_STRATEGY, DEFAULT_TRIALS, Settings
     from edgeml.target.profile import load_target
 
@@ -200,160 +193,11 @@ def search(
     if not resume:
         run_dir = RunDir(Path(out) if out else _new_path(settings))
     with run_dir.locked():
-        return _search(run_dir, settings, profile, resume, listener)
-
-
-def _search(run_dir: Any, settings: Settings, target: Target, resume: bool, listener: Listener | None) -> Run:
-    from edgeml.arch.space import Task
-    from edgeml.arch.space_file import load_space
-    from edgeml.data.dataset import load
-    from edgeml.search.evaluate import Job, evaluate, finish
-    from edgeml.search.executor import Workers, warm_up
-    from edgeml.search.progress import Silent
-    from edgeml.search.run_dir import read_json, write_json
-    from edgeml.search.settings import check_same
-    from edgeml.search.strategy import STRATEGIES
-    from edgeml.search.study import Study
-    from edgeml.train.fidelity import full_fidelity
-
-    began = clock.monotonic()
-    space = load_space(settings.space)
-    if settings.strategy not in STRATEGIES:
-        from edgeml.errors import UnknownNameError
-
-        raise UnknownNameError("strategy", settings.strategy, STRATEGIES)
-    if resume:
-        check_same(run_dir.open()["settings"], settings)
-    else:
-        run_dir.create()
-    workers = Workers(run_dir.log)
-    try:
-        workers.submit(warm_up)
-        data = load(settings.data, image_size=settings.image_size, seed=settings.seed, strict=settings.strict)
-        task = Task(data.input_shape, len(data.classes))
-        job = Job(str(run_dir.path.resolve()), target, settings.limits, settings.inherit)
-        fidelity = full_fidelity(len(data.train), settings.epochs)
-        study = Study(
-            run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent()
-        )
-        study.proposer.check_feasible(settings.seed)
-        if resume:
-            _check_unchanged(run_dir, data, space)
-            state = run_dir.path / "state.json"
-            study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
-        else:
-            data.save(run_dir.data)
-            write_json(run_dir.path / "run.json", _describe(settings, target, space, data))
-        study.seconds["data"] += clock.monotonic() - began
-        study.search()
-        if study.progress.interrupted:
-            workers.kill()
-        _finish(study, workers, finish)
-    except BaseException:
-        workers.kill()
-        raise
-    workers.kill()
-    run = Run(run_dir.path, "interrupted" if study.progress.interrupted else "finished")
-    with study.clock("report"):
-        if study.archive.front():
-            run.report()
-    study.save(run.status)
+        study = run_session(run_dir, settings, profile, resume, listener)
+    run = Run(run_dir.path, study.status)
+    if study.archive.front():
+        run.report()
     return run
-
-
-def _finish(study: Study, workers: Any, finish: Any) -> None:
-    """Final figures of the front, from the artifacts and the untouched test split."""
-    front = study.archive.front()
-    if not front:
-        study.save("interrupted" if study.progress.interrupted else "finished")
-        return
-    with study.clock("final"):
-        figures = workers.submit(finish, study.job, [candidate.key for candidate in front]).result()
-    for candidate in front:
-        own = figures[candidate.key]
-        metrics = dict(candidate.metrics)
-        if "latency_ms" in own:
-            metrics["latency_ms"] = own["latency_ms"]
-        done = replace(candidate, test_accuracy=own["test_accuracy"], metrics=metrics)
-        study.run.update(done)
-        study.archive.keep(done)
-    study.save("interrupted" if study.progress.interrupted else "finished")
-
-
-def _check_unchanged(run_dir: Any, data: Dataset, space: Space) -> None:
-    from edgeml.search.run_dir import read_json
-
-    run = read_json(run_dir.path / "run.json")
-    if run["dataset"]["hash"] != data.hash:
-        raise RunError(
-            f"--resume: the data in {data.provenance.get('source', data.name)} has changed since {run_dir.path} was "
-            "started (other hash); restore it or start a new run with another --out."
-        )
-    if run["space"] != _space_dict(space):
-        raise RunError(
-            f"--resume: search space {space.name} has changed since {run_dir.path} was started; "
-            "restore it or start a new run with another --out."
-        )
-
-
-def _space_dict(space: Space) -> dict[str, Any]:
-    return {
-        "name": space.name,
-        "size": str(space.size),
-        "decisions": {decision.name: list(decision.choices) for decision in space.decisions},
-    }
-
-
-def _describe(settings: Settings, target: Target, space: Space, data: Dataset) -> dict[str, Any]:
-    """What run.json holds."""
-    from edgeml.search.run_dir import LAYOUT
-
-    parts = {"train": data.train, "val": data.val, "test": data.test}
-    return {
-        "layout": LAYOUT,
-        "edgeml": version("edgeml"),
-        "created": clock.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "settings": {
-            **settings.to_dict(),
-            "data": str(Path(settings.data).resolve()) if Path(settings.data).exists() else settings.data,
-        },
-        "objectives": [
-            {"name": "accuracy", "direction": "maximize"},
-            *({"name": name, "direction": "minimize"} for name in target.objectives),
-        ],
-        "dataset": {
-            "name": data.name,
-            "classes": list(data.classes),
-            "input_shape": list(data.input_shape),
-            "counts": {name: len(part) for name, part in parts.items()},
-            "hash": data.hash,
-            "split_hash": data.provenance.get("split_hash"),
-            "provenance": data.provenance,
-            "warnings": list(data.warnings),
-        },
-        "space": _space_dict(space),
-        "target": target.model_dump(),
-        "versions": _versions(),
-        "host": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def _new_path(settings: Settings) -> Path:

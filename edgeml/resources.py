@@ -45,14 +45,21 @@ def find(kind: str, name: str, what: str) -> Path:
     """
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
-        if path.is_file():
+        if _is_file(path):
             return path
         raise UnknownNameError(what, name, names(kind))
     for folder in folders(kind):
         path = folder / f"{name}.yaml"
-        if path.is_file() and path.parent == folder:
+        if _is_file(path) and path.parent == folder:
             return path
     raise UnknownNameError(what, name, names(kind))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system takes
+        return False
 
 
 def load_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
@@ -65,37 +72,46 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], i
     """
     import yaml
 
+    lines: dict[tuple[str | int, ...], int] = {}
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = yaml.safe_load(text)
+        if root is not None:
+            _collect_lines(root, (), lines, {})
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); expected a UTF-8 YAML file.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    # PyYAML itself raises the last three where a tag does not fit its value, as in `!!timestamp noon`.
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error)
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ConfigError(f"{where}: not valid YAML ({problem}); fix the syntax on that line.") from error
     if not isinstance(value, dict) or root is None:
         raise ConfigError(f"{path}: found {type(value).__name__}, expected a mapping of keys to values.")
-    lines: dict[tuple[str | int, ...], int] = {}
-    _collect_lines(root, (), lines)
     return value, lines
 
 
-def _collect_lines(node: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
+def _collect_lines(
+    node: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], done: dict[int, bool]
+) -> None:
+    """Lines of a node and of what it holds; `done` knows the nodes seen, False while one is still open."""
     import yaml
 
     lines.setdefault(path, node.start_mark.line + 1)
-    if len(path) > 20:
-        return
+    if id(node) in done:
+        if not done[id(node)]:
+            raise ValueError(f"the value on line {node.start_mark.line + 1} contains itself")
+        return  # an alias: what it holds has its lines where the anchor stands
+    done[id(node)] = False
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             lines[(*path, str(key.value))] = key.start_mark.line + 1
-            _collect_lines(child, (*path, str(key.value)), lines)
+            _collect_lines(child, (*path, str(key.value)), lines, done)
     elif isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _collect_lines(child, (*path, index), lines)
+            _collect_lines(child, (*path, index), lines, done)
+    done[id(node)] = True
 
 
 def validation_message(path: Path, lines: dict[tuple[str | int, ...], int], error: Any) -> str:

@@ -104,9 +104,14 @@ class GraphBuilder:
     def __init__(self) -> None:
         self._nodes: list[Node] = []
         self._names: set[str] = set()
+        self._same: dict[tuple[Layer, tuple[int, ...]], int] = {}
 
     def add(self, name: str, layer: Layer, *inputs: int) -> int:
-        """Append a layer reading earlier nodes; returns its index."""
+        """Append a layer reading earlier nodes; returns its index.
+
+        A layer without weights that reads what an equal one reads is that one (two 3x3 poolings of one
+        tensor, say): converters merge them, so the graph does.
+        """
         if name in self._names:
             raise ValueError(f"two nodes called {name!r}")
         self._names.add(name)
@@ -114,6 +119,11 @@ class GraphBuilder:
         node = Node(
             name, layer, inputs, layer.output_shape(shapes), layer.weight_shapes(shapes), layer.macs(shapes)
         )
+        if not node.weight_shapes:
+            same = (layer, tuple(sorted(inputs)) if isinstance(layer, Add) else inputs)
+            if same in self._same:
+                return self._same[same]
+            self._same[same] = len(self._nodes)
         self._nodes.append(node)
         return len(self._nodes) - 1
 

@@ -44,7 +44,7 @@ class Archive:
         return pareto.reference_point([point for _, point in self.scored()], self.chance_error)
 
     def hypervolumes(self) -> list[tuple[int, float, float]]:
-        """(trial number, seconds, hypervolume so far) after every complete trial, for one reference point."""
+        """(trial number, seconds, hypervolume) after every complete trial, for one reference point."""
         reference, points, found = self.reference_point(), [], []
         for candidate, point in self.scored():
             points.append(point)

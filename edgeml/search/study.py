@@ -65,6 +65,11 @@ class Study:
         """Seconds of search, earlier sessions of a resumed run included."""
         return self.progress.before_s + time.monotonic() - self.progress.started_at
 
+    @property
+    def status(self) -> str:
+        """What state.json says once the search is over."""
+        return "interrupted" if self.progress.interrupted else "finished"
+
     def search(self) -> None:
         """Run until trials, time or space are used up, or Ctrl-C. Never loses a finished trial.
 

@@ -93,7 +93,8 @@ def _read(folder: Path, record: dict[str, Any]) -> ExportInput:
         ) from error
     if hashlib.sha256(artifact).hexdigest() != record["artifact"]["sha256"]:
         raise ModelError(
-            f"{folder / 'model.tflite'} is not the file that was scored (other checksum); the run was changed."
+            f"{folder / 'model.tflite'} is not the file that was scored (other checksum); "
+            "the run was changed since."
         )
     graph = lower(Arch.from_dict(record["arch"]))
     return ExportInput(graph, load_weights(str(folder / "weights.safetensors")), artifact, record)

@@ -1,0 +1,187 @@
+"""One session of a search: data in, study run, final figures of the front, everything written down."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time as clock
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edgeml.arch.space import Space, Task
+from edgeml.arch.space_file import load_space
+from edgeml.data.dataset import Dataset, load
+from edgeml.errors import RunError, UnknownNameError
+from edgeml.search.evaluate import Job, evaluate, finish
+from edgeml.search.executor import Workers, warm_up
+from edgeml.search.progress import Listener, Silent
+from edgeml.search.run_dir import LAYOUT, RunDir, read_json, write_json
+from edgeml.search.settings import Settings, check_same
+from edgeml.search.strategy import STRATEGIES
+from edgeml.search.study import Study
+from edgeml.target.profile import Target
+from edgeml.train.fidelity import full_fidelity
+
+VERSIONED = ("edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "numpy", "onnx", "onnxruntime")
+
+
+def run_session(
+    run_dir: RunDir, settings: Settings, target: Target, resume: bool, listener: Listener | None
+) -> Study:
+    """Search in a locked run directory and write its final state.
+
+    Args:
+        run_dir: a new directory, or with `resume` one that holds a run.
+        settings: what was asked for.
+        target: the loaded profile.
+        resume: go on with what is there.
+        listener: told about progress.
+
+    Returns:
+        The study, its front complete with test accuracies.
+
+    Raises:
+        EdgemlError: bad data, settings that do not fit the run, limits that nothing meets, a full disk.
+    """
+    began = clock.monotonic()
+    space = load_space(settings.space)
+    if settings.strategy not in STRATEGIES:
+        raise UnknownNameError("strategy", settings.strategy, STRATEGIES)
+    if resume:
+        check_same(run_dir.open()["settings"], settings)
+    else:
+        run_dir.create()
+    workers = Workers(run_dir.log)
+    try:
+        workers.submit(warm_up)
+        study = _prepare(run_dir, settings, space, target, resume, listener, workers)
+        study.seconds["data"] += clock.monotonic() - began
+        study.search()
+        if study.progress.interrupted:
+            workers.kill()
+        _finish(study, workers)
+    finally:
+        workers.kill()
+    return study
+
+
+def _prepare(
+    run_dir: RunDir,
+    settings: Settings,
+    space: Space,
+    target: Target,
+    resume: bool,
+    listener: Listener | None,
+    workers: Workers,
+) -> Study:
+    data = load(settings.data, image_size=settings.image_size, seed=settings.seed, strict=settings.strict)
+    task = Task(data.input_shape, len(data.classes))
+    job = Job(str(run_dir.path.resolve()), target, settings.limits, settings.inherit)
+    fidelity = full_fidelity(len(data.train), settings.epochs)
+    study = Study(
+        run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent()
+    )
+    study.proposer.check_feasible(settings.seed)
+    if resume:
+        _check_unchanged(run_dir, data, space)
+        state = run_dir.path / "state.json"
+        study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
+    else:
+        data.save(run_dir.data)
+        write_json(run_dir.path / "run.json", _describe(settings, target, space, data))
+    return study
+
+
+def _finish(study: Study, workers: Workers) -> None:
+    """Final figures of the front, from the artifacts and the untouched test split."""
+    front = study.archive.front()
+    if not front:
+        study.save(study.status)
+        return
+    with study.clock("final"):
+        figures = workers.submit(finish, study.job, [candidate.key for candidate in front]).result()
+    for candidate in front:
+        own = figures[candidate.key]
+        metrics = dict(candidate.metrics)
+        if "latency_ms" in own:
+            metrics["latency_ms"] = own["latency_ms"]
+        done = replace(candidate, test_accuracy=own["test_accuracy"], metrics=metrics)
+        study.run.update(done)
+        study.archive.keep(done)
+    study.save(study.status)
+
+
+def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space) -> None:
+    run = read_json(run_dir.path / "run.json")
+    if run["dataset"]["hash"] != data.hash:
+        raise RunError(
+            f"--resume: the data in {data.provenance.get('source', data.name)} has changed since "
+            f"{run_dir.path} was started (other hash); restore it or start a new run with another --out."
+        )
+    if run["space"] != _space_dict(space):
+        raise RunError(
+            f"--resume: search space {space.name} has changed since {run_dir.path} was started; "
+            "restore it or start a new run with another --out."
+        )
+
+
+def _space_dict(space: Space) -> dict[str, Any]:
+    return {
+        "name": space.name,
+        "size": str(space.size),
+        "decisions": {decision.name: list(decision.choices) for decision in space.decisions},
+    }
+
+
+def _describe(settings: Settings, target: Target, space: Space, data: Dataset) -> dict[str, Any]:
+    """What run.json holds."""
+    parts = {"train": data.train, "val": data.val, "test": data.test}
+    return {
+        "layout": LAYOUT,
+        "edgeml": version("edgeml"),
+        "created": clock.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "settings": {**settings.to_dict(), "data": _absolute(settings.data)},
+        "objectives": [
+            {"name": "accuracy", "direction": "maximize"},
+            *({"name": name, "direction": "minimize"} for name in target.objectives),
+        ],
+        "dataset": {
+            "name": data.name,
+            "classes": list(data.classes),
+            "input_shape": list(data.input_shape),
+            "counts": {name: len(part) for name, part in parts.items()},
+            "hash": data.hash,
+            "split_hash": data.provenance.get("split_hash"),
+            "provenance": data.provenance,
+            "warnings": list(data.warnings),
+        },
+        "space": _space_dict(space),
+        "target": target.model_dump(),
+        "versions": _versions(),
+        "host": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _absolute(data: str) -> str:
+    """Paths are kept absolute, so that --resume works from another directory."""
+    return str(Path(data).resolve()) if Path(data).exists() else data

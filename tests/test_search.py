@@ -1,0 +1,337 @@
+"""Front, hypervolume, proposals, strategies and the coordinator, without any training."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from edgeml.arch.cell import Arch, lower
+from edgeml.arch.cost import cost
+from edgeml.arch.space import Task
+from edgeml.arch.space_file import load_space
+from edgeml.errors import InfeasibleError, RunError, UnknownNameError
+from edgeml.search import pareto
+from edgeml.search.candidate import Candidate
+from edgeml.search.evaluate import Job
+from edgeml.search.executor import BrokenProcessPool
+from edgeml.search.progress import Silent
+from edgeml.search.propose import Proposer
+from edgeml.search.run_dir import RunDir
+from edgeml.search.settings import Settings, parse_time
+from edgeml.search.strategy import STRATEGIES, sampler
+from edgeml.search.study import Study, trial_seed
+from edgeml.target.limits import parse_limits
+from edgeml.target.measurement import exact
+from edgeml.target.profile import load_target
+from edgeml.train.fidelity import Fidelity
+
+TASK = Task((12, 12, 1), 4)
+
+
+# -- front, hypervolume, knee ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("points", "reference", "volume"),
+    [
+        ([], (1, 1), 0),
+        ([(0.5, 0.5)], (1, 1), 0.25),
+        ([(0.2, 0.8), (0.8, 0.2)], (1, 1), 0.16 + 0.16 - 0.04),
+        ([(0.2, 0.8), (0.2, 0.8), (0.3, 0.9)], (1, 1), 0.16),
+        ([(2, 0)], (1, 1), 0),
+        ([(0, 0, 0)], (1, 2, 3), 6),
+        ([(0, 1, 1), (1, 0, 1), (1, 1, 0)], (2, 2, 2), 4),
+        ([(0,), (0.5,)], (1,), 1),
+    ],
+)
+def test_hypervolume_of_known_sets(points, reference, volume):
+    assert pareto.hypervolume(points, reference) == pytest.approx(volume)
+
+
+@pytest.mark.parametrize("axes", [2, 3, 4])
+def test_hypervolume_equals_optunas_and_a_sampled_volume(axes):
+    from optuna._hypervolume import compute_hypervolume
+
+    rng = np.random.default_rng(axes)
+    for size in (1, 5, 30):
+        points = rng.random((size, axes))
+        ours = pareto.hypervolume(points.tolist(), [1.1] * axes)
+        assert ours == pytest.approx(compute_hypervolume(points, np.full(axes, 1.1)))
+        darts = rng.random((20_000, axes)) * 1.1
+        hit = (darts[:, None, :] >= points[None]).all(-1).any(-1).mean() * 1.1**axes
+        assert ours == pytest.approx(hit, abs=0.05 * 1.1**axes)
+
+
+def test_front_keeps_exactly_the_non_dominated():
+    rng = random.Random(1)
+    for _ in range(50):
+        points = [(rng.randint(0, 6), rng.randint(0, 6), rng.randint(0, 6)) for _ in range(40)]
+        members = {points[i] for i in pareto.front(points)}
+        truth = {p for p in points if not any(pareto.dominates(q, p) for q in points)}
+        assert members == truth
+
+
+def test_knee_is_the_bend():
+    assert pareto.knee([(0.50, 1), (0.10, 2), (0.09, 64), (0.6, 70)]) == 1
+    assert pareto.knee([(0.2, 1), (0.1, 9)]) == 1
+    assert pareto.knee([]) is None
+
+
+def test_crowding_prefers_the_sparse():
+    distance = pareto.crowding([(0, 10), (1, 9), (2, 8), (9, 1), (10, 0)])
+    assert distance[0] == distance[4] == float("inf") and distance[3] > distance[1]
+
+
+# -- proposals ------------------------------------------------------------------------------------------
+
+
+def test_limits_are_parsed_in_units():
+    assert parse_limits(["size_kb=100", "size_bytes=50", "latency_us=20"]) == {
+        "size_bytes": 50,
+        "latency_ms": 0.02,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["size_kb", "size_kb=", "size_kb=x", "size_kb=-1", "size_kb=nan", "size_kb=inf", "sizekb=3"]
+)
+def test_bad_limits_are_one_sentence(text):
+    with pytest.raises(Exception, match="limit") as caught:
+        parse_limits([text])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("1h30m", 5400), ("2h", 7200)]
+)
+def test_times_are_parsed(text, seconds):
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "0", "-5s", "1x", "5m1h"])
+def test_bad_times_are_refused(text):
+    with pytest.raises(Exception, match="--time"):
+        parse_time(text)
+
+
+def test_repair_reaches_a_tight_limit():
+    space = load_space("micro_cell")
+    proposer = Proposer(space, TASK, {"size_bytes": 12_000, "ram_bytes": 2_500})
+    proposer.check_feasible()
+    rng, met = random.Random(0), 0
+    for _ in range(20):
+        met += proposer.excess(proposer.repair(space.sample(rng), rng)) == 0
+    assert met >= 18
+
+
+def test_impossible_limits_say_the_smallest_feasible():
+    proposer = Proposer(load_space("nano"), TASK, {"size_bytes": 500})
+    with pytest.raises(InfeasibleError, match=r"size_bytes <= 0.5 kB: the smallest found needs \d+\.\d kB"):
+        proposer.check_feasible()
+
+
+@pytest.fixture
+def tiny_space(tmp_path):
+    """A space of 3 x 2 x 2 points, some of them one architecture."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        "description: tiny\nkind: cells\nstem: {channels: [4, 8]}\n"
+        "cell: {nodes: 1, wiring: complete, output: last, ops: [skip, conv_1x1, avg_pool_3x3], reduction: none}\n"
+        "stages: {count: 1, repeat: [1, 2], growth: [1.0]}\n"
+    )
+    return load_space(str(path))
+
+
+# -- strategies and the coordinator ---------------------------------------------------------------------
+
+
+def fake_evaluate(job, order):
+    """Accuracy and cost as functions of the architecture; stores the folder as the real one does."""
+    arch = Arch.from_dict(order.arch)
+    found = cost(lower(arch))
+    rng = random.Random(arch.key)
+    accuracy = min(0.99, 0.3 + 0.05 * np.log(found.macs) + 0.02 * rng.random())
+    metrics = {
+        name: exact(name, value, "x", "estimated", "test").to_dict()
+        for name, value in (
+            ("macs", found.macs),
+            ("size_bytes", found.size_bytes),
+            ("ram_bytes", found.ram_bytes),
+        )
+    }
+    candidate = Candidate(
+        arch.key, order.number, "complete", order.choices, order.arch, order.seed,
+        accuracy=accuracy, accuracy_float=accuracy, metrics=metrics, time_s={"train": 0.0},
+        artifact={"sha256": "", "bytes": 1, "file": "model.tflite", "format": "tflite"},
+        parent=order.parent,
+    )  # fmt: skip
+    RunDir(__import__("pathlib").Path(job.run)).store(candidate, {})
+    return candidate
+
+
+class Inline:
+    """Submits by calling; can raise what a dead worker or Ctrl-C would."""
+
+    def __init__(self, failures=None):
+        self.calls, self.failures = 0, failures or {}
+
+    def __call__(self, function, *arguments):
+        future = Future()
+        self.calls += 1
+        try:
+            if self.calls in self.failures:
+                raise self.failures[self.calls]
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def study_in(path, space, *, strategy="random", trials=20, limits=None, submit=None, seed=0, task=TASK):
+    run = RunDir(path)
+    run.candidates.mkdir(parents=True, exist_ok=True)
+    settings = Settings("made", "null", space.name, strategy, trials, seed=seed)
+    job = Job(str(path), load_target("null"), limits or {})
+    return Study(run, settings, space, task, job, Fidelity(1), fake_evaluate, submit or Inline(), Silent())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", ["micro_cell", "nano", "nasbench201"])
+def test_strategies_never_repeat_and_keep_limits(tmp_path, strategy, name):
+    study = study_in(tmp_path, load_space(name), strategy=strategy, trials=40, limits={"macs": 4e6})
+    study.search()
+    keys = [c.key for c in study.archive.candidates.values()]
+    assert len(keys) == len(set(keys)) == 40
+    assert all(c.metrics["macs"]["value"] <= 4e6 for c in study.archive.candidates.values())
+    truth = pareto.front([c.point(["macs"]) for c in study.archive.candidates.values()])
+    assert {c.key for c in study.archive.front()} == {keys[i] for i in truth}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_strategies_are_repeatable_by_seed(tmp_path, strategy):
+    found = []
+    for index, seed in enumerate((3, 3, 4)):
+        study = study_in(tmp_path / str(index), load_space("nano"), strategy=strategy, trials=15, seed=seed)
+        study.search()
+        found.append(list(study.archive.candidates))
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_small_space_is_exhausted_exactly(tmp_path, tiny_space, strategy):
+    names = [d.name for d in tiny_space.decisions]
+    points = itertools.product(*(d.choices for d in tiny_space.decisions))
+    every = {tiny_space.decode(dict(zip(names, p, strict=True)), TASK).key for p in points}
+    study = study_in(tmp_path, tiny_space, strategy=strategy, trials=100)
+    study.search()
+    assert set(study.archive.candidates) == every
+    assert study.progress.exhausted and len(every) < 12
+
+
+def test_evolution_finds_more_than_random(tmp_path):
+    """On a smooth problem, mean hypervolume over 3 seeds, one reference point for both."""
+    volumes = {}
+    for strategy in ("random", "evolution"):
+        totals = []
+        for seed in range(3):
+            folder = tmp_path / f"{strategy}{seed}"
+            study = study_in(folder, load_space("mbconv_macro"), strategy=strategy, trials=45, seed=seed)
+            study.search()
+            points = [
+                (e, np.log10(m)) for e, m in (c.point(["macs"]) for c in study.archive.candidates.values())
+            ]
+            totals.append(pareto.hypervolume(points, (0.75, 8)))
+        volumes[strategy] = np.mean(totals)
+    assert volumes["evolution"] > volumes["random"]
+
+
+def test_resume_after_a_kill_at_every_instant(tmp_path):
+    """Ctrl-C or death between any two steps: no finished trial is lost, none is repeated."""
+    done: list[str] = []
+    for stop in range(1, 9):
+        submit = Inline({2: KeyboardInterrupt()})
+        study = study_in(tmp_path, load_space("nano"), trials=20, submit=submit)
+        stored = study.run.load_candidates()
+        assert [c.key for c in stored] == done
+        study.restore(stored, {})
+        study.search()
+        assert study.progress.interrupted
+        new = [key for key in study.archive.candidates if key not in done]
+        assert len(new) == 1
+        done += new
+        if stop % 2:  # a coordinator that died after the worker wrote, before the study was told
+            import optuna
+
+            copy = optuna.load_study(study_name="edgeml", storage=study.run.storage_url)
+            trial = copy.ask(fixed_distributions=study._study.sampler.distributions)
+            proposal = Proposer(load_space("nano"), TASK, {}).judge(trial.params)
+            if proposal.key in done:
+                continue
+            order = study._order(trial.number, proposal)
+            done.append(fake_evaluate(study.job, order).key)
+    study = study_in(tmp_path, load_space("nano"), trials=len(done) + 3)
+    study.restore(study.run.load_candidates(), {})
+    study.search()
+    assert list(study.archive.candidates)[: len(done)] == done
+    assert len(study.archive.candidates) == len(done) + 3
+    told = [t for t in study._study.trials if t.state.name == "COMPLETE"]
+    assert {t.user_attrs["key"] for t in told} == set(study.archive.candidates)
+    assert len(told) == len(study.archive.candidates)
+
+
+def test_a_dead_worker_is_a_failed_trial_with_a_reason(tmp_path):
+    study = study_in(tmp_path, load_space("nano"), trials=5, submit=Inline({2: BrokenProcessPool("died")}))
+    study.search()
+    failed = [c for c in study.archive.candidates.values() if c.status == "failed"]
+    assert len(failed) == 1 and "worker process died" in failed[0].reason
+    assert study.progress.trials == 5 and len(study.archive.scored()) == 4
+
+
+def test_state_and_front_files_agree_with_the_archive(tmp_path):
+    study = study_in(tmp_path, load_space("nano"), trials=10)
+    study.search()
+    study.save("finished")
+    state = json.loads((tmp_path / "state.json").read_text())
+    front = json.loads((tmp_path / "front.json").read_text())
+    assert front["keys"] == [c.key for c in study.archive.front()] and front["knee"] == state["knee"]
+    volumes = [row[2] for row in state["hypervolume"]]
+    assert volumes == sorted(volumes) and len(volumes) == 10
+    points = [c.point(["macs"]) for c in study.archive.candidates.values()]
+    assert volumes[-1] == pytest.approx(pareto.hypervolume(points, state["reference_point"]))
+
+
+def test_two_processes_cannot_have_one_run(tmp_path):
+    with (
+        RunDir(tmp_path / "run").locked(),
+        pytest.raises(RunError, match="in use"),
+        RunDir(tmp_path / "run").locked(),
+    ):
+        pass
+
+
+def test_a_run_directory_is_not_overwritten(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="not an edgeml run"):
+        RunDir(tmp_path).create()
+    with pytest.raises(RunError, match="no run to resume"):
+        RunDir(tmp_path).open()
+    (tmp_path / "run.json").write_text('{"layout": 99}')
+    with pytest.raises(RunError, match="--resume"):
+        RunDir(tmp_path).create()
+    with pytest.raises(RunError, match="layout 99"):
+        RunDir(tmp_path).open()
+
+
+def test_unknown_strategy_lists_the_known():
+    space = load_space("nano")
+    with pytest.raises(UnknownNameError, match="evolution"):
+        sampler("evolutoin", space, Proposer(space, TASK, {}), 0)
+
+
+def test_trial_seeds_differ():
+    assert len({trial_seed(seed, number) for seed in range(20) for number in range(50)}) == 1000
