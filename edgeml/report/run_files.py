@@ -147,12 +147,13 @@ def _rank(candidate: CandidateFile) -> tuple[float, int]:
 
 
 def _candidates(path: Path) -> list[CandidateFile]:
-    files = sorted((path / "candidates").glob("*/candidate.json"))
-    return [_candidate(file) for file in files]
+    """Folders with a dot in front are being written; one may also be replaced while we read."""
+    files = sorted((path / "candidates").glob("[!.]*/candidate.json"))
+    values = [(file, _read_if_there(file)) for file in files]
+    return [_candidate(file, value) for file, value in values if value is not None]
 
 
-def _candidate(file: Path) -> CandidateFile:
-    value = _read(file)
+def _candidate(file: Path, value: Mapping[str, Any]) -> CandidateFile:
     try:
         figures = {str(k): _figure(str(k), v) for k, v in (value.get("metrics") or {}).items() if v}
         return CandidateFile(
@@ -201,13 +202,18 @@ def _number(value: object) -> float | None:
 
 
 def _read_if_there(file: Path) -> dict[str, Any] | None:
-    return _read(file) if file.is_file() else None
+    try:
+        return _read(file)
+    except FileNotFoundError:
+        return None
 
 
 def _read(file: Path) -> dict[str, Any]:
     """NaN and infinities, which JSON does not have but Python writes, are read as null."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {file}: {error}.") from error
     if not isinstance(value, dict):

@@ -1,0 +1,46 @@
+"""Values -> HTML and JSON in which whatever a user named stays text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from html import escape
+from typing import Any, TypeAlias
+
+
+class Markup(str):
+    """Text that is HTML already; `tag` escapes every other string."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = str | int | float | Iterable["Child"] | None
+
+
+def join(children: Child) -> Markup:
+    """Children -> one piece of HTML; plain strings and numbers are escaped, None is nothing."""
+    if children is None:
+        return Markup("")
+    if isinstance(children, Markup):
+        return children
+    if isinstance(children, str | int | float):
+        return Markup(escape(str(children)))
+    return Markup("".join(map(join, children)))
+
+
+def tag(name: str, *children: Child, **attributes: str | float | None) -> Markup:
+    """An element. `class_` is class, `aria_label` is aria-label; attributes that are None are left out."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand between script tags: no character of it can end the script or begin a comment."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

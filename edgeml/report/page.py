@@ -1,0 +1,100 @@
+"""A run directory -> RUN/report.html: one file that works offline, on a phone too, light or dark."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+from edgeml.errors import StorageError
+from edgeml.report.markup import Markup, join, script_json, tag
+from edgeml.report.run_files import RunFiles, open_run
+from edgeml.report.sections import SECTIONS, Charts
+from edgeml.report.style import DRAW, STYLE
+from edgeml.report.summary import summary
+
+__all__ = ["page", "summary", "write_report"]
+
+
+def write_report(path: Path) -> Path:
+    """Run directory -> RUN/report.html, written whole or not at all.
+
+    Raises:
+        RunError: there is no such run, or its files are damaged.
+        StorageError: the file cannot be written.
+    """
+    run = open_run(path)
+    target = run.path / "report.html"
+    staging = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    text = page(run)
+    try:
+        try:
+            staging.write_text(text, encoding="utf-8")
+            staging.replace(target)
+        finally:
+            staging.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror or error}.") from error
+    return target
+
+
+def page(run: RunFiles) -> str:
+    """RunFiles -> the page's HTML.
+
+    Scripts run only if their hash stands in the page's content security policy, so markup that slipped in
+    through a name could not run either; nothing is fetched from anywhere.
+    """
+    charts = Charts()
+    body = [make(run, charts) for make in SECTIONS]
+    scripts = [_bundle()] if charts.specs else []
+    specs = Markup(script_json(charts.specs))
+    return join(
+        [
+            Markup("<!DOCTYPE html>\n"),
+            tag(
+                "html",
+                tag(
+                    "head",
+                    Markup(_META),
+                    _policy(scripts),
+                    tag("title", f"{run.name} - edgeml report"),
+                    tag("style", Markup(STYLE)),
+                ),
+                tag(
+                    "body",
+                    tag("main", body),
+                    tag("script", specs, type="application/json", id="specs"),
+                    [tag("script", Markup(script)) for script in scripts],
+                ),
+                lang="en",
+            ),
+        ]
+    )
+
+
+_META = (
+    '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
+)
+
+
+def _policy(scripts: list[str]) -> Markup:
+    """Vega compiles its expressions to functions, hence 'unsafe-eval'."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    sources = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    rules = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {sources} 'unsafe-eval'"
+    )
+    content = rules.replace("&", "&amp;").replace('"', "&quot;")
+    return Markup(f'<meta http-equiv="Content-Security-Policy" content="{content}">')
+
+
+def _bundle() -> str:
+    """Vega, Vega-Lite in altair's version, Vega-Embed and the page's own lines as one script."""
+    import altair
+    import vl_convert
+
+    version = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    bundle: str = vl_convert.javascript_bundle(DRAW, vl_version=version)
+    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")

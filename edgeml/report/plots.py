@@ -1,0 +1,220 @@
+"""RunFiles -> Vega-Lite charts, as plain specifications for the page's one copy of Vega.
+
+Colours are written as "theme:NAME"; the page replaces them by its CSS variables, light or dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from edgeml.report import figures
+from edgeml.report.run_files import CandidateFile, Figure, RunFiles
+
+Spec = dict[str, Any]
+Row = dict[str, Any]
+
+ROLES = ("candidate", "Pareto front", "knee")
+ROLE_COLOURS = ("theme:other", "theme:front", "theme:knee")
+MAX_SERIES = 8
+LOG_FROM_RATIO = 20
+HEIGHT = 300
+
+AXIS = {
+    "labelColor": "theme:muted",
+    "titleColor": "theme:ink",
+    "gridColor": "theme:line",
+    "domainColor": "theme:line",
+    "tickColor": "theme:line",
+    "titleFontWeight": "normal",
+    "titlePadding": 8,
+    "labelFontSize": 12,
+    "titleFontSize": 13,
+}
+LEGEND = {
+    "labelColor": "theme:ink",
+    "titleColor": "theme:ink",
+    "orient": "top",
+    "title": None,
+    "labelFontSize": 12,
+    "symbolSize": 90,
+    "labelLimit": 220,
+}
+CONFIG = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "axis": AXIS,
+    "legend": LEGEND,
+    "view": {"stroke": None},
+    "text": {"color": "theme:ink", "fontSize": 12},
+}
+
+
+def pair(run: RunFiles, cost: str) -> Spec | None:
+    """Accuracy against one cost, the front highlighted; None where no candidate has that cost."""
+    import altair as alt
+
+    rows = [_point(run, c, c.figures[cost]) for c in run.scored if cost in c.figures]
+    if not rows:
+        return None
+    x = alt.X("x:Q").title(_axis_title(cost, {row["kind"] for row in rows})).scale(_cost_scale(rows))
+    y = alt.Y("y:Q").title("int8 accuracy, validation").axis(format="~%").scale(zero=False, padding=12)
+    colour = alt.Color("role:N").scale(domain=list(ROLES), range=list(ROLE_COLOURS))
+    tip = [alt.Tooltip(f"{name}:N").title(title) for name, title in _tip(cost).items()]
+    spread = [row for row in rows if row["low"] is not None]
+    layers = (
+        [
+            alt.Chart(_data(spread))
+            .mark_rule(strokeWidth=1.5)
+            .encode(alt.X("low:Q"), alt.X2("high:Q"), y, colour)
+        ]
+        if spread
+        else []
+    )
+    stairs = alt.Chart(_data(_staircase(rows))).mark_line(
+        interpolate="step-after", color="theme:front", strokeWidth=1.5, opacity=0.7
+    )
+    layers.append(stairs.encode(x, y))
+    for filled in (True, False):
+        chosen = [row for row in rows if (row["kind"] != "estimated") is filled]
+        points = alt.Chart(_data(chosen)).mark_point(filled=filled, size=90, opacity=1, strokeWidth=2)
+        layers += [points.encode(x, y, colour, tooltip=tip)] if chosen else []
+    return _finish(alt.layer(*layers))
+
+
+def _tip(cost: str) -> dict[str, str]:
+    """Fields of a point's tooltip with their titles."""
+    fixed = {"key": "key", "accuracy": "int8 accuracy", "float": "float accuracy"}
+    costs = {"latency": "latency_ms", "size": "size_bytes", "ram": "ram_bytes", "macs": "macs"}
+    own = {} if cost in costs.values() else {"cost": figures.title(cost)}
+    return {**fixed, **own, **{name: figures.title(metric) for name, metric in costs.items()}}
+
+
+def _point(run: RunFiles, candidate: CandidateFile, figure: Figure) -> Row:
+    factor = figures.scale(figure.metric)
+    role = 2 if candidate.key == run.knee else 1 if candidate.key in run.front else 0
+    bounded = bool(figures.interval(figure))
+    return {
+        "x": figure.value * factor,
+        "y": candidate.accuracy,
+        "low": figure.low * factor if bounded and figure.low is not None else None,
+        "high": figure.high * factor if bounded and figure.high is not None else None,
+        "kind": figure.kind,
+        "role": ROLES[role],
+        "key": candidate.key,
+        "accuracy": figures.percent(candidate.accuracy, 2),
+        "float": figures.percent(candidate.accuracy_float, 2),
+        "cost": _words(figure),
+        "latency": _words(candidate.figures.get("latency_ms")),
+        "size": _words(candidate.figures.get("size_bytes")),
+        "ram": _words(candidate.figures.get("ram_bytes")),
+        "macs": _words(candidate.figures.get("macs")),
+    }
+
+
+def _words(figure: Figure | None) -> str:
+    if figure is None:
+        return "-"
+    spread = figures.interval(figure)
+    return f"{figures.shown(figure)}{f' ({spread})' if spread else ''}, {figure.kind}"
+
+
+def _axis_title(metric: str, kinds: Iterable[str]) -> str:
+    ordered = sorted(kinds)
+    said = f" ({', '.join(ordered)}{'; estimates are hollow' if 'estimated' in ordered[1:] else ''})"
+    words = figures.unit(metric)
+    return figures.title(metric) + (f", {words}" if words else "") + said
+
+
+def _cost_scale(rows: list[Row]) -> Any:
+    import altair as alt
+
+    values = [row["x"] for row in rows]
+    wide = min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO
+    return alt.Scale(type="log", padding=12) if wide else alt.Scale(zero=False, padding=12)
+
+
+def _staircase(rows: list[Row]) -> list[Row]:
+    """The front's points that no cheaper one equals in accuracy, cheapest first."""
+    steps: list[Row] = []
+    for row in sorted((r for r in rows if r["role"] != ROLES[0]), key=lambda r: (r["x"], -r["y"])):
+        if not steps or row["y"] > steps[-1]["y"]:
+            steps.append({"x": row["x"], "y": row["y"]})
+    return steps
+
+
+def hypervolume(run: RunFiles) -> Spec | None:
+    """Hypervolume after every trial; None before the first."""
+    import altair as alt
+
+    rows = [
+        {"trial": t, "elapsed": f"{s:.0f} s", "volume": v} for t, s, v in run.state.get("hypervolume") or ()
+    ]
+    if not rows:
+        return None
+    chart = alt.Chart(_data(rows)).encode(
+        alt.X("trial:Q")
+        .title("trial")
+        .axis(tickMinStep=1, format="d")
+        .scale(zero=False, nice=False, padding=8),
+        alt.Y("volume:Q").title("hypervolume").scale(zero=False),
+        tooltip=[alt.Tooltip("trial:Q"), alt.Tooltip("elapsed:N"), alt.Tooltip("volume:Q").format(".5g")],
+    )
+    line = chart.mark_line(interpolate="step-after", color="theme:front", strokeWidth=2)
+    return _finish(alt.layer(line, chart.mark_point(filled=True, size=40, color="theme:front", opacity=1)))
+
+
+def learning(run: RunFiles) -> Spec | None:
+    """Training accuracy by epoch of every candidate on the front; None where no history was kept."""
+    import altair as alt
+
+    ordered = sorted(run.front_candidates, key=lambda c: c.key != run.knee)
+    told_apart = len(ordered) <= MAX_SERIES
+    rows = [row for c in ordered for row in _curve(run, c, told_apart)]
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row["series"] for row in rows))
+    first = "theme:knee" if run.knee_candidate is not None and rows[0]["key"] == run.knee else "theme:series0"
+    rest = [f"theme:series{i}" for i in range(1, MAX_SERIES)]
+    colour = alt.Color("series:N").scale(domain=names, range=[first, *rest][: len(names)]).legend(columns=2)
+    chart = alt.Chart(_data(rows)).mark_line(strokeWidth=2, point={"size": 14, "opacity": 0.9})
+    return _finish(
+        chart.encode(
+            alt.X("epoch:Q").title("epoch").scale(nice=False),
+            alt.Y("accuracy:Q").title("training accuracy").axis(format="~%").scale(zero=False),
+            colour,
+            detail="key:N",
+            tooltip=[
+                alt.Tooltip("key:N"),
+                alt.Tooltip("epoch:Q").format(".3g"),
+                alt.Tooltip("accuracy:Q").title("training accuracy").format(".2%"),
+                alt.Tooltip("loss:Q").format(".4g"),
+            ],
+        )
+    )
+
+
+def _curve(run: RunFiles, candidate: CandidateFile, told_apart: bool) -> list[Row]:
+    knee = candidate.key == run.knee
+    series = (
+        candidate.key + (" (knee)" if knee else "") if told_apart else ("knee" if knee else "other front")
+    )
+    return [
+        {"key": candidate.key, "series": series, **{k: row.get(k) for k in ("epoch", "loss", "accuracy")}}
+        for row in candidate.history
+        if row.get("accuracy") is not None and row.get("epoch") is not None
+    ]
+
+
+def _data(rows: list[Row]) -> Any:
+    import altair as alt
+
+    return alt.Data(values=rows)
+
+
+def _finish(chart: Any) -> Spec:
+    sized = chart.properties(
+        width="container", height=HEIGHT, autosize={"type": "fit-x", "contains": "padding"}
+    )
+    spec: Spec = sized.to_dict()
+    return {**spec, "config": CONFIG}

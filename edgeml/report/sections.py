@@ -1,0 +1,186 @@
+"""RunFiles -> the sections of the page, in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from edgeml.arch.cell import Arch
+from edgeml.errors import EdgemlError
+from edgeml.report import figures, plots, tables
+from edgeml.report.cell_svg import architecture
+from edgeml.report.markup import Child, Markup, join, tag
+from edgeml.report.plots import Spec
+from edgeml.report.reproduce import parts
+from edgeml.report.run_files import RunFiles
+from edgeml.report.summary import headline_metrics, sentences
+
+
+@dataclass
+class Charts:
+    """The page's charts; `place` hands out the element that a chart will be drawn into."""
+
+    specs: list[Spec] = field(default_factory=list)
+
+    def place(self, title: str, spec: Spec | None, note: str = "") -> Markup | None:
+        """Title and chart -> figure element, or None without a chart."""
+        if spec is None:
+            return None
+        self.specs.append(spec)
+        box = tag("div", id=f"chart-{len(self.specs) - 1}", class_="chart", role="img", aria_label=title)
+        return tag("figure", tag("figcaption", title), box, tag("p", note, class_="note") if note else None)
+
+
+def section(title: str, *children: Child) -> Markup | None:
+    """A section with its heading; None where there is nothing in it."""
+    body = join(children)
+    return tag("section", tag("h2", title), body) if body else None
+
+
+def head(run: RunFiles, charts: Charts) -> Markup:
+    """Title, what came out in sentences, and the knee's figures in large."""
+    made = f"edgeml {run.run.get('edgeml', '')}, started {run.run.get('created', 'at an unknown time')}"
+    finished = run.state.get("finished")
+    made += f", ended {finished}" if finished else ", not finished when this page was written"
+    lines = [tag("p", sentence, class_="lede") for sentence in sentences(run)]
+    return tag("header", tag("h1", run.name), tag("p", made, class_="note"), lines, _tiles(run))
+
+
+def _tiles(run: RunFiles) -> Markup | None:
+    knee = run.knee_candidate
+    if knee is None:
+        return None
+    shown = [_tile("int8 accuracy", figures.percent(knee.accuracy), "validation", "measured")]
+    if (knee.test_accuracy or {}).get("value") is not None:
+        test = knee.test_accuracy or {}
+        shown.append(
+            _tile("int8 accuracy", figures.percent(test["value"]), f"test, n = {test.get('n')}", "measured")
+        )
+    for name in headline_metrics(run):
+        figure = knee.figures.get(name)
+        if figure is not None:
+            shown.append(
+                _tile(figures.title(name), figures.shown(figure), figures.interval(figure), figure.kind)
+            )
+    title = tag("h2", "The knee, ", tag("code", knee.key))
+    return tag("div", title, tag("ul", shown, class_="tiles"))
+
+
+def _tile(title: str, value: str, small: str, kind: str) -> Markup:
+    return tag("li", tag("span", title), tag("b", value), tag("small", small or " "), tables.kind_tag(kind))
+
+
+def fronts(run: RunFiles, charts: Charts) -> Markup | None:
+    """Accuracy against every cost objective and against size."""
+    costs = dict.fromkeys([*run.costs, "size_bytes"])
+    drawn = [charts.place(f"Accuracy and {figures.title(cost)}", plots.pair(run, cost)) for cost in costs]
+    return section("Pareto front", tag("div", drawn, class_="charts") if any(drawn) else None)
+
+
+def leaderboard(run: RunFiles, charts: Charts) -> Markup | None:
+    """Every scored candidate."""
+    if not run.scored:
+        return section("Leaderboard", tag("p", "No candidate has been scored yet."))
+    note = (
+        "int8 and float accuracies are on the validation split; the front of a finished run has the int8 "
+        "artifact's accuracy on the test split. Drop is float minus int8, in percentage points."
+    )
+    return section("Leaderboard", tag("p", note, class_="note"), _estimates(run), tables.leaderboard(run))
+
+
+def _estimates(run: RunFiles) -> Markup | None:
+    estimated = [
+        figures.title(name)
+        for name in tables.metric_names(run)
+        if any(c.figures[name].kind == "estimated" for c in run.scored if name in c.figures)
+    ]
+    if not estimated:
+        return None
+    return tag("p", tag("strong", "Estimated, not measured: "), ", ".join(estimated), ".", class_="warning")
+
+
+def winner(run: RunFiles, charts: Charts) -> Markup | None:
+    """The knee's architecture."""
+    knee = run.knee_candidate
+    if knee is None:
+        return None
+    try:
+        drawing = architecture(Arch.from_dict(dict(knee.arch)))
+    except (EdgemlError, AttributeError, KeyError, TypeError, ValueError) as error:
+        drawing = tag("p", f"This edgeml cannot draw the architecture ({type(error).__name__}: {error}).")
+    return section("Architecture of the knee", drawing)
+
+
+def progress(run: RunFiles, charts: Charts) -> Markup | None:
+    """Hypervolume and learning curves."""
+    reference = run.state.get("reference_point")
+    note = (
+        f"Volume that the front dominates up to the reference point {tables.plain(reference)}."
+        if reference
+        else ""
+    )
+    drawn = [
+        charts.place("Hypervolume after every trial", plots.hypervolume(run), note),
+        charts.place(
+            "Learning curves of the front", plots.learning(run), "On the training split, float weights."
+        ),
+    ]
+    return section("How the search went", tag("div", drawn, class_="charts") if any(drawn) else None)
+
+
+def effort(run: RunFiles, charts: Charts) -> Markup | None:
+    """Where the time went."""
+    return section("Where the time went", tables.times(run))
+
+
+def losses(run: RunFiles, charts: Charts) -> Markup | None:
+    """What was refused, failed or broke a limit."""
+    return section("Refused and failed", tables.refusals(run), tables.losses(run))
+
+
+def cautions(run: RunFiles, charts: Charts) -> Markup | None:
+    """Warnings about the data and notes of the target."""
+    target = run.run.get("target") or {}
+    notes = [*((run.run.get("dataset") or {}).get("warnings") or ()), *(target.get("notes") or ())]
+    return section("Know before use", tag("ul", (tag("li", str(note)) for note in notes)) if notes else None)
+
+
+def conditions(run: RunFiles, charts: Charts) -> Markup | None:
+    """Everything the figures depend on."""
+    data = {k: v for k, v in (run.run.get("dataset") or {}).items() if k not in ("warnings", "provenance")}
+    blocks: Mapping[str, object] = {
+        "Data": {**data, "number_of_classes": len(data.get("classes") or ())},
+        "Settings": run.run.get("settings"),
+        "Target": {k: v for k, v in (run.run.get("target") or {}).items() if k != "notes"},
+        "Host": run.run.get("host"),
+        "Versions": run.run.get("versions"),
+    }
+    drawn = [
+        tag("div", tag("h3", title), tables.pairs(values, title))
+        for title, values in blocks.items()
+        if isinstance(values, Mapping)
+    ]
+    origins = [tag("h3", "Origin of the figures"), tables.origins(run)] if run.scored else None
+    return section("Conditions", origins, tag("div", drawn, class_="blocks"))
+
+
+def reproduce(run: RunFiles, charts: Charts) -> Markup | None:
+    """The command line."""
+    note = "The same seed proposes the same architectures; a time limit can end the search at another trial."
+    box = tag("pre", tag("code", " \\\n  ".join(parts(run))), tabindex=0)
+    return section("Do it again", box, tag("p", note, class_="note"))
+
+
+SECTIONS: Iterable[Callable[[RunFiles, Charts], Markup | None]] = (
+    head,
+    fronts,
+    leaderboard,
+    cautions,
+    winner,
+    progress,
+    effort,
+    losses,
+    conditions,
+    reproduce,
+)
+"""The page from top to bottom."""

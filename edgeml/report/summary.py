@@ -1,0 +1,74 @@
+"""RunFiles -> what came out, in sentences: the end of a search in a terminal, the top of the page."""
+
+from __future__ import annotations
+
+from edgeml.report import figures
+from edgeml.report.run_files import CandidateFile, RunFiles
+
+
+def summary(run: RunFiles) -> str:
+    """RunFiles -> two or three lines of plain language."""
+    return "\n".join(sentences(run))
+
+
+def sentences(run: RunFiles) -> list[str]:
+    """How far the run got; the knee; the most accurate candidate where that is another one."""
+    result = [progress(run)]
+    knee = run.knee_candidate
+    if knee is not None:
+        result.append(f"Best compromise (knee): {describe(run, knee)}.")
+    best = run.front_candidates[0] if run.front_candidates else None
+    if best is not None and best.key != (knee.key if knee else None):
+        result.append(f"Most accurate: {describe(run, best)}.")
+    elif best is not None:
+        result.append("No candidate of this run is more accurate than it.")
+    return result
+
+
+def progress(run: RunFiles) -> str:
+    """Status, time and counts in one sentence."""
+    elapsed = run.state.get("elapsed_s")
+    status = {"running": "still running", "interrupted": "stopped early"}.get(
+        str(run.state.get("status")), str(run.state.get("status"))
+    )
+    after = f" after {duration(elapsed)}" if elapsed else ""
+    parts = [
+        f"{_many(len(run.scored), 'candidate')} scored",
+        f"{len(run.front_candidates)} on the Pareto front",
+    ]
+    failed = sum(c.status == "failed" for c in run.candidates)
+    refused = sum((run.state.get("refused") or {}).values())
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{refused} refused before training"] if refused else []
+    return f"Search {status}{after}: {', '.join(parts)}."
+
+
+def describe(run: RunFiles, candidate: CandidateFile) -> str:
+    """A candidate's key, accuracies and costs; whatever is not measured says so."""
+    test = candidate.test_accuracy or {}
+    on_test = f" ({figures.percent(test['value'])} on test)" if test.get("value") is not None else ""
+    parts = [f"{figures.percent(candidate.accuracy)} int8 accuracy on validation{on_test}"]
+    for name in headline_metrics(run):
+        figure = candidate.figures.get(name)
+        if figure is not None:
+            parts.append(f"{figures.title(name)} {figures.shown(figure)} {figure.kind}")
+    return f"{candidate.key}, {', '.join(parts)}"
+
+
+def headline_metrics(run: RunFiles) -> list[str]:
+    """The objectives, then latency, size and RAM where they are not objectives."""
+    return list(dict.fromkeys([*run.costs, "latency_ms", "size_bytes", "ram_bytes"]))
+
+
+def duration(seconds: float) -> str:
+    """185 -> "3 min 5 s"."""
+    whole = round(seconds)
+    if whole < 1:
+        return f"{seconds:.2g} s"
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    parts = [(hours, "h"), (minutes, "min"), (rest if not hours else 0, "s")]
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
