@@ -32,7 +32,9 @@ def command(run: RunFiles) -> str:
 
 def parts(run: RunFiles) -> list[str]:
     """The command, then every option with its value, each quoted for a POSIX shell."""
-    settings = run.run.get("settings") or {}
+    settings = dict(run.run.get("settings") or {})
+    if not settings.get("time_s"):
+        settings.pop("time_s", None)  # 0 is no limit, which the option does not say
     options = [(option, text) for name, option in OPTIONS.items() for text in _texts(settings.get(name))]
     switches = [switch for (name, value), switch in SWITCHES.items() if settings.get(name) is value]
     out = ("--out", f"{run.name}-again")

@@ -113,12 +113,10 @@ def winner(run: RunFiles, charts: Charts) -> Markup | None:
 
 def progress(run: RunFiles, charts: Charts) -> Markup | None:
     """Hypervolume and learning curves."""
-    reference = run.state.get("reference_point")
-    note = (
-        f"Volume that the front dominates up to the reference point {tables.plain(reference)}."
-        if reference
-        else ""
-    )
+    reference = run.state.get("reference_point") or ()
+    names = ["error", *run.costs]
+    bounds = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, reference, strict=False))
+    note = f"Volume that the front dominates, up to {bounds}." if bounds else ""
     drawn = [
         charts.place("Hypervolume after every trial", plots.hypervolume(run), note),
         charts.place(

@@ -60,7 +60,7 @@ figcaption { font-weight: 600; font-size: .95rem; margin-bottom: 6px; }
 .scroll { overflow: auto; max-height: 34rem; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .88rem;
   font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 7px 12px; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: left; padding: 7px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th { position: sticky; top: 0; background: var(--panel); color: var(--muted); font-weight: 600;
   white-space: nowrap;
