@@ -16,7 +16,6 @@ from edgeml.report.reproduce import command
 from edgeml.report.run_files import open_run
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>&amp;"
-VEGA_CHART = re.compile(r'id="chart-\d+"')
 
 
 class Page(HTMLParser):
@@ -99,6 +98,18 @@ def test_vega_is_there_once_and_each_chart_has_a_place(plain: Page) -> None:
     assert places == [f"chart-{i}" for i in range(len(specs))]
     assert len(specs) == 4
     assert len(plain.scripts) == 2
+
+
+def test_mixed_kinds_are_told_apart_in_the_chart(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    file = path / "candidates" / str(open_run(path).knee) / "candidate.json"
+    metrics = json.loads(file.read_text())["metrics"]
+    metrics["latency_ms"]["kind"] = "estimated"
+    edit(file, metrics=metrics)
+    page = Page(write_report(path))
+    assert "latency, ms (estimated, measured)" in page.scripts[0]
+    assert page.text.count("Hollow points are estimates.") == 1
+    assert "Estimated, not measured: latency, RAM." in page.text
 
 
 def test_hostile_names_are_inert(plain: Page, hostile: Page) -> None:

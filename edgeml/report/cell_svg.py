@@ -10,6 +10,8 @@ LANE, BAND, TAIL = 124, 104, 52
 BOX = (112, 28)
 RADIUS = 12
 MARGIN = 16
+LEAST = 0.75
+"""How far a narrow screen may shrink a drawing before it scrolls."""
 
 
 def architecture(arch: Arch) -> Markup:
@@ -19,7 +21,7 @@ def architecture(arch: Arch) -> Markup:
         tag(
             "figure",
             tag("figcaption", f"Cell {name}: {_places(arch, cell)}"),
-            cell_svg(cell, name),
+            tag("div", cell_svg(cell, name), tabindex=0),
             class_="cell",
         )
         for cell, name in names.items()
@@ -78,9 +80,9 @@ def cell_svg(cell: Cell, name: str) -> Markup:
     """Cell -> an SVG graph: input on top, ops in boxes, sums as circles, output at the bottom."""
     layout = lay_out(cell)
     lanes = [spot.lane for spot in layout.spots] + [wire.lane for wire in layout.wires if wire.op]
-    half = max(map(abs, lanes), default=0.0) * LANE + BOX[0] / 2 + MARGIN
-    height = _y(layout, layout.spots[-1].rank) + RADIUS + MARGIN
-    box = f"{-half:g} {-RADIUS - MARGIN} {2 * half:g} {height + RADIUS + MARGIN:g}"
+    reach = BOX[0] / 2 + MARGIN
+    left, right = min(lanes) * LANE - reach, max(lanes) * LANE + reach
+    height = _y(layout, layout.spots[-1].rank) + 2 * (RADIUS + MARGIN)
     return tag(
         "svg",
         tag("title", f"Cell {name}. {_in_words(cell)}"),
@@ -88,8 +90,9 @@ def cell_svg(cell: Cell, name: str) -> Markup:
         [_path(layout, wire, name) for wire in layout.wires],
         [_op_box(wire) for wire in layout.wires if wire.op],
         [_spot(layout, spot) for spot in layout.spots],
-        viewBox=box,
-        width=f"{2 * half:g}",
+        viewBox=f"{left:g} {-RADIUS - MARGIN} {right - left:g} {height:g}",
+        width=f"{right - left:g}",
+        style=f"min-width:{LEAST * (right - left):.0f}px",
         role="img",
     )
 

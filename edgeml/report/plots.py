@@ -120,10 +120,14 @@ def _words(figure: Figure | None) -> str:
 
 
 def _axis_title(metric: str, kinds: Iterable[str]) -> str:
-    ordered = sorted(kinds)
-    said = f" ({', '.join(ordered)}{'; estimates are hollow' if 'estimated' in ordered[1:] else ''})"
     words = figures.unit(metric)
-    return figures.title(metric) + (f", {words}" if words else "") + said
+    return f"{figures.title(metric)}{f', {words}' if words else ''} ({', '.join(sorted(kinds))})"
+
+
+def hollow_note(run: RunFiles, cost: str) -> str:
+    """What to say under a chart in which estimates stand beside figures of other kinds."""
+    kinds = {c.figures[cost].kind for c in run.scored if cost in c.figures}
+    return "Hollow points are estimates." if "estimated" in kinds and len(kinds) > 1 else ""
 
 
 def _cost_scale(rows: list[Row]) -> Any:
@@ -131,7 +135,7 @@ def _cost_scale(rows: list[Row]) -> Any:
 
     values = [row["x"] for row in rows]
     wide = min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO
-    return alt.Scale(type="log", padding=12) if wide else alt.Scale(zero=False, padding=12)
+    return alt.Scale(type="log", padding=12, nice=False) if wide else alt.Scale(zero=False, padding=12)
 
 
 def _staircase(rows: list[Row]) -> list[Row]:
@@ -170,17 +174,19 @@ def learning(run: RunFiles) -> Spec | None:
 
     ordered = sorted(run.front_candidates, key=lambda c: c.key != run.knee)
     told_apart = len(ordered) <= MAX_SERIES
-    rows = [row for c in ordered for row in _curve(run, c, told_apart)]
+    curves = [_curve(run, candidate, told_apart) for candidate in ordered]
+    rows = [row for curve in curves for row in curve]
     if not rows:
         return None
     names = list(dict.fromkeys(row["series"] for row in rows))
     first = "theme:knee" if run.knee_candidate is not None and rows[0]["key"] == run.knee else "theme:series0"
     rest = [f"theme:series{i}" for i in range(1, MAX_SERIES)]
     colour = alt.Color("series:N").scale(domain=names, range=[first, *rest][: len(names)]).legend(columns=2)
-    chart = alt.Chart(_data(rows)).mark_line(strokeWidth=2, point={"size": 14, "opacity": 0.9})
+    drawn_last_on_top = [row for curve in reversed(curves) for row in curve]
+    chart = alt.Chart(_data(drawn_last_on_top)).mark_line(strokeWidth=2, point={"size": 14, "opacity": 0.9})
     return _finish(
         chart.encode(
-            alt.X("epoch:Q").title("epoch").scale(nice=False),
+            alt.X("epoch:Q").title("epoch").axis(tickMinStep=1, format="~g").scale(nice=False),
             alt.Y("accuracy:Q").title("training accuracy").axis(format="~%").scale(zero=False),
             colour,
             detail="key:N",

@@ -73,7 +73,12 @@ def _tile(title: str, value: str, small: str, kind: str) -> Markup:
 def fronts(run: RunFiles, charts: Charts) -> Markup | None:
     """Accuracy against every cost objective and against size."""
     costs = dict.fromkeys([*run.costs, "size_bytes"])
-    drawn = [charts.place(f"Accuracy and {figures.title(cost)}", plots.pair(run, cost)) for cost in costs]
+    drawn = [
+        charts.place(
+            f"Accuracy and {figures.title(cost)}", plots.pair(run, cost), plots.hollow_note(run, cost)
+        )
+        for cost in costs
+    ]
     return section("Pareto front", tag("div", drawn, class_="charts") if any(drawn) else None)
 
 

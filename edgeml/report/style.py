@@ -92,6 +92,7 @@ td:last-child { min-width: 9rem; }
   color: var(--muted); }
 .cells { display: flex; flex-wrap: wrap; gap: 20px 40px; align-items: flex-start; }
 .cells figure { max-width: 100%; }
+.cell div { overflow-x: auto; }
 .cell svg { display: block; max-width: 100%; height: auto; }
 .cell text { text-anchor: middle; dominant-baseline: central; font: 13px system-ui, sans-serif;
   fill: var(--ink); }

@@ -62,9 +62,9 @@ def headline_metrics(run: RunFiles) -> list[str]:
 
 def duration(seconds: float) -> str:
     """185 -> "3 min 5 s"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2g} s"
     whole = round(seconds)
-    if whole < 1:
-        return f"{seconds:.2g} s"
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     parts = [(hours, "h"), (minutes, "min"), (rest if not hours else 0, "s")]
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
