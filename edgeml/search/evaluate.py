@@ -103,9 +103,10 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     from edgeml.deploy.convert import to_tflite
     from edgeml.deploy.fold import fold
     from edgeml.train.build import build, get_weights, set_weights
-    from edgeml.train.fit import accuracy_float, default_recipe, fit
+    from edgeml.train.fit import accuracy_float, choose_threads, default_recipe, fit
 
     clock = _Clock()
+    choose_threads(graph.input_shape[0] * graph.input_shape[1])
     data = _data(job.run, *graph.input_shape[:2])
     with clock("build"):
         model = build(graph, order.seed)
