@@ -195,8 +195,8 @@ def spaces(name: str | None, as_json: bool) -> None:
 def _print_end(run: Path) -> None:
     """Leaderboard, summary, where the time went and what to do next."""
     from edgeml.report.leaderboard import table
-    from edgeml.report.summary import summary
     from edgeml.report.run_files import open_run
+    from edgeml.report.summary import summary
     from edgeml.terminal import where_time_went
 
     files, console = open_run(run), _console()

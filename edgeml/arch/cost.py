@@ -11,9 +11,9 @@ from math import prod
 from edgeml.arch.graph import Graph, Node
 from edgeml.arch.layers import Conv2D, Dense, DepthwiseConv2D
 
-# Bytes of a .tflite file beyond its weights, fitted on 40 converted networks of all four built-in spaces
-# (bench/file_size.py, TensorFlow 2.21; largest error of the fit 0.3 %): header and metadata, an operator with its output
-# tensor, the tensors of a kernel and a bias, and the scales and zero points of a channel of both.
+# Bytes of a .tflite file beyond its weights, fitted on 40 converted networks of the built-in spaces
+# (bench/file_size.py, TensorFlow 2.21; largest error 0.3 %): header and metadata, an operator with its
+# output tensor, the tensors of a kernel and a bias, and the scales and zero points of a channel of both.
 FILE_BYTES = 1050
 FILE_BYTES_PER_NODE = 171
 FILE_BYTES_PER_KERNEL = 252

@@ -54,7 +54,7 @@ class Archive:
         return found
 
     def parent(self, graph: Graph) -> Candidate | None:
-        """The trained candidate that shares most kernel weights with `graph`; ties go to the more accurate."""
+        """The trained candidate that shares most kernel weights with `graph`; of equals the most accurate."""
         best: tuple[float, float, Candidate] | None = None
         for candidate in self.candidates.values():
             if candidate.status != "complete" or candidate.artifact is None or candidate.accuracy is None:

@@ -12,6 +12,7 @@ RUN/report.html
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -101,9 +102,21 @@ class RunDir:
             )
         leftovers = [p.name for p in self.path.iterdir()] if self.path.is_dir() else []
         if self.path.exists() and (not self.path.is_dir() or set(leftovers) - {"lock"}):
+            (self.path / "lock").unlink(missing_ok=True)
             raise RunError(f"{self.path} exists and is not an edgeml run; choose another --out.")
         with storage_errors(self.path):
             self.candidates.mkdir(parents=True, exist_ok=True)
+
+    def discard(self) -> None:
+        """Take back `create` where a run could not be started, so that the same --out works again."""
+        if (self.path / "run.json").exists():
+            return
+        shutil.rmtree(self.candidates, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+        for name in ("worker.log", "lock"):
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: it holds something that is not ours
+            self.path.rmdir()
 
     def open(self) -> dict[str, Any]:
         """Settings of an existing run.

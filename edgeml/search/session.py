@@ -64,6 +64,7 @@ def run_session(
         _finish(study, workers)
     finally:
         workers.kill()
+        run_dir.discard()
     return study
 
 

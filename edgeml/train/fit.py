@@ -95,20 +95,20 @@ def fit(model: Any, data: Split, fidelity: Fidelity, recipe: Recipe, seed: int) 
     steps_per_epoch = max(1, len(data) // fidelity.batch_size)
     total = max(1, round(steps_per_epoch * fidelity.epochs))
     order = _Order(len(data), fidelity.batch_size, rng)
-    done = 0
+    done = first = 0
     while done < total:
         count = min(STEPS_PER_CALL, total - done, steps_per_epoch - done % steps_per_epoch)
         rates = _rates(np.arange(done, done + count), total, recipe.learning_rate)
-        began = time.monotonic()
         loss, hits = run_steps(tf.constant(order.take(count)), tf.constant(rates, tf.float32))
         _record(result, float(loss), float(hits), count, fidelity.batch_size)
         if not np.isfinite(float(loss)):
             result.failure = f"loss became {float(loss)} at step {done + count} of {total}"
             break
-        if done == 0:
-            result.trace_s = time.monotonic() - began
+        if done == 0:  # starting up is no measure of the pace
+            first, result.trace_s = count, time.monotonic() - started
         elif fidelity.max_s:
-            total = _shorten(total, done + count, time.monotonic() - started, fidelity.max_s)
+            elapsed = time.monotonic() - started - result.trace_s
+            total = _shorten(total, first, done + count, elapsed, fidelity.max_s - result.trace_s)
         done += count
         if done % steps_per_epoch == 0 or done >= total:
             _close_epoch(result, done / steps_per_epoch)
@@ -157,10 +157,10 @@ def _rates(steps: NDArray[np.int64], total: int, peak: float) -> NDArray[np.floa
     return peak * np.minimum(1.0, (steps + 1) / warm) * cosine
 
 
-def _shorten(total: int, done: int, elapsed_s: float, limit_s: float) -> int:
-    """Number of steps that fits into the limit at the speed so far; never more than planned."""
-    affordable = int(limit_s / max(elapsed_s / done, 1e-9))
-    return max(done, min(total, affordable))
+def _shorten(total: int, first: int, done: int, elapsed_s: float, limit_s: float) -> int:
+    """Steps that fit into `limit_s` at the pace since step `first`; never more than planned."""
+    pace_s = max(elapsed_s / (done - first), 1e-9)
+    return max(done, min(total, first + int(limit_s / pace_s)))
 
 
 def _record(result: FitResult, loss: float, hits: float, steps: int, batch: int) -> None:
