@@ -34,8 +34,6 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	rm -rf runs/demo
 	$(BIN)/edgeml search --data digits --target cpu --trials 12 --time 3m --seed 0 --out runs/demo
-	$(BIN)/edgeml leaderboard runs/demo
-	$(BIN)/edgeml report runs/demo
 	$(BIN)/edgeml export runs/demo --pick knee --out runs/demo/export
 
 test: $(STAMP)
