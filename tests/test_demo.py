@@ -1,4 +1,4 @@
-"""`make demo`'s search on digits: twelve distinct trials, three minutes, 97 % int8 on the untouched test data."""
+"""The search of `make demo`: twelve distinct trials, three minutes, 97 % int8 on the untouched test split."""
 
 from __future__ import annotations
 
