@@ -25,8 +25,8 @@ from edgeml.target.limits import violations
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
-TRIAL_TIME_SHARE = 3.0
-"""With --time, one trial may take this many times the average share before its schedule is shortened."""
+TRIAL_TIME_SHARE = 1.5
+"""With --time, a trial may train this many times its share of the time left, then its schedule shrinks."""
 
 
 class Submit(Protocol):
@@ -137,7 +137,7 @@ class Study:
     def _may_go_on(self) -> bool:
         if self.progress.trials >= self.settings.trials:
             return False
-        return not self.settings.time_s or self._time_left_s() > self._typical_trial_s()
+        return not self.settings.time_s or self._time_left_s() > 0.5 * self._typical_trial_s()
 
     def _time_left_s(self) -> float:
         return self.settings.time_s - (time.monotonic() - self.progress.started_at)
@@ -202,8 +202,9 @@ class Study:
             parent = self.archive.parent(proposal.graph) if self.job.inherit else None
         fidelity = self.fidelity
         if self.settings.time_s:
-            share = TRIAL_TIME_SHARE * self.settings.time_s / max(1, self.settings.trials)
-            fidelity = replace(fidelity, max_s=max(1.0, min(share, self._time_left_s())))
+            left = max(1, self.settings.trials - self.progress.trials)
+            share = min(1.0, TRIAL_TIME_SHARE / left) * self._time_left_s()
+            fidelity = replace(fidelity, max_s=max(1.0, share))
         return Order(
             number=number,
             choices=proposal.choices,

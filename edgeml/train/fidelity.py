@@ -28,9 +28,9 @@ class Fidelity:
 
 
 def full_fidelity(train_samples: int, epochs: float | None = None, max_s: float = 0.0) -> Fidelity:
-    """Fidelity for a data set of `train_samples`: SAMPLES_FULL seen, between 3 and 40 epochs.
+    """Fidelity for a data set of `train_samples`: SAMPLES_FULL seen, between 3 and 30 epochs.
 
     Below 1,000 samples batches shrink, so that an epoch keeps at least 8 optimiser steps.
     """
-    wanted = epochs if epochs is not None else min(40.0, max(3.0, SAMPLES_FULL / train_samples))
+    wanted = epochs if epochs is not None else min(30.0, max(3.0, SAMPLES_FULL / train_samples))
     return Fidelity(wanted, max(1, min(128, train_samples // 8)), max_s)
