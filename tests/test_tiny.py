@@ -164,12 +164,22 @@ def children_of_nobody(run):
     return found
 
 
+def listen_to_ctrl_c():
+    """Shells start background jobs (CI, nohup) with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_cleanly_with_what_there_is(tmp_path):
     run = tmp_path / "run"
     command = [*EDGEML, "search", *TINY, "--trials", "30", "--out", str(run)]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_ctrl_c,
     ) as process:
         wait_for(lambda: len(finished(run)) >= 2)
         process.send_signal(signal.SIGINT)
