@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -90,7 +89,8 @@ def trial_line(study: Study, candidate: Candidate) -> str:
     for name in study.archive.objectives:
         metric = candidate.metrics[name]
         parts.append(f"{name.split('_')[0]} {describe(name, metric['value'])} {metric['kind']}")
-    parts.append(describe("size_bytes", candidate.metrics["size_bytes"]["value"]))
+    size = candidate.metrics["size_bytes"]
+    parts.append(f"{describe('size_bytes', size['value'])} {size['kind']}")
     parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
@@ -103,7 +103,7 @@ def time_left_s(study: Study) -> float:
     by_trials = (study.settings.trials - done) * (sum(spans) / len(spans) if spans else 0.0)
     if not study.settings.time_s:
         return by_trials
-    left = study.settings.time_s - (time.monotonic() - study.progress.started_at)
+    left = study.time_left_s()
     return max(0.0, min(left, by_trials) if spans else left)
 
 
@@ -148,9 +148,7 @@ def _front_table(study: Study) -> Table:
     for name in [*study.archive.objectives, "size_bytes"]:
         table.add_column(name, justify="right")
     for candidate in study.archive.front()[:FRONT_ROWS]:
-        costs = [
-            describe(name, candidate.metrics[name]["value"])
-            for name in [*study.archive.objectives, "size_bytes"]
-        ]
+        metrics = [candidate.metrics[name] for name in [*study.archive.objectives, "size_bytes"]]
+        costs = [f"{describe(m['metric'], m['value'])} {m['kind']}" for m in metrics]
         table.add_row(candidate.key, f"{100 * (candidate.accuracy or 0):.2f} %", *costs)
     return table

@@ -149,3 +149,17 @@ def test_a_name_on_the_search_path_is_found(cli, tmp_path, monkeypatch):
     (folder / "bad.yaml").write_text("inherits: cpu\nlimit: 3\n")
     one_sentence(cli("targets", "bad"), "bad.yaml:2: limit")
     assert Path(folder).exists()
+
+
+@pytest.mark.slow
+def test_a_latency_limit_is_checked_before_training(cli, tmp_path):
+    """Nothing runs in a hundredth of a microsecond: every trial is infeasible, none is trained."""
+    data = small_npz(tmp_path / "d.npz")
+    options = ("--space", "nano", "--trials", 2, "--limit", "latency_us=0.01", "--out", tmp_path / "run")
+    code, out, err = cli("search", "--data", data, *options)
+    assert code == 0 and "Traceback" not in err and "0 on the Pareto front" in out
+    records = [json.loads(p.read_text()) for p in (tmp_path / "run" / "candidates").glob("*/candidate.json")]
+    assert len(records) == 2
+    for record in records:
+        assert record["status"] == "infeasible" and "latency_ms" in record["reason"]
+        assert record["metrics"]["latency_ms"]["kind"] == "measured" and "train" not in record["time_s"]

@@ -233,3 +233,17 @@ def test_unknown_strategy_lists_the_known():
 
 def test_trial_seeds_differ():
     assert len({trial_seed(seed, number) for seed in range(20) for number in range(50)}) == 1000
+
+
+def test_asking_to_resume_leaves_a_running_search_alone(tmp_path):
+    """The half-written candidate of the process that holds the lock is not someone else's to clear."""
+    running, other = RunDir(tmp_path), RunDir(tmp_path)
+    half = running.candidates / ".0123456789ab"
+    half.mkdir(parents=True)
+    (tmp_path / "run.json").write_text('{"layout": 1}')
+    with running.locked():
+        assert other.open() == {"layout": 1} and half.is_dir()
+        with pytest.raises(RunError, match="in use"), other.locked():
+            pass
+    other.clear_unfinished()
+    assert not half.exists()

@@ -128,7 +128,16 @@ class Arch:
             macro = [(s.repeat, s.channels, s.stride) for s in self.stages]
             rest = (self.input_shape, self.classes, self.stem_channels, self.stem_stride, self.head_channels)
             return hashlib.sha256(repr((cells, macro, rest, self.activation)).encode()).hexdigest()[:12]
-        return lower(self).key
+        return self.graph.key
+
+    @cached_property
+    def graph(self) -> Graph:
+        """`lower(self)`, done once.
+
+        Raises:
+            DisconnectedArchError: there is no path from input to output.
+        """
+        return lower(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is its inverse."""

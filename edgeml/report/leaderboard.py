@@ -85,7 +85,7 @@ def table(run: RunFiles) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    caption = f"{figures.legend(_marked_kinds(run))}; * Pareto front, K knee; accuracies in %"
+    caption = f"{figures.legend(_marked_kinds(run))}; MACs counted; * Pareto front, K knee; accuracies in %"
     result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
     timed = latencies(run)
     result.add_column("key", no_wrap=True)

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.errors import RunError
-
-LAYOUT = 1
-"""The layout of run directories that this edgeml reads."""
+from edgeml.search.run_dir import LAYOUT
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.run_dir import RunDir
 from edgeml.target.limits import describe, violations
 from edgeml.target.measure import latencies, measure
+from edgeml.target.measurement import Measurement
 from edgeml.target.profile import Target
 from edgeml.train.fidelity import Fidelity
 
@@ -60,7 +61,11 @@ class Order:
 
 
 class _InfeasibleError(Exception):
-    """A limit is broken."""
+    """A limit is broken by these metrics, before training."""
+
+    def __init__(self, reason: str, metrics: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.metrics = metrics
 
 
 def evaluate(job: Job, order: Order) -> Candidate:
@@ -72,17 +77,15 @@ def evaluate(job: Job, order: Order) -> Candidate:
     Raises:
         StorageError: the folder cannot be written.
     """
-    graph = lower(Arch.from_dict(order.arch))
-    candidate = Candidate(
-        Arch.from_dict(order.arch).key, order.number, "complete", order.choices, order.arch, order.seed
-    )
+    arch = Arch.from_dict(order.arch)
+    candidate = Candidate(arch.key, order.number, "complete", order.choices, order.arch, order.seed)
     files: dict[str, bytes] = {}
     try:
-        candidate = _run(job, order, graph, candidate, files)
+        candidate = _run(job, order, arch.graph, candidate, files)
     except ModelError as error:
         candidate = replace(candidate, status="failed", reason=str(error))
     except _InfeasibleError as error:
-        candidate = replace(candidate, status="infeasible", reason=str(error))
+        candidate = replace(candidate, status="infeasible", reason=str(error), metrics=error.metrics)
     finally:
         _forget()
     RunDir(Path(job.run)).store(candidate, files)
@@ -114,7 +117,7 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     if "latency_ms" in job.limits:
         with clock("measure"):
             untrained = to_tflite(graph, fold(graph, get_weights(model, graph)), calibration[:8])
-            _check_limits({"latency_ms": latencies({"m": untrained}, job.target)["m"].low}, job)
+            _check_latency(latencies({"m": untrained}, job.target)["m"], job)
     parent, fraction = None, None
     if job.inherit and order.parent:
         fresh = get_weights(model, graph)
@@ -152,12 +155,12 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     return replace(done, status="infeasible", reason=_sentence(done.metrics, broken, job)) if broken else done
 
 
-def _check_limits(costs: dict[str, float], job: Job) -> None:
-    broken = violations(costs, job.limits)
+def _check_latency(found: Measurement, job: Job) -> None:
+    """Give up before training only where the whole interval is over the limit."""
+    broken = violations({"latency_ms": found.low}, job.limits)
     if broken:
-        raise _InfeasibleError(
-            _sentence({name: {"value": value} for name, value in costs.items()}, broken, job)
-        )
+        metrics = {"latency_ms": found.to_dict()}
+        raise _InfeasibleError(_sentence(metrics, broken, job), metrics)
 
 
 def _sentence(metrics: dict[str, Any], broken: dict[str, float], job: Job) -> str:

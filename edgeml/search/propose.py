@@ -43,8 +43,7 @@ class Proposer:
         """The proposal, or None where it is refused; reasons are counted."""
         arch = self.space.decode(choices, self.task)
         try:
-            graph = lower(arch)
-            key = arch.key
+            graph, key = arch.graph, arch.key
         except DisconnectedArchError:
             self.refused["disconnected"] += 1
             return None

@@ -132,11 +132,14 @@ class RunDir:
                 f"{self.path} has layout {run.get('layout')}, this edgeml reads layout {LAYOUT}; "
                 "use the edgeml that wrote it."
             )
+        return run
+
+    def clear_unfinished(self) -> None:
+        """Remove what a killed worker left half-written; only for the process that holds the lock."""
         with storage_errors(self.path):
             self.candidates.mkdir(exist_ok=True)
             for rest in self.candidates.glob(".*"):
                 shutil.rmtree(rest, ignore_errors=True)
-        return run
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -51,6 +51,7 @@ def run_session(
         raise UnknownNameError("strategy", settings.strategy, STRATEGIES)
     if resume:
         check_same(run_dir.open()["settings"], settings)
+        run_dir.clear_unfinished()
     else:
         run_dir.create()
     workers = Workers(run_dir.log)

@@ -137,9 +137,10 @@ class Study:
     def _may_go_on(self) -> bool:
         if self.progress.trials >= self.settings.trials:
             return False
-        return not self.settings.time_s or self._time_left_s() > 0.5 * self._typical_trial_s()
+        return not self.settings.time_s or self.time_left_s() > 0.5 * self._typical_trial_s()
 
-    def _time_left_s(self) -> float:
+    def time_left_s(self) -> float:
+        """Seconds of this session's --time that are left; negative without a limit."""
         return self.settings.time_s - (time.monotonic() - self.progress.started_at)
 
     def _typical_trial_s(self) -> float:
@@ -191,9 +192,7 @@ class Study:
                 for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                     self._study.tell(left.number, state=TrialState.FAIL)
                 return None
-            duplicates = self.proposer.duplicates
             proposal = self.proposer.judge(trial.params)
-            self.proposer.duplicates = duplicates
             assert proposal is not None, "the sampler proposed a point that it had to refuse"
             return trial, proposal
 
@@ -203,7 +202,7 @@ class Study:
         fidelity = self.fidelity
         if self.settings.time_s:
             left = max(1, self.settings.trials - self.progress.trials)
-            share = min(1.0, TRIAL_TIME_SHARE / left) * self._time_left_s()
+            share = min(1.0, TRIAL_TIME_SHARE / left) * self.time_left_s()
             fidelity = replace(fidelity, max_s=max(1.0, share))
         return Order(
             number=number,
@@ -253,8 +252,6 @@ class Study:
             else:
                 costs = {name: float(m["value"]) for name, m in candidate.metrics.items()}
                 broken = violations(costs, self.job.limits)
-                if candidate.status == "infeasible" and not broken:
-                    broken = {"latency_ms": 1.0}
                 for name, amount in broken.items():
                     trial.set_constraint(name, amount)
                 self._study.tell(trial, list(values))
