@@ -7,6 +7,7 @@
     +-- RunError                a run directory in the wrong state (exists, missing, other layout, in use)
     +-- InfeasibleError         limits that nothing in the search space meets
     +-- ModelError              a model file that cannot be read, converted or run
+    +-- DeviceError             a board or phone that cannot be reached, is not trusted or goes away
     +-- MissingToolError        an optional package or program that is not installed
     +-- StorageError            no disk space, no permission, read-only folder
 
@@ -38,8 +39,13 @@ class UnknownNameError(EdgemlError):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {what} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+        self.what = what
         self.name = name
         self.known = names
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
+        """The way from a worker process: pickle would call the class with the message alone."""
+        return UnknownNameError, (self.what, self.name, self.known)
 
 
 class ConfigError(EdgemlError):
@@ -60,6 +66,10 @@ class InfeasibleError(EdgemlError):
 
 class ModelError(EdgemlError):
     """A model file that cannot be read, converted or run."""
+
+
+class DeviceError(EdgemlError):
+    """A board or phone that cannot be reached, whose key is not trusted, or that goes away half way."""
 
 
 class MissingToolError(EdgemlError):

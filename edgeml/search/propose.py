@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from edgeml.arch.cell import Arch, lower
 from edgeml.arch.cost import cost
@@ -14,7 +14,6 @@ from edgeml.arch.graph import Graph
 from edgeml.arch.space import Choice, Choices, Space, Task
 from edgeml.errors import DisconnectedArchError, InfeasibleError
 from edgeml.target.limits import Limits, describe, violations
-from edgeml.target.measure import expected_costs
 
 SAMPLES = 200
 ENUMERATE_UP_TO = 20_000
@@ -47,7 +46,7 @@ class Proposer:
         except DisconnectedArchError:
             self.refused["disconnected"] += 1
             return None
-        broken = violations(expected_costs(cost(graph)), self.limits)
+        broken = violations(asdict(cost(graph)), self.limits)
         self.refused.update(broken.keys())
         if broken:
             return None
@@ -64,7 +63,7 @@ class Proposer:
     def costs(self, choices: Choices) -> dict[str, float] | None:
         """Costs known before training, None where the architecture is disconnected."""
         try:
-            return expected_costs(cost(lower(self.space.decode(choices, self.task))))
+            return asdict(cost(lower(self.space.decode(choices, self.task))))
         except DisconnectedArchError:
             return None
 

@@ -29,8 +29,23 @@ class LimitsFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     size_bytes: float | None = Field(None, gt=0)
     ram_bytes: float | None = Field(None, gt=0)
+    flash_bytes: float | None = Field(None, gt=0)
+    streamed_bytes: float | None = Field(None, ge=0)
+    host_ops: float | None = Field(None, ge=0)
     macs: float | None = Field(None, gt=0)
     latency_ms: float | None = Field(None, gt=0)
+
+
+class Fact(BaseModel):
+    """Something known about a device, and from where."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    what: str = Field(min_length=1)
+    value: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+
+
+Option = bool | int | float | str | None | list[str]
 
 
 class Target(BaseModel):
@@ -39,25 +54,45 @@ class Target(BaseModel):
     Attributes:
         name: file stem.
         description: one sentence: device, runtime, threads.
+        rules: whose refusals count, a name in check.RULE_SETS; None where everything LiteRT runs is welcome.
         objectives: metrics to minimise beside accuracy.
-        limits: what the device has.
-        meters: names of meters for latency, in order of preference.
+        limits: what the device has; `host_ops: 0` lets no operator fall back to the host processor.
+        meters: names of meters, in order of preference: the first that gives a metric decides it.
+        options: settings of meters, by meter.
         space: search space used when the user names none.
-        threads: of the host runtime.
+        threads: of the runtime on the device.
         coefficients: numbers of the estimators.
+        facts: the device, each with its source.
         notes: what a user should know.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     description: str = Field(min_length=1)
-    objectives: list[Literal["latency_ms", "size_bytes", "ram_bytes", "macs"]] = Field(min_length=1)
+    rules: str | None = None
+    objectives: list[
+        Literal["latency_ms", "size_bytes", "ram_bytes", "flash_bytes", "macs", "instructions"]
+    ] = Field(min_length=1)
     limits: LimitsFile = LimitsFile.model_validate({})
     meters: list[str] = []
+    options: dict[str, dict[str, Option]] = {}
     space: str = "micro_cell"
     threads: int = Field(1, ge=1, le=256)
     coefficients: dict[str, Coefficient] = {}
+    facts: list[Fact] = []
     notes: list[str] = []
+
+    def coefficient(self, name: str) -> float:
+        """Value of a coefficient.
+
+        Raises:
+            ConfigError: the profile lacks it.
+        """
+        if name not in self.coefficients:
+            raise ConfigError(
+                f"target {self.name}: coefficients lack {name!r}; add it, or inherit a profile that has it."
+            )
+        return self.coefficients[name].value
 
     def limit_values(self) -> dict[str, float]:
         """Limits that are set."""

@@ -13,17 +13,32 @@ import random
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from edgeml.deploy.runtime import interpreter
 from edgeml.target.measurement import Measurement
+from edgeml.target.meter import Figures, Options, Subject
+from edgeml.target.profile import Target
 
 ROUNDS = 25
 ROUND_S = 0.004
 WARM_UP_RUNS = 5
 WIDEN = 0.05
+
+
+class HostOptions(Options):
+    """Which kernels LiteRT runs."""
+
+    kernels: Literal["xnnpack", "reference"] = "xnnpack"
+
+
+def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figures]:
+    """Latency of each model, as `latencies` takes it, with the target's threads and kernels."""
+    models = {name: subject.artifact for name, subject in subjects.items()}
+    found = latencies(models, target.threads)
+    return {name: {"latency_ms": measurement} for name, measurement in found.items()}
 
 
 def latencies(models: Mapping[str, bytes], threads: int = 1, seed: int = 0) -> dict[str, Measurement]:
