@@ -1,0 +1,138 @@
+"""A command and what it is told -> what it said, within a time limit and a size limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+GRACE_S = 2.0
+"""How long a finished command's pipes may stay open: a server it started can hold them (adb does)."""
+CHUNK = 65536
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a command.
+
+    Attributes:
+        code: exit status; negative is the signal that ended it.
+        stdout, stderr: what it printed, up to the limit.
+        timed_out: it was ended at the time limit.
+        too_long: it was ended because it printed more than the limit.
+        seconds: wall clock.
+    """
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    too_long: bool
+    seconds: float
+
+    @property
+    def complaint(self) -> str:
+        """The last line of stderr that says something, for a message; "" where there is none."""
+        lines = [line.strip() for line in self.stderr.decode("utf-8", "replace").splitlines()]
+        return next((line[:300] for line in reversed(lines) if line), "")
+
+
+class _Pipe:
+    """Collects a pipe in a thread, up to a limit."""
+
+    def __init__(self, pipe: IO[bytes], limit: int, overflow: Callable[[], None]) -> None:
+        self.content = bytearray()
+        self.too_long = False
+        self._pipe, self._limit, self._overflow = pipe, limit, overflow
+        self.thread = threading.Thread(target=self._collect, daemon=True)
+        self.thread.start()
+
+    def _collect(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: closed by converse()
+            while chunk := os.read(self._pipe.fileno(), CHUNK):
+                if len(self.content) + len(chunk) > self._limit:
+                    self.too_long = True
+                    self._overflow()
+                    return
+                self.content += chunk
+
+
+def converse(
+    command: Sequence[str],
+    told: bytes = b"",
+    *,
+    time_limit_s: float,
+    size_limit: int = 1 << 24,
+    hold_stdin: bool = False,
+) -> Finished:
+    """Run a command in a process group of its own; at either limit the whole group is killed.
+
+    Args:
+        command: program and arguments; no shell.
+        told: written to its standard input.
+        time_limit_s: of everything.
+        size_limit: bytes of stdout, and of stderr.
+        hold_stdin: keep standard input open until it ends (else it is closed after `told`).
+
+    Raises:
+        FileNotFoundError: no such program.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        list(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "LC_ALL": "C"},  # messages are compared
+    )
+    assert process.stdin and process.stdout and process.stderr
+    timed_out = False
+    try:
+        pipes = [_Pipe(pipe, size_limit, lambda: _kill(process)) for pipe in (process.stdout, process.stderr)]
+        writer = threading.Thread(target=_write, args=(process.stdin, told, hold_stdin), daemon=True)
+        writer.start()
+        try:
+            process.wait(max(time_limit_s, 0.01))
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            _kill(process)
+        for pipe in pipes:
+            pipe.thread.join(GRACE_S)
+        writer.join(GRACE_S)
+    finally:  # also after Ctrl-C
+        _kill(process)
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(OSError):
+                stream.close()
+    out, err = pipes
+    return Finished(
+        process.returncode,
+        bytes(out.content),
+        bytes(err.content),
+        timed_out,
+        out.too_long or err.too_long,
+        time.monotonic() - began,
+    )
+
+
+def _write(stream: IO[bytes], told: bytes, hold: bool) -> None:
+    with contextlib.suppress(OSError, ValueError):  # it ended before it had read everything
+        stream.write(told)
+        stream.flush()
+        if not hold:
+            stream.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the command and what it started; a process that has been waited for is left alone."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)

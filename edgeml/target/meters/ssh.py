@@ -1,0 +1,166 @@
+"""Latency on a Linux board reached by ssh: LiteRT there, models interleaved as on this computer.
+
+One connection of the system's OpenSSH client carries everything: the runner and the models go in, JSON comes
+out, and no file is written on the board. Host keys are checked and never accepted on the user's behalf.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edgeml.errors import DeviceError
+from edgeml.target import board_report as report
+from edgeml.target.board import runner
+from edgeml.target.board_address import FORM, SshAddress, parse_address
+from edgeml.target.board_failure import CONNECT_S, explain
+from edgeml.target.board_process import converse
+from edgeml.target.measurement import Measurement
+from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
+from edgeml.target.profile import Target
+
+ADDRESS_VARIABLE = "EDGEML_SSH"
+TIMEOUT_S = 300.0
+ROUNDS, ROUND_S, WARM_UP_RUNS = 25, 0.004, 5
+ALIVE_S, ALIVE_COUNT = 5, 3
+
+Runtime = Literal["auto", "ai_edge_litert", "tflite_runtime", "tensorflow"]
+
+_BOOTSTRAP = "import sys; f = sys.stdin.buffer; exec(compile(f.read(int(f.readline())), 'edgeml', 'exec'))"
+_OPTIONS = {
+    "BatchMode": "yes",
+    "StrictHostKeyChecking": "yes",
+    "ConnectTimeout": str(CONNECT_S),
+    "ServerAliveInterval": str(ALIVE_S),
+    "ServerAliveCountMax": str(ALIVE_COUNT),
+    "LogLevel": "INFO",
+    "ControlMaster": "no",
+    "RemoteCommand": "none",
+    "RequestTTY": "no",
+    "ForwardAgent": "no",
+    "ClearAllForwardings": "yes",
+    "PermitLocalCommand": "no",
+}
+"""They win over ~/.ssh/config, which still gives names, keys, ports and jump hosts."""
+
+
+class SshOptions(Options):
+    """Which board, and how to run there."""
+
+    url: str | None = None
+    python: str = Field("python3", min_length=1, pattern=r"^[^-\x00-\x1f][^\x00-\x1f]*$")
+    runtime: Runtime = "auto"
+    timeout_s: float = Field(TIMEOUT_S, gt=0, le=86400)
+    rounds: int = Field(ROUNDS, ge=runner.MIN_ROUNDS, le=1000)
+
+
+def missing(target: Target) -> str:
+    """Why the meter cannot be used here; "" where it can."""
+    if not _url(options(target, "ssh", SshOptions)):
+        return (
+            f"no board given: set `options: {{ssh: {{url: ...}}}}` in the profile or ${ADDRESS_VARIABLE}, "
+            f"or name it with --device; the form is {FORM}"
+        )
+    return "" if shutil.which("ssh") else _NO_CLIENT
+
+
+_NO_CLIENT = "no `ssh` program on PATH; install the OpenSSH client (Debian: openssh-client)"
+
+
+def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figures]:
+    """Latency of each model on the profile's board, as `time_models` takes it."""
+    if reason := missing(target):
+        raise MeterUnavailableError(reason)
+    given = options(target, "ssh", SshOptions)
+    models = {name: subject.artifact for name, subject in subjects.items()}
+    found = time_models(_url(given), models, target.threads, settings=given)
+    return {name: {"latency_ms": measurement} for name, measurement in found.items()}
+
+
+def time_models(
+    url: str, models: Mapping[str, bytes], threads: int = 1, *, settings: SshOptions | None = None
+) -> dict[str, Measurement]:
+    """TFLite models by name -> latency of each on a board in milliseconds, in one interleaved session.
+
+    Args:
+        url: of the form board_address.FORM; its `python` wins over the settings'.
+        models: flatbuffers.
+        threads: of the runtime there.
+        settings: everything else.
+
+    Raises:
+        ConfigError: the address is not of the form.
+        MeterUnavailableError: no ssh program.
+        DeviceError: the board cannot be reached, is not trusted, lacks a runtime, is too slow or goes away.
+        ModelError: the runtime there refuses a model.
+    """
+    settings = settings or SshOptions.model_validate({})
+    address = parse_address(url)
+    address = replace(address, python=address.python or settings.python)
+    if not models:
+        return {}
+    program = shutil.which("ssh")
+    if program is None:
+        raise MeterUnavailableError(_NO_CLIENT)
+    finished = converse(
+        [program, *ssh_arguments(address)],
+        _request(list(models.values()), threads, settings),
+        time_limit_s=settings.timeout_s,
+        hold_stdin=True,
+    )
+    place = f"board {address.name}"
+    events = report.read_events(finished.stdout, place)
+    board = next((event for event in events if isinstance(event, report.Board)), None)
+    result = next((event for event in events if isinstance(event, report.Result)), None)
+    if board is None or result is None:
+        raise explain(events, list(models), finished, address, settings.timeout_s)
+    if len(result.models) != len(models):
+        raise DeviceError(f"{place}: {len(result.models)} results for {len(models)} models; run it again.")
+    conditions = {
+        "board": address.name,
+        "threads": threads,
+        "session_s": round(finished.seconds, 1),
+        "xnnpack": "announced" if b"XNNPACK delegate" in finished.stderr else "not announced",
+    }
+    return report.measurements(models, board, result, conditions)
+
+
+def ssh_arguments(address: SshAddress) -> list[str]:
+    """Arguments of ssh: its options, the place, and the one command for the board's login shell."""
+    arguments = ["-T", *(part for key, value in _OPTIONS.items() for part in ("-o", f"{key}={value}"))]
+    if address.config:
+        arguments += ["-F", str(Path(address.config).expanduser().absolute())]
+    if address.port:
+        arguments += ["-p", str(address.port)]
+    if address.user:
+        arguments += ["-l", address.user]
+    # No exec: the shell turns death by a signal into a status; ssh would give 255 as for a lost connection.
+    command = f"{shlex.quote(address.python)} -c {shlex.quote(_BOOTSTRAP)}; exit $?"
+    return [*arguments, "--", address.host, f"exec sh -c {shlex.quote(command)}"]
+
+
+def _url(given: SshOptions) -> str:
+    return given.url or os.environ.get(ADDRESS_VARIABLE, "")
+
+
+def _request(models: list[bytes], threads: int, settings: SshOptions) -> bytes:
+    code = Path(runner.__file__).read_bytes()
+    request = {
+        "sizes": [len(model) for model in models],
+        "threads": threads,
+        "rounds": settings.rounds,
+        "round_s": ROUND_S,
+        "warm_up_runs": WARM_UP_RUNS,
+        "seed": runner.SEED,
+        "limit_s": settings.timeout_s,
+        "runtime": settings.runtime,
+    }
+    return b"%d\n" % len(code) + code + json.dumps(request).encode() + b"\n" + b"".join(models)
