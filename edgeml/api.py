@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,10 +94,10 @@ def measure(model: Path, target: str = "cpu") -> dict[str, Measurement]:
     """
     from edgeml.deploy.runtime import read_file
     from edgeml.search.executor import BrokenProcessPool, Workers
+    from edgeml.target.measure import known_target
     from edgeml.target.measure import measure as measure_model
-    from edgeml.target.profile import load_target
 
-    profile, content = load_target(target), read_file(model)
+    profile, content = known_target(target), read_file(model)
     workers = Workers(Path(os.devnull))
     try:
         return workers.submit(measure_model, content, None, profile).result(MEASURE_LIMIT_S)
@@ -115,7 +115,7 @@ def measure(model: Path, target: str = "cpu") -> dict[str, Measurement]:
 
 def search(
     data: str | Path | None = None,
-    target: str = "cpu",
+    target: str | Sequence[str] | None = None,
     *,
     space: str | None = None,
     strategy: str | None = None,
@@ -135,12 +135,13 @@ def search(
 
     Args:
         data: "digits", a folder of class folders, a .npz file or IDX files. May be left out with `resume`.
-        target: name or path of a target profile.
-        space: search space; the target's own when None.
+        target: name or path of a target profile, or several: then each has its objectives, and there is one
+            front. "cpu" when None.
+        space: search space; the (first) target's own when None.
         strategy: "random" or "evolution" (default).
         trials: how many architectures to train (default 30).
         time_s: seconds for the search; 0 for no limit.
-        limits: by metric, for example {"size_bytes": 100_000}.
+        limits: by metric, for example {"size_bytes": 100_000}; "ram_bytes@mcu-m7" for one of several targets.
         out: run directory; a new one under runs/ when None.
         resume: go on with the run in `out`.
         seed: of everything random.
@@ -159,7 +160,7 @@ def search(
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
     from edgeml.search.settings import DEFAULT_STRATEGY, DEFAULT_TRIALS, Settings
-    from edgeml.target.profile import load_target
+    from edgeml.target.targets import Targets
 
     if trials is not None and trials < 1:
         raise ConfigError(f"--trials {trials}: expected at least 1.")
@@ -172,19 +173,17 @@ def search(
         raise ConfigError(
             "--data is missing; give digits, a folder of class folders, a .npz file or IDX files."
         )
-    profile = load_target(old.get("target", target) if resume and target == "cpu" else target)
-    wanted = dict(profile.limit_values())
-    for name, value in (limits or {}).items():
-        wanted[name] = min(value, wanted.get(name, value))
+    named = [target] if isinstance(target, str) else list(target or old.get("targets") or ["cpu"])
+    targets = Targets.load(named)
     settings = Settings(
         data=str(data),
-        target=str(old.get("target", target) if resume and target == "cpu" else target),
-        space=space or old.get("space") or profile.space,
+        targets=named,
+        space=space or old.get("space") or targets.space,
         strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
         trials=trials or int(old.get("trials", DEFAULT_TRIALS)),
         time_s=time_s or float(old.get("time_s", 0.0) if trials is None else 0.0),
         seed=seed or int(old.get("seed", 0)),
-        limits=wanted if limits or not old else old["limits"],
+        limits=targets.limits(limits or {}) if limits or not old else old["limits"],
         epochs=epochs if epochs is not None else old.get("epochs"),
         inherit=inherit and bool(old.get("inherit", True)),
         image_size=image_size or old.get("image_size"),
@@ -193,7 +192,7 @@ def search(
     if not resume:
         run_dir = RunDir(Path(out) if out else _new_path(settings))
     with run_dir.locked():
-        study = run_session(run_dir, settings, profile, resume, listener)
+        study = run_session(run_dir, settings, targets, resume, listener)
     run = Run(run_dir.path, study.status)
     if study.archive.front():
         run.report()
@@ -201,7 +200,8 @@ def search(
 
 
 def _new_path(settings: Settings) -> Path:
-    stem = f"{Path(settings.data).stem or 'data'}-{Path(settings.target).stem}"
+    devices = "-".join(Path(name).stem for name in settings.targets)
+    stem = f"{Path(settings.data).stem or 'data'}-{devices}"
     number = 1
     while (Path("runs") / f"{stem}-{number:03d}").exists():
         number += 1

@@ -45,7 +45,11 @@ def main() -> None:
 
 @main.command()
 @click.option("--data", help="digits, a folder of class folders, a .npz file or IDX files.")
-@click.option("--target", default="cpu", show_default=True, help="Device profile; see `edgeml targets`.")
+@click.option(
+    "--target",
+    multiple=True,
+    help="Device profile; see `edgeml targets`; several give one front. [default: cpu]",
+)
 @click.option("--space", help="Search space; see `edgeml spaces`. [default: the target's]")
 @click.option("--strategy", help="evolution or random. [default: evolution]")
 @click.option("--trials", type=int, help="Architectures to train. [default: 30]")

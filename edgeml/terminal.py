@@ -72,7 +72,8 @@ def headline(study: Study) -> str:
     limits = ", ".join(f"{name} <= {describe(name, value)}" for name, value in study.job.limits.items())
     epochs = f"{study.fidelity.epochs:.3g} epochs each"
     return (
-        f"searching {settings.space} for {settings.target} with {settings.strategy}: {budget}, {epochs}"
+        f"searching {settings.space} for {' and '.join(settings.targets)} with {settings.strategy}: "
+        f"{budget}, {epochs}"
         + (f", {limits}" if limits else "")
         + (f"; {study.progress.trials} trials are done" if study.progress.trials else "")
         + f" -> {study.run.path}"

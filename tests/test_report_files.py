@@ -147,12 +147,12 @@ def _write_run_json(path: Path, hostile: str, timed: tuple[str, ...]) -> None:
     dump(
         path / "run.json",
         {
-            "layout": 1,
+            "layout": 2,
             "edgeml": "0.1.0",
             "created": "2026-11-24T09:57:00+00:00",
             "settings": {
                 "data": f"my data/{hostile}" if hostile else "digits",
-                "target": ["cpu"],
+                "targets": ["cpu"],
                 "space": "micro_cell",
                 "strategy": "evolution",
                 "trials": 12,
@@ -172,7 +172,7 @@ def _write_run_json(path: Path, hostile: str, timed: tuple[str, ...]) -> None:
             },
             "versions": {"python": "3.11.2", "tensorflow": "2.21.0"},
             "host": {"cpu": "Example CPU", "cores": 2, "platform": "Linux"},
-            "target": {"name": "cpu", "format": "tflite", "limits": {}},
+            "targets": [{"name": "cpu", "description": "this computer", "limits": {}}],
         },
     )
 
@@ -223,7 +223,7 @@ def test_other_layouts(tmp_path: Path, layout: object, advice: str) -> None:
     edit(path / "run.json", layout=layout)
     with pytest.raises(RunError, match=advice) as caught:
         open_run(path)
-    assert "this edgeml reads layout 1" in str(caught.value)
+    assert "this edgeml reads layout 2" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["run.json", "state.json", "front.json", "candidate.json"])

@@ -164,7 +164,7 @@ def test_a_run_without_candidates(tmp_path: Path) -> None:
 
 def test_a_run_json_with_little_in_it(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run")
-    (path / "run.json").write_text('{"layout": 1}')
+    (path / "run.json").write_text('{"layout": 2}')
     assert "Accuracy and size" in Page(write_report(path)).text
 
 
@@ -208,7 +208,7 @@ def test_the_command_is_quoted_and_whole(tmp_path: Path) -> None:
     assert words[:4] == ["edgeml", "search", "--data", f"my data/{HOSTILE}"]
     assert words[-2:] == ["--out", "a b-again"]
     assert "size_bytes=100000" in words
-    settings = {"data": "-x", "target": "cpu", "time_s": 0.0, "epochs": 0.5, "inherit": False, "strict": True}
+    settings = {"data": "-x", "targets": ["cpu"], "time_s": 0.0, "epochs": 0.5, "inherit": False, "strict": True}
     edit(path / "run.json", settings=settings)
     assert command(open_run(path)).startswith(
         "edgeml search --data -x --target cpu --epochs 0.5 --no-inherit --strict"

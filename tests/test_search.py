@@ -26,7 +26,7 @@ from edgeml.search.settings import Settings
 from edgeml.search.strategy import STRATEGIES, sampler
 from edgeml.search.study import Study, trial_seed
 from edgeml.target.measurement import exact
-from edgeml.target.profile import load_target
+from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 
 TASK = Task((12, 12, 1), 4)
@@ -93,8 +93,8 @@ class Inline:
 def study_in(path, space, *, strategy="random", trials=20, limits=None, submit=None, seed=0, task=TASK):
     run = RunDir(path)
     run.candidates.mkdir(parents=True, exist_ok=True)
-    settings = Settings("made", "null", space.name, strategy, trials, seed=seed)
-    job = Job(str(path), load_target("null"), limits or {})
+    settings = Settings("made", ["null"], space.name, strategy, trials, seed=seed)
+    job = Job(str(path), Targets.load(["null"]), limits or {})
     return Study(run, settings, space, task, job, Fidelity(1), fake_evaluate, submit or Inline(), Silent())
 
 
@@ -240,9 +240,9 @@ def test_asking_to_resume_leaves_a_running_search_alone(tmp_path):
     running, other = RunDir(tmp_path), RunDir(tmp_path)
     half = running.candidates / ".0123456789ab"
     half.mkdir(parents=True)
-    (tmp_path / "run.json").write_text('{"layout": 1}')
+    (tmp_path / "run.json").write_text('{"layout": 2}')
     with running.locked():
-        assert other.open() == {"layout": 1} and half.is_dir()
+        assert other.open() == {"layout": 2} and half.is_dir()
         with pytest.raises(RunError, match="in use"), other.locked():
             pass
     other.clear_unfinished()

@@ -9,7 +9,7 @@ from edgeml.report.run_files import RunFiles
 
 OPTIONS = {
     "data": "--data",
-    "target": "--target",
+    "targets": "--target",
     "space": "--space",
     "strategy": "--strategy",
     "trials": "--trials",

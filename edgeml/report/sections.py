@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgeml.arch.cell import Arch
 from edgeml.errors import EdgemlError
@@ -143,8 +144,9 @@ def losses(run: RunFiles, charts: Charts) -> Markup | None:
 
 def cautions(run: RunFiles, charts: Charts) -> Markup | None:
     """Warnings about the data and notes of the target."""
-    target = run.run.get("target") or {}
-    notes = [*((run.run.get("dataset") or {}).get("warnings") or ()), *(target.get("notes") or ())]
+    targets = run.run.get("targets") or ()
+    said = [note for target in targets for note in target.get("notes") or ()]
+    notes = [*((run.run.get("dataset") or {}).get("warnings") or ()), *said]
     return section("Know before use", tag("ul", (tag("li", str(note)) for note in notes)) if notes else None)
 
 
@@ -154,7 +156,7 @@ def conditions(run: RunFiles, charts: Charts) -> Markup | None:
     blocks: Mapping[str, object] = {
         "Data": {**data, "number_of_classes": len(data.get("classes") or ())},
         "Settings": run.run.get("settings"),
-        "Target": {k: v for k, v in (run.run.get("target") or {}).items() if k != "notes"},
+        **{f"Target {target.get('name')}": _profile(target) for target in run.run.get("targets") or ()},
         "Host": run.run.get("host"),
         "Versions": run.run.get("versions"),
     }
@@ -165,6 +167,12 @@ def conditions(run: RunFiles, charts: Charts) -> Markup | None:
     ]
     origins = [tag("h3", "Origin of the figures"), tables.origins(run)] if run.scored else None
     return section("Conditions", origins, tag("div", drawn, class_="blocks"))
+
+
+def _profile(target: Mapping[str, Any]) -> dict[str, object]:
+    """A profile without what has its own place on the page, or is too long for it."""
+    elsewhere = ("notes", "facts", "coefficients")
+    return {name: value for name, value in target.items() if value and name not in elsewhere}
 
 
 def reproduce(run: RunFiles, charts: Charts) -> Markup | None:

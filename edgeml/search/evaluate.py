@@ -1,7 +1,7 @@
 """One architecture -> one candidate. A function of its arguments; runs in a worker process.
 
-build -> (latency of the untrained artifact, where latency is limited) -> inherit -> fit -> convert
--> accuracy of the artifact -> measure -> candidate folder
+build -> (untrained artifact measured, where a limit is on what a meter reads off it) -> inherit -> fit
+-> convert -> accuracy of the artifact -> measure -> candidate folder
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
 from edgeml.search.run_dir import RunDir
 from edgeml.target.limits import describe, violations
-from edgeml.target.measure import measure, measure_again
-from edgeml.target.measurement import Measurement
-from edgeml.target.profile import Target
+from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 
 CALIBRATION_IMAGES = 200
@@ -37,13 +35,13 @@ class Job:
 
     Attributes:
         run: the run directory; its data/ holds the data set.
-        target: device profile.
+        targets: device profiles.
         limits: by metric.
         inherit: start from the parent's weights where there is a parent.
     """
 
     run: str
-    target: Target
+    targets: Targets
     limits: dict[str, float]
     inherit: bool = True
 
@@ -114,10 +112,10 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     with clock("build"):
         model = build(graph, order.seed)
     calibration = data.calibration(CALIBRATION_IMAGES, order.seed)
-    if "latency_ms" in job.limits:
+    if job.targets.limited_by_artifact(job.limits):
         with clock("measure"):
             untrained = to_tflite(graph, fold(graph, get_weights(model, graph)), calibration[:8])
-            _check_latency(measure_again({"m": untrained}, job.target)["m"]["latency_ms"], job)
+            _check_untrained(untrained, graph, job)
     parent, fraction = None, None
     if job.inherit and order.parent:
         fresh = get_weights(model, graph)
@@ -136,7 +134,7 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     with clock("accuracy"):
         accuracy = runtime.accuracy(artifact, data.val)
     with clock("measure"):
-        metrics = measure(artifact, cost(graph), job.target)
+        metrics = job.targets.measure(artifact, cost(graph))
     files.update({"model.tflite": artifact, "weights.safetensors": save(weights)})
     digest = hashlib.sha256(artifact).hexdigest()
     done = replace(
@@ -155,11 +153,12 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     return replace(done, status="infeasible", reason=_sentence(done.metrics, broken, job)) if broken else done
 
 
-def _check_latency(found: Measurement, job: Job) -> None:
-    """Give up before training only where the whole interval is over the limit."""
-    broken = violations({"latency_ms": found.low}, job.limits)
+def _check_untrained(artifact: bytes, graph: Graph, job: Job) -> None:
+    """Give up before training where a limit is broken; of an interval, only where the whole of it is."""
+    found = job.targets.measure(artifact, cost(graph))
+    broken = violations({name: figure.low for name, figure in found.items()}, job.limits)
     if broken:
-        metrics = {"latency_ms": found.to_dict()}
+        metrics = {name: figure.to_dict() for name, figure in found.items()}
         raise _InfeasibleError(_sentence(metrics, broken, job), metrics)
 
 
@@ -185,7 +184,8 @@ def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
     """Final figures of the front: test accuracy of every artifact, latencies in one interleaved session.
 
     Returns:
-        By key: {"test_accuracy": {...}, "latency_ms": Measurement dict where the target has a meter}.
+        By key: {"test_accuracy": {...}, "metrics": {metric: Measurement dict}}; metrics holds what differs
+        from run to run.
     """
     from edgeml.deploy import runtime
 
@@ -196,9 +196,8 @@ def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
         height, width, _ = Arch.from_dict(_arch(run, key)).input_shape
         test = _data(job.run, height, width).test
         found[key] = {"test_accuracy": interval(round(runtime.accuracy(model, test) * len(test)), len(test))}
-    if job.target.meters:
-        for key, figures in measure_again(models, job.target).items():
-            found[key] |= {name: figure.to_dict() for name, figure in figures.items()}
+    for key, figures in job.targets.measure_again(models).items():
+        found[key]["metrics"] = {name: figure.to_dict() for name, figure in figures.items()}
     return found
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from edgeml.arch.cell import Arch, lower
@@ -14,9 +15,11 @@ from edgeml.arch.graph import Graph
 from edgeml.arch.space import Choice, Choices, Space, Task
 from edgeml.errors import DisconnectedArchError, InfeasibleError
 from edgeml.target.limits import Limits, describe, violations
+from edgeml.target.targets import Targets
 
 SAMPLES = 200
 ENUMERATE_UP_TO = 20_000
+NO_TARGETS = Targets(())
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,18 @@ class Proposal:
 
 
 class Proposer:
-    """Judges points of a space: connected, within the limits, not seen before. Counts what it refuses."""
+    """Judges points of a space: connected, within the limits, not seen before. Counts what it refuses.
 
-    def __init__(self, space: Space, task: Task, limits: Limits) -> None:
-        self.space, self.task, self.limits = space, task, limits
+    Args:
+        space: search space.
+        task: what the networks take and give.
+        limits: by metric, as `Targets.limits` names them.
+        targets: whose estimators and rules know more than the graph's own costs; none for tests.
+    """
+
+    def __init__(self, space: Space, task: Task, limits: Limits, targets: Targets = NO_TARGETS) -> None:
+        self.space, self.task, self.limits, self.targets = space, task, limits, targets
+        self._ask_targets = targets.know_before_training(limits)
         self.seen: set[str] = set()
         self.refused: Counter[str] = Counter()
         self.duplicates = 0
@@ -46,26 +57,42 @@ class Proposer:
         except DisconnectedArchError:
             self.refused["disconnected"] += 1
             return None
-        broken = violations(asdict(cost(graph)), self.limits)
-        self.refused.update(broken.keys())
+        broken = self._broken(graph)
         if broken:
+            self.refused.update(self._reasons(graph, broken))
             return None
         if key in self.seen:
             self.duplicates += 1
             return None
         return Proposal(dict(choices), arch, graph, key)
 
+    def _broken(self, graph: Graph) -> dict[str, float]:
+        """Relative excess of every limit that the graph breaks; estimators come last, they take longer."""
+        broken = violations(asdict(cost(graph)), self.limits)
+        if broken or not self._ask_targets:
+            return broken
+        return self.targets.surely_broken(self.targets.expected(graph), self.limits)
+
+    def _reasons(self, graph: Graph, broken: Mapping[str, float]) -> list[str]:
+        """What the refusals are counted under: the metric, or what a device says of an operator."""
+        reasons = [metric for metric in broken if not metric.startswith("host_ops")]
+        return reasons + (self.targets.refusals(graph) if len(reasons) < len(broken) else [])
+
     def excess(self, choices: Choices) -> float:
         """Sum of relative limit violations; 0 where feasible, infinite where disconnected."""
-        costs = self.costs(choices)
-        return math.inf if costs is None else sum(violations(costs, self.limits).values())
+        try:
+            return sum(self._broken(lower(self.space.decode(choices, self.task))).values())
+        except DisconnectedArchError:
+            return math.inf
 
     def costs(self, choices: Choices) -> dict[str, float] | None:
         """Costs known before training, None where the architecture is disconnected."""
         try:
-            return asdict(cost(lower(self.space.decode(choices, self.task))))
+            graph = lower(self.space.decode(choices, self.task))
         except DisconnectedArchError:
             return None
+        figures = self.targets.expected(graph) if self._ask_targets else {}
+        return {**asdict(cost(graph)), **{name: figure.value for name, figure in figures.items()}}
 
     def repair(self, choices: Choices, rng: random.Random) -> dict[str, Choice]:
         """Change decisions one by one, each to the choice that lowers the excess most, until feasible."""
@@ -100,21 +127,25 @@ class Proposer:
                 f"search space {self.space.name} holds no connected architecture; change it."
             )
         parts = []
+        refusals = self.targets.refusals(lower(self.space.decode(best, self.task)))
         for metric in violations(costs, self.limits):
             smallest = self._smallest(metric, rng)
             parts.append(
                 f"{metric} <= {describe(metric, self.limits[metric])}: the smallest found needs "
                 f"{describe(metric, smallest)} (estimate before training)"
             )
+        said = f" ({'; '.join(dict.fromkeys(refusals))})" if refusals else ""
         raise InfeasibleError(
-            f"nothing in search space {self.space.name} meets {'; '.join(parts)}; "
-            "raise the limit or choose a smaller --space."
+            f"nothing in search space {self.space.name} meets {'; '.join(parts)}{said}; "
+            "raise the limit or choose another --space."
         )
 
     def _smallest(self, metric: str, rng: random.Random) -> float:
-        alone = Proposer(self.space, self.task, {metric: 1e-9})
+        alone = Proposer(self.space, self.task, {metric: 1e-9}, self.targets)
         points = (alone.repair(alone.repair(self.space.sample(rng), rng), rng) for _ in range(5))
-        return min(costs[metric] for costs in map(alone.costs, points) if costs is not None)
+        return min(
+            costs[metric] for costs in map(alone.costs, points) if costs is not None and metric in costs
+        )
 
     def any_new(self, rng: random.Random) -> Proposal | None:
         """Some proposal that was not seen: random, then repaired, then (small spaces) every point.

@@ -26,7 +26,8 @@ from typing import IO, Any
 from edgeml.errors import RunError, StorageError
 from edgeml.search.candidate import Candidate
 
-LAYOUT = 1
+LAYOUT = 2
+"""2: run.json lists `targets`; 1 had one `target`."""
 
 
 @contextmanager

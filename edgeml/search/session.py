@@ -21,21 +21,21 @@ from edgeml.search.run_dir import LAYOUT, RunDir, read_json, write_json
 from edgeml.search.settings import Settings, check_same
 from edgeml.search.strategy import STRATEGIES
 from edgeml.search.study import Study
-from edgeml.target.profile import Target
+from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
 
 VERSIONED = ("edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "numpy", "onnx", "onnxruntime")
 
 
 def run_session(
-    run_dir: RunDir, settings: Settings, target: Target, resume: bool, listener: Listener | None
+    run_dir: RunDir, settings: Settings, targets: Targets, resume: bool, listener: Listener | None
 ) -> Study:
     """Search in a locked run directory and write its final state.
 
     Args:
         run_dir: a new directory, or with `resume` one that holds a run.
         settings: what was asked for.
-        target: the loaded profile.
+        targets: the loaded profiles.
         resume: go on with what is there.
         listener: told about progress.
 
@@ -57,7 +57,7 @@ def run_session(
     workers = Workers(run_dir.log)
     try:
         workers.submit(warm_up)
-        study = _prepare(run_dir, settings, space, target, resume, listener, workers)
+        study = _prepare(run_dir, settings, space, targets, resume, listener, workers)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
@@ -73,14 +73,14 @@ def _prepare(
     run_dir: RunDir,
     settings: Settings,
     space: Space,
-    target: Target,
+    targets: Targets,
     resume: bool,
     listener: Listener | None,
     workers: Workers,
 ) -> Study:
     data = load(settings.data, image_size=settings.image_size, seed=settings.seed, strict=settings.strict)
     task = Task(data.input_shape, len(data.classes))
-    job = Job(str(run_dir.path.resolve()), target, settings.limits, settings.inherit)
+    job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit)
     fidelity = full_fidelity(len(data.train), settings.epochs)
     study = Study(
         run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent()
@@ -92,7 +92,7 @@ def _prepare(
         study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
     else:
         data.save(run_dir.data)
-        write_json(run_dir.path / "run.json", _describe(settings, target, space, data))
+        write_json(run_dir.path / "run.json", _describe(settings, targets, space, data))
     return study
 
 
@@ -109,14 +109,19 @@ def _finish(study: Study, workers: Workers) -> None:
             figures = workers.submit(finish, study.job, [candidate.key for candidate in front]).result()
         for candidate in front:
             own = figures[candidate.key]
-            latency = {"latency_ms": own["latency_ms"]} if "latency_ms" in own else {}
+            again = {name: new for name, new in own["metrics"].items() if _same(candidate.metrics, name, new)}
             done = replace(
-                candidate, test_accuracy=own["test_accuracy"], metrics={**candidate.metrics, **latency}
+                candidate, test_accuracy=own["test_accuracy"], metrics={**candidate.metrics, **again}
             )
             study.run.update(done)
             study.archive.keep(done)
             measured.add(candidate.key)
     study.save(study.status)
+
+
+def _same(metrics: dict[str, dict[str, Any]], name: str, new: dict[str, Any]) -> bool:
+    """Whether a figure taken again comes from the same tool as the one it would replace."""
+    return name in metrics and metrics[name]["tool"] == new["tool"]
 
 
 def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space) -> None:
@@ -141,7 +146,7 @@ def _space_dict(space: Space) -> dict[str, Any]:
     }
 
 
-def _describe(settings: Settings, target: Target, space: Space, data: Dataset) -> dict[str, Any]:
+def _describe(settings: Settings, targets: Targets, space: Space, data: Dataset) -> dict[str, Any]:
     """What run.json holds."""
     parts = {"train": data.train, "val": data.val, "test": data.test}
     return {
@@ -151,7 +156,7 @@ def _describe(settings: Settings, target: Target, space: Space, data: Dataset) -
         "settings": {**settings.to_dict(), "data": _absolute(settings.data)},
         "objectives": [
             {"name": "accuracy", "direction": "maximize"},
-            *({"name": name, "direction": "minimize"} for name in target.objectives),
+            *({"name": name, "direction": "minimize"} for name in targets.objectives),
         ],
         "dataset": {
             "name": data.name,
@@ -164,7 +169,7 @@ def _describe(settings: Settings, target: Target, space: Space, data: Dataset) -
             "warnings": list(data.warnings),
         },
         "space": _space_dict(space),
-        "target": target.model_dump(),
+        "targets": targets.dump(),
         "versions": _versions(),
         "host": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
     }

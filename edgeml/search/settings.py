@@ -18,7 +18,8 @@ class Settings:
 
     Attributes:
         data: name or path of the data set.
-        target, space, strategy: names or paths.
+        targets: names or paths of device profiles.
+        space, strategy: names or paths.
         trials: how many architectures to train.
         time_s: wall-clock seconds for the search; 0 for no limit.
         seed: of split, sampler and training.
@@ -30,7 +31,7 @@ class Settings:
     """
 
     data: str
-    target: str
+    targets: list[str]
     space: str
     strategy: str = DEFAULT_STRATEGY
     trials: int = DEFAULT_TRIALS
@@ -47,7 +48,7 @@ class Settings:
         return asdict(self)
 
 
-FIXED = ("target", "space", "strategy", "seed", "limits", "epochs", "inherit", "image_size")
+FIXED = ("targets", "space", "strategy", "seed", "limits", "epochs", "inherit", "image_size")
 """Settings that a resumed run must share with the run it goes on with."""
 
 

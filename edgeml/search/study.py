@@ -52,8 +52,8 @@ class Study:
         listener: Listener,
     ) -> None:
         self.run, self.settings, self.job, self.fidelity = run, settings, job, fidelity
-        self.proposer = Proposer(space, task, job.limits)
-        self.archive = Archive(list(job.target.objectives), 1 - 1 / task.classes)
+        self.proposer = Proposer(space, task, job.limits, job.targets)
+        self.archive = Archive(job.targets.objectives, 1 - 1 / task.classes)
         self.progress = Progress()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._task, self._space = task, space

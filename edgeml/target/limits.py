@@ -1,4 +1,7 @@
-"""Limits a user states: `--limit size_kb=100` -> {"size_bytes": 100000.0}, and how far costs exceed them."""
+"""Limits a user states: `--limit size_kb=100` -> {"size_bytes": 100000.0}, and how far costs exceed them.
+
+With several targets `--limit ram_kb@mcu-m7=64` holds for one of them, without "@" for all.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,12 @@ UNITS: dict[str, tuple[str, float]] = {
     "ram_kb": ("ram_bytes", 1e3),
     "ram_kib": ("ram_bytes", 1024),
     "ram_mb": ("ram_bytes", 1e6),
+    "flash_bytes": ("flash_bytes", 1),
+    "flash_kb": ("flash_bytes", 1e3),
+    "flash_kib": ("flash_bytes", 1024),
+    "flash_mb": ("flash_bytes", 1e6),
+    "streamed_bytes": ("streamed_bytes", 1),
+    "host_ops": ("host_ops", 1),
     "macs": ("macs", 1),
     "kmacs": ("macs", 1e3),
     "mmacs": ("macs", 1e6),
@@ -37,12 +46,14 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
     """
     limits: dict[str, float] = {}
     for text in texts:
-        name, equals, number = text.partition("=")
+        said, equals, number = text.partition("=")
         if not equals:
             raise ConfigError(f"--limit {text!r}: expected NAME=NUMBER, for example size_kb=100.")
-        if name.strip() not in UNITS:
-            raise UnknownNameError("limit", name.strip(), UNITS)
-        metric, factor = UNITS[name.strip()]
+        name, at, target = said.strip().partition("@")
+        if name not in UNITS:
+            raise UnknownNameError("limit", name, UNITS)
+        base, factor = UNITS[name]
+        metric = f"{base}{at}{target}"
         try:
             value = float(number)
         except ValueError:
@@ -54,9 +65,12 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
 
 
 def violations(costs: Mapping[str, float], limits: Limits) -> dict[str, float]:
-    """Relative excess of every limit that is broken: 0.25 is a quarter too much. Unknown costs pass."""
+    """Relative excess of every limit that is broken: 0.25 is a quarter too much. Unknown costs pass.
+
+    Where the limit is 0 (host_ops), the excess is the cost itself.
+    """
     return {
-        metric: costs[metric] / limit - 1
+        metric: costs[metric] / limit - 1 if limit else costs[metric]
         for metric, limit in limits.items()
         if metric in costs and costs[metric] > limit
     }
@@ -64,8 +78,12 @@ def violations(costs: Mapping[str, float], limits: Limits) -> dict[str, float]:
 
 def describe(metric: str, value: float) -> str:
     """A cost in units people read: "size_bytes", 23456 -> "23.5 kB"."""
-    if metric.endswith("_bytes"):
+    base = metric.partition("@")[0]
+    if base.endswith("_bytes"):
         return f"{value / 1e3:.1f} kB"
-    if metric.endswith("_ms"):
+    if base.endswith("_ms"):
         return f"{value:.3g} ms"
-    return f"{value / 1e6:.3g} M {metric}" if value >= 1e6 else f"{value / 1e3:.3g} k {metric}"
+    for factor, letter in ((1e6, "M "), (1e3, "k ")):
+        if value >= factor:
+            return f"{value / factor:.3g} {letter}{base}"
+    return f"{value:.3g} {base}"

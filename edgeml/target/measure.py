@@ -13,10 +13,11 @@ from edgeml.arch.cost import Cost, cost
 from edgeml.arch.graph import Graph
 from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import UnknownNameError
-from edgeml.target.measurement import Measurement, exact
+from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
 from edgeml.target.meters import litert_host
 from edgeml.target.profile import Target, load_target
+from edgeml.target.rule_sets import verdicts
 
 
 def known_target(name: str) -> Target:
@@ -38,7 +39,19 @@ def expected(graph: Graph, target: Target) -> Figures:
     """What is known of an architecture before it is trained: exact counts and estimates."""
     found = _own_figures(cost(graph))
     subject = Subject(outline(graph))
-    return found | _by_meters({"": subject}, target, lambda entry: entry.before_training)[""]
+    found |= _by_meters({"": subject}, target, lambda entry: entry.before_training)[""]
+    return _with_host_ops(found, subject, target)
+
+
+def figures_at_rest(subject: Subject, target: Target) -> Figures:
+    """A model -> what can be said of it without timing anything.
+
+    Raises:
+        ModelError: the device cannot run it.
+    """
+    found = _file_figures(subject)
+    found |= _by_meters({"": subject}, target, lambda entry: not entry.wall_clock)[""]
+    return _with_host_ops(found, subject, target)
 
 
 def measure(model: bytes, known: Cost | None, target: Target) -> Figures:
@@ -52,18 +65,30 @@ def measure(model: bytes, known: Cost | None, target: Target) -> Figures:
     Raises:
         ModelError: the device cannot run it.
     """
-    found = _own_figures(known) if known else {}
-    found["size_bytes"] = exact("size_bytes", len(model), "bytes", "measured", "length of the .tflite file")
     subject = Subject.of(model)
-    if known is None:
-        found["macs"] = exact("macs", subject.model.macs, "MACs", "counted", _own("operators of the file"))
-    return found | _by_meters({"": subject}, target)[""]
+    found = (_own_figures(known) if known else {}) | _file_figures(subject)
+    found |= _by_meters({"": subject}, target)[""]
+    return _with_host_ops(found, subject, target)
 
 
 def measure_again(models: Mapping[str, bytes], target: Target) -> dict[str, Figures]:
     """Models by name -> the figures that differ from run to run, all taken in one session."""
     subjects = {name: Subject.of(model) for name, model in models.items()}
     return _by_meters(subjects, target, lambda entry: entry.wall_clock)
+
+
+def metrics_of_artifact(target: Target) -> set[str]:
+    """Metrics that a usable meter of the target reads off the artifact, trained or not."""
+    entries = [METERS[name] for name in target.meters]
+    usable = [entry for entry in entries if not entry.before_training and not entry.missing(target)]
+    return {metric for entry in usable for metric in entry.metrics}
+
+
+def metrics_of_outline(target: Target) -> set[str]:
+    """Metrics that the target's estimators and rules tell of an architecture before it is trained."""
+    entries = [METERS[name] for name in target.meters if METERS[name].before_training]
+    found = {metric for entry in entries for metric in entry.metrics}
+    return found | ({"host_ops"} if target.rules else set()) | {"ram_bytes"}
 
 
 def _by_meters(
@@ -88,10 +113,30 @@ def _by_meters(
     return found
 
 
+def _with_host_ops(found: Figures, subject: Subject, target: Target) -> Figures:
+    """Operators that the target's rules refuse, where no meter counted them."""
+    if target.rules is None or "host_ops" in found:
+        return found
+    refused = sum(not v.mapped for v in verdicts(subject.model, subject.content, target))
+    return found | {"host_ops": exact("host_ops", refused, "operators", "estimated", _own("rules"))}
+
+
+def _file_figures(subject: Subject) -> Figures:
+    """What the file itself says."""
+    model = subject.model
+    size = exact("size_bytes", model.file_bytes, "bytes", "measured", "length of the .tflite file")
+    return {
+        "size_bytes": size,
+        "macs": exact("macs", model.macs, "MACs", "counted", _own("operators of the file")),
+    }
+
+
 def _own_figures(known: Cost) -> Figures:
     return {
         "size_bytes": exact("size_bytes", known.size_bytes, "bytes", "estimated", _own("fit on file sizes")),
-        "ram_bytes": exact("ram_bytes", known.ram_bytes, "bytes", "estimated", _own("liveness of activations")),
+        "ram_bytes": exact(
+            "ram_bytes", known.ram_bytes, "bytes", "estimated", _own("liveness of activations")
+        ),
         "macs": exact("macs", known.macs, "MACs", "counted", _own("graph")),
         "params": exact("params", known.params, "parameters", "counted", _own("graph")),
     }

@@ -1,4 +1,4 @@
-"""What a meter is: models in, figures out. The meters themselves are in target/meters/, their table in measure.py."""
+"""What a meter is: models in, figures out. The meters are in target/meters/, their table in measure.py."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Subject:
     @property
     def artifact(self) -> bytes:
         """The file, for meters that need one."""
-        assert self.content is not None, "this meter needs an artifact; its entry must not say before_training"
+        assert self.content is not None, "this meter needs an artifact: no before_training"
         return self.content
 
 

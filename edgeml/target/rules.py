@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from edgeml.deploy.tflite import Operator, Tensor, TfliteModel
 
+MAPPED_BY_LITERT = "LiteRT runs it on the CPU"
+
 
 @dataclass(frozen=True)
 class OpVerdict:
