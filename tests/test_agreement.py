@@ -28,6 +28,7 @@ TFLITE_NAMES = {
     "GlobalAveragePool": "MEAN",
     "Dense": "FULLY_CONNECTED",
     "Softmax": "SOFTMAX",
+    "HardSwish": "HARD_SWISH",
 }
 
 
@@ -37,11 +38,11 @@ def tflite_name(layer):
     return TFLITE_NAMES[type(layer).__name__]
 
 
-def random_graph(space_name, seed, shape=(16, 16, 3)):
+def random_graph(space_name, seed, shape=(16, 16, 3), **fixed):
     space, rng = load_space(space_name), random.Random(seed)
     while True:
         try:
-            return lower(space.decode(space.sample(rng), Task(shape, 5)))
+            return lower(space.decode({**space.sample(rng), **fixed}, Task(shape, 5)))
         except DisconnectedArchError:
             continue
 
@@ -100,12 +101,18 @@ def tflite_macs(ops):
     return total
 
 
-@pytest.mark.parametrize("space", names("search_spaces"))
-@pytest.mark.parametrize("seed", [3, 4])
-def test_tflite_and_onnx_say_what_keras_says(space, seed):
+@pytest.mark.parametrize(
+    ("space", "seed", "fixed"),
+    [
+        *((space, seed, {}) for space in names("search_spaces") for seed in (3, 4)),
+        ("mbconv_macro", 5, {"activation": "hard_swish"}),
+    ],
+)
+def test_tflite_and_onnx_say_what_keras_says(space, seed, fixed):
     import onnxruntime
 
-    graph = random_graph(space, seed)
+    graph = random_graph(space, seed, **fixed)
+    assert any(isinstance(node.layer, primitive.HardSwish) for node in graph.nodes) or not fixed
     model, weights = trained_like(graph, seed)
     folded = fold(graph, weights)
     images = np.random.default_rng(seed).integers(0, 256, (32, *graph.input_shape), dtype=np.uint8)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from edgeml.arch.layers import Add, Layer, Shape
+from edgeml.arch.layers import SEPARATE, Add, Layer, Shape
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,13 @@ class GraphBuilder:
         """Append a layer reading earlier nodes; returns its index.
 
         A layer without weights that reads what an equal one reads is that one (two 3x3 poolings of one
-        tensor, say): converters merge them, so the graph does.
+        tensor, say): converters merge them, so the graph does. An activation that no operator takes up
+        becomes a layer of its own, and its index is the one returned.
         """
+        activation = getattr(layer, "activation", None)
+        if activation in SEPARATE:
+            linear = self.add(name, replace(layer, activation=None), *inputs)  # type: ignore[call-arg]
+            return self.add(f"{name}/act", SEPARATE[activation], linear)
         if name in self._names:
             raise ValueError(f"two nodes called {name!r}")
         self._names.add(name)

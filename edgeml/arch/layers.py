@@ -156,8 +156,18 @@ class Softmax(Layer):
     """Class probabilities."""
 
 
-ACTIVATIONS = ("relu6", "relu")
+@dataclass(frozen=True)
+class HardSwish(Layer):
+    """x * relu6(x + 3) / 6 (Howard et al. 2019, MobileNetV3)."""
+
+
+FUSED = ("relu6", "relu")
 """Activations that fuse into a convolution on every target we know."""
 
-LAYERS = (Input, Conv2D, DepthwiseConv2D, Pool2D, Add, Concat, GlobalAveragePool, Dense, Softmax)
+SEPARATE: dict[str, Layer] = {"hard_swish": HardSwish()}
+"""Activations that are an operator of their own; some devices refuse them."""
+
+ACTIVATIONS = (*FUSED, *SEPARATE)
+
+LAYERS = (Input, Conv2D, DepthwiseConv2D, Pool2D, Add, Concat, GlobalAveragePool, Dense, Softmax, HardSwish)
 """Every primitive layer; train/build.py and deploy/onnx.py must know each (test_agreement)."""

@@ -86,7 +86,7 @@ class SpaceFile(_Strict):
     kind: Literal["cells", "stages"]
     resolution: list[Annotated[float, Field(gt=0, le=2)]] = Field(default=[1.0], min_length=1)
     minimum_size: int = Field(4, ge=1)
-    activation: str = "relu6"
+    activation: str | Annotated[list[str], Field(min_length=1)] = "relu6"
     dropout: float = Field(0.0, ge=0, lt=1)
     identity: Literal["graph", "published"] = "graph"
     stem: StemFile
@@ -94,10 +94,16 @@ class SpaceFile(_Strict):
     stages: CellStagesFile | list[StageFile]
     head: Annotated[list[Annotated[int, Field(ge=0, le=2048)]], Field(min_length=1)] = [0]
 
+    @property
+    def activations(self) -> list[str]:
+        """What may be chosen."""
+        return [self.activation] if isinstance(self.activation, str) else self.activation
+
     @model_validator(mode="after")
     def _matches_kind(self) -> SpaceFile:
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {self.activation!r}; known: {', '.join(ACTIVATIONS)}")
+        for name in self.activations:
+            if name not in ACTIVATIONS:
+                raise ValueError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
         if self.kind == "cells" and (self.cell is None or not isinstance(self.stages, CellStagesFile)):
             raise ValueError("kind 'cells' needs `cell:` and `stages:` with count, repeat and growth")
         if self.kind == "stages" and (self.cell is not None or not isinstance(self.stages, list)):
@@ -127,6 +133,7 @@ def _space(path: Path, file: SpaceFile) -> Space:
     decisions: Listed = [("resolution", file.resolution), ("stem.channels", file.stem.channels)]
     kind = _cell_decisions(file) if file.kind == "cells" else _stage_decisions(file)
     every: Listed = [*decisions, *kind, ("head.channels", file.head)]
+    every.append(("activation", file.activations))
     listed = [Decision(name, tuple(dict.fromkeys(choices))) for name, choices in every]
     fixed = {decision.name: decision.choices[0] for decision in listed if len(decision.choices) == 1}
     free = tuple(decision for decision in listed if len(decision.choices) > 1)
@@ -182,7 +189,7 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
         stem_stride=stem_stride,
         stages=stages,
         head_channels=int(choices["head.channels"]),
-        activation=file.activation,
+        activation=str(choices["activation"]),
         dropout=file.dropout,
         identity=file.identity,
     )

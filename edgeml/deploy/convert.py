@@ -21,6 +21,7 @@ from edgeml.arch.layers import (
     Dense,
     DepthwiseConv2D,
     GlobalAveragePool,
+    HardSwish,
     Input,
     Layer,
     Pool2D,
@@ -118,4 +119,6 @@ _LAYERS: dict[type[Layer], Any] = {
     GlobalAveragePool: lambda tf, node, weights, inputs: tf.reduce_mean(inputs[0], (1, 2)),
     Dense: _dense,
     Softmax: lambda tf, node, weights, inputs: tf.nn.softmax(inputs[0]),
+    # The converter knows this form as HARD_SWISH.
+    HardSwish: lambda tf, node, weights, inputs: inputs[0] * tf.nn.relu6(inputs[0] + 3.0) * (1.0 / 6),
 }

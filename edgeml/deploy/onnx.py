@@ -18,6 +18,7 @@ from edgeml.arch.layers import (
     Dense,
     DepthwiseConv2D,
     GlobalAveragePool,
+    HardSwish,
     Input,
     Layer,
     Pool2D,
@@ -166,4 +167,5 @@ _LAYERS: dict[type[Layer], Any] = {
     GlobalAveragePool: _global_pool,
     Dense: _dense,
     Softmax: _softmax,
+    HardSwish: lambda write, graph, node, weights, inputs: write.node("HardSwish", inputs, node.name),
 }

@@ -16,6 +16,7 @@ from edgeml.arch.layers import (
     Dense,
     DepthwiseConv2D,
     GlobalAveragePool,
+    HardSwish,
     Input,
     Layer,
     Pool2D,
@@ -232,5 +233,6 @@ _LAYERS: dict[type[Layer], Callable[[Outline, Node, list[int]], int]] = {
     GlobalAveragePool: lambda build, node, sources: build.mean(sources[0]),
     Dense: _dense,
     Softmax: lambda build, node, sources: build.same("SOFTMAX", *sources),
+    HardSwish: lambda build, node, sources: build.same("HARD_SWISH", *sources),
 }
 """How each primitive layer becomes an operator."""

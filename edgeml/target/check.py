@@ -87,8 +87,11 @@ def check(content: bytes, target: Target, name: str = "the model") -> Check:
 
 
 def _refusals(ops: tuple[OpVerdict, ...], target: Target) -> list[str]:
-    """One sentence for each reason, however many operators have it; none where a fallback is allowed."""
-    allowed = target.limits.host_ops
+    """One sentence for each reason, however many operators have it; none where a fallback is allowed.
+
+    What LiteRT on a CPU refuses has nothing to fall back to.
+    """
+    allowed = target.limits.host_ops if target.rules else 0
     refused = [op for op in ops if not op.mapped]
     if not refused or allowed is None or len(refused) <= allowed:
         return []

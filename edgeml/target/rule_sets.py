@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import UnknownNameError
@@ -18,16 +20,42 @@ class RuleSet(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class RuleSetEntry:
+    """A rule set in the table.
+
+    Attributes:
+        judge: the rule set.
+        refusals: its refusals, one function each, whose docstring says what the device says and what to use.
+    """
+
+    judge: RuleSet
+    refusals: tuple[Callable[[Any], bool], ...]
+
+
 def verdicts(model: TfliteModel, content: bytes | None, target: Target) -> list[OpVerdict]:
     """Model -> what becomes of every operator on the target.
 
     Raises:
         UnknownNameError: the profile names a rule set that does not exist.
     """
+    return _entry(target).judge(model, content, target)
+
+
+def refusals(target: Target) -> list[dict[str, str]]:
+    """What the target refuses: {"rule", "says" (its own words), "instead"}, in the order of the rules."""
+    found = []
+    for rule in _entry(target).refusals:
+        says, instead = words(rule)
+        found.append({"rule": rule.__name__, "says": says, "instead": instead})
+    return found
+
+
+def _entry(target: Target) -> RuleSetEntry:
     name = target.rules or "litert"
     if name not in RULE_SETS:
         raise UnknownNameError("rule set", name, RULE_SETS)
-    return RULE_SETS[name](model, content, target)
+    return RULE_SETS[name]
 
 
 def litert(model: TfliteModel, content: bytes | None, target: Target) -> list[OpVerdict]:
@@ -52,5 +80,5 @@ def unresolved_custom_op(model: TfliteModel) -> bool:
 _OWN_CUSTOM_OPS = ("TFLite_Detection_PostProcess",)
 """Custom operators that LiteRT's BuiltinOpResolver registers (tflite/core/kernels/register.cc)."""
 
-RULE_SETS: dict[str, RuleSet] = {"litert": litert}
+RULE_SETS: dict[str, RuleSetEntry] = {"litert": RuleSetEntry(litert, (unresolved_custom_op,))}
 """Rule sets by the name used in target files."""

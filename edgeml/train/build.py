@@ -15,6 +15,7 @@ from edgeml.arch.layers import (
     Dense,
     DepthwiseConv2D,
     GlobalAveragePool,
+    HardSwish,
     Input,
     Layer,
     Pool2D,
@@ -158,6 +159,12 @@ def _dense(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
     return keras.layers.Dense(layer.units, kernel_initializer=initializer, name=layer_name(node))(tensor)
 
 
+def _hard_swish(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
+    gate = keras.layers.Rescaling(1.0 / 6, 0.5, name=layer_name(node) + ".shift")(inputs[0])
+    gate = keras.layers.ReLU(1.0, name=layer_name(node) + ".gate")(gate)
+    return keras.layers.Multiply(name=layer_name(node))([inputs[0], gate])
+
+
 def _softmax(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
     return inputs[0]
 
@@ -172,4 +179,5 @@ _LAYERS: dict[type[Layer], Any] = {
     GlobalAveragePool: _global_pool,
     Dense: _dense,
     Softmax: _softmax,
+    HardSwish: _hard_swish,
 }

@@ -1,0 +1,55 @@
+"""The command line: parse, call one function, print. Errors become exit codes here and nowhere else.
+
+Exit codes: 0 done, 1 a check failed, 2 bad input (one sentence on stderr), 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from edgeml.cli import devices, lists, runs
+from edgeml.errors import EdgemlError
+
+BAD_INPUT = 2
+
+
+class _Group(click.Group):
+    """Turns EdgemlError into one sentence and exit code 2; `--debug` anywhere shows the traceback."""
+
+    def main(self, args: Any = None, *rest: Any, **named: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in given
+        given = [argument for argument in given if argument != "--debug"]
+        try:
+            return super().main(given, *rest, **named)
+        except EdgemlError as error:
+            if debug:
+                raise
+            click.echo(f"error: {error}", err=True)
+            sys.exit(BAD_INPUT)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="edgeml")
+def main() -> None:
+    """From a data set and a device to Pareto-optimal, exported int8 models.
+
+    Add --debug to any command to see the traceback of an error.
+    """
+
+
+for command in (
+    runs.search,
+    runs.leaderboard,
+    runs.report,
+    runs.export,
+    devices.check,
+    devices.measure,
+    devices.calibrate,
+    lists.targets,
+    lists.spaces,
+):
+    main.add_command(command)

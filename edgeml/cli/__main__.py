@@ -1,0 +1,5 @@
+"""`python -m edgeml.cli`."""
+
+from edgeml.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""Commands about runs: search, leaderboard, report, export."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeml.cli.output import console
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.option("--data", help="digits, a folder of class folders, a .npz file or IDX files.")
+@click.option(
+    "--target",
+    multiple=True,
+    help="Device profile; see `edgeml targets`; several give one front. [default: cpu]",
+)
+@click.option("--space", help="Search space; see `edgeml spaces`. [default: the target's]")
+@click.option("--strategy", help="evolution or random. [default: evolution]")
+@click.option("--trials", type=int, help="Architectures to train. [default: 30]")
+@click.option("--time", "time_text", help="Time limit such as 90s, 30m, 1h30m. [default: none]")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="K=V", help="Such as size_kb=100, ram_kb, macs, latency_ms."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Run directory. [default: a new one under runs/]"
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in --out (the newest under runs/ without it)."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of split, sampling and training.")
+@click.option(
+    "--epochs",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Passes over the data at full training. [default: by size of the data]",
+)
+@click.option(
+    "--inherit/--no-inherit", default=True, show_default=True, help="Start from trained relatives' weights."
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(4, 1024),
+    help="Side in pixels for image folders. [default: by the data]",
+)
+@click.option("--strict", is_flag=True, help="Unreadable images are an error, not skipped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
+def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Search, train, quantise and measure; writes a run directory with a report."""
+    from edgeml.api import search as run_search
+    from edgeml.search.settings import parse_time
+    from edgeml.target.limits import parse_limits
+    from edgeml.terminal import LiveListener, PlainListener
+
+    screen = console(stderr=True)
+    chosen = {
+        "time_s": parse_time(time_text) if time_text else 0.0,
+        "limits": parse_limits(limits),
+        **options,
+    }
+    if screen.is_terminal:
+        with LiveListener(screen) as listener:
+            run = run_search(listener=listener, **chosen)
+    else:
+        run = run_search(listener=PlainListener(screen), **chosen)
+    if as_json:
+        click.echo(json.dumps(run.leaderboard, indent=1))
+    else:
+        _print_end(run.path)
+    if run.status == "interrupted":
+        sys.exit(INTERRUPTED)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="A list of objects instead of a table.")
+def leaderboard(run: Path, as_json: bool) -> None:
+    """Show the candidates of a run, Pareto front first."""
+    from edgeml.report.leaderboard import rows, table
+    from edgeml.report.run_files import open_run
+
+    files = open_run(run)
+    if as_json:
+        click.echo(json.dumps(rows(files), indent=1))
+    else:
+        console().print(table(files))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Write RUN/report.html, one file that works offline."""
+    from edgeml.report.page import write_report
+
+    click.echo(write_report(run))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--pick", default="knee", show_default=True, help="knee, accuracy, latency, size or a candidate's KEY."
+)
+@click.option("--format", "formats", default="tflite,onnx", show_default=True, help="Comma-separated list.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: RUN/export/KEY]")
+def export(run: Path, pick: str, formats: str, out: Path | None) -> None:
+    """Write the files of one candidate: models, labels and what they cost."""
+    from edgeml.api import export as export_run
+
+    names = tuple(name.strip() for name in formats.split(",") if name.strip())
+    for path in export_run(run, pick, names, out):
+        click.echo(f"{path}  {path.stat().st_size:,} bytes")
+
+
+def _print_end(run: Path) -> None:
+    """Leaderboard, summary, where the time went and what to do next."""
+    from edgeml.report.leaderboard import table
+    from edgeml.report.run_files import open_run
+    from edgeml.report.summary import summary
+    from edgeml.terminal import where_time_went
+
+    files, screen = open_run(run), console()
+    screen.print(table(files))
+    screen.print(summary(files), markup=False, highlight=False)
+    screen.print(where_time_went(dict(files.state["time_s"])), markup=False, highlight=False)
+    if files.front:
+        click.echo(f"report: {run / 'report.html'}")
+        click.echo(f"next:   edgeml export {run} --pick knee")
