@@ -39,8 +39,14 @@ class Finished:
     @property
     def complaint(self) -> str:
         """The last line of stderr that says something, for a message; "" where there is none."""
-        lines = [line.strip() for line in self.stderr.decode("utf-8", "replace").splitlines()]
+        text = self.stderr.decode("utf-8", "replace").replace("\r", "\n")
+        lines = [printable(line).strip() for line in text.splitlines()]
         return next((line[:300] for line in reversed(lines) if line), "")
+
+
+def printable(text: str) -> str:
+    """Text without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 class _Pipe:

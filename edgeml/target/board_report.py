@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edgeml.deploy.runtime import interpreter
 from edgeml.errors import DeviceError, ModelError
 from edgeml.target.board import runner
+from edgeml.target.board_process import printable
 from edgeml.target.measurement import Measurement
 
 WIDEN = 0.05
@@ -22,12 +23,12 @@ WIDEN = 0.05
 SLOWED = 1.05
 """Last third of the rounds against the first: from here on the board is said to have slowed down."""
 
-Text = Annotated[str, Field(max_length=2000)]
+Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 Seconds = Annotated[float, Field(gt=0, lt=86400, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Board(_Strict):

@@ -15,7 +15,7 @@ from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import UnknownNameError
 from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
-from edgeml.target.meters import litert_host
+from edgeml.target.meters import adb, litert_host, ssh
 from edgeml.target.profile import Target, load_target
 from edgeml.target.rule_sets import verdicts
 
@@ -154,6 +154,32 @@ METERS: dict[str, MeterEntry] = {
         does="Times LiteRT on this computer, models in turn.",
         wall_clock=True,
         options=litert_host.HostOptions,
+    ),
+    "qemu_arm": MeterEntry(
+        qemu_arm.measure,
+        metrics=("instructions",),
+        kind="measured",
+        does="Counts the instructions of LiteRT for aarch64 in an emulated CPU (qemu-user).",
+        options=qemu_arm.QemuArmOptions,
+        missing=qemu_arm.missing,
+    ),
+    "ssh": MeterEntry(
+        ssh.measure,
+        metrics=("latency_ms",),
+        kind="measured",
+        does="Times LiteRT on a Linux board reached by ssh, models in turn.",
+        wall_clock=True,
+        options=ssh.SshOptions,
+        missing=ssh.missing,
+    ),
+    "adb": MeterEntry(
+        adb.measure,
+        metrics=("latency_ms",),
+        kind="measured",
+        does="Times benchmark_model on an Android phone reached by adb, models in turn.",
+        wall_clock=True,
+        options=adb.AdbOptions,
+        missing=adb.missing,
     ),
 }
 """Meters by the name used in target files."""
