@@ -1,0 +1,211 @@
+"""One worker process in qemu-aarch64 that counts instructions of models, one after another.
+
+The guest sees a root folder of its own: lib and usr of the sysroot, /proc and /sys of the CPU it plays.
+It dies with the thread that started it (count.c asks the kernel for that).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from edgeml.target.qemu import worker
+from edgeml.target.qemu.cpu import Cpu
+from edgeml.target.qemu.sysroot import QEMU, Sysroot
+
+START_LIMIT_S = 120.0
+"""A start takes 1.4 s on an idle machine."""
+
+
+class GuestError(Exception):
+    """The guest did not answer as it must; the text says why, as the end of a sentence."""
+
+
+class GuestRefusedError(GuestError):
+    """LiteRT in the guest refused the model; the guest lives on."""
+
+
+class Guest:
+    """A started worker.
+
+    Args:
+        command: program and arguments; `{fd}` and `{parent}` in them stand for the descriptor that the counts
+            go to and for this process.
+        environment: of the process, nothing else is passed on.
+
+    Raises:
+        GuestError: it did not start.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the guest)
+        self._counts, passed = os.pipe()
+        os.set_blocking(self._counts, False)
+        self._answers, self._read_counts = b"", b""
+        self.hello: dict[str, Any] = {}
+        try:
+            self._process = subprocess.Popen(
+                [_filled(word, passed) for word in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                pass_fds=[passed],
+                env=environment,
+            )
+        except OSError as error:
+            os.close(self._counts)
+            raise GuestError(f"{command[0]} cannot be started ({error.strerror})") from error
+        finally:
+            os.close(passed)
+        try:
+            self.hello = self._answer(START_LIMIT_S)
+        except GuestError:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a model."""
+        return self._process.poll() is None
+
+    def count(self, model: Path, kernels: str, limit_s: float) -> tuple[list[int], str]:
+        """TFLite file -> instructions of each counted run, and the SHA-256 of its outputs.
+
+        Args:
+            model: file that the guest reads.
+            kernels: "xnnpack" or "reference".
+            limit_s: seconds for loading, warm-up and counted runs together.
+
+        Raises:
+            GuestRefusedError: LiteRT says why.
+            GuestError: it crashed or took too long, and is gone.
+        """
+        self._forget()
+        asked = json.dumps({"model": str(model), "kernels": kernels}) + "\n"
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(asked.encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+        try:
+            answer = self._answer(limit_s)
+        except GuestError:
+            self.close()
+            raise
+        if "error" in answer:
+            raise GuestRefusedError(str(answer["error"]))
+        readings = self._markers()
+        if len(readings) != worker.MARKERS:
+            self.close()
+            raise GuestError(f"it gave {len(readings)} counts, expected {worker.MARKERS}")
+        marker, *runs = readings[1:]
+        return [run - marker for run in runs], str(answer["digest"])
+
+    def close(self) -> None:
+        """End it at once."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+            if stream is not None and not stream.closed:
+                with contextlib.suppress(OSError):  # what was still to be written has no reader any more
+                    stream.close()
+        if self._counts >= 0:
+            os.close(self._counts)
+            self._counts = -1
+
+    def _forget(self) -> None:
+        """Drop counts and messages that belong to nothing asked for now."""
+        self._markers()
+        self._stderr.truncate(0)
+
+    def _answer(self, limit_s: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        stdout, end = self._process.stdout.fileno(), time.monotonic() + limit_s
+        while b"\n" not in self._answers:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([stdout], [], [], left)[0]:
+                raise GuestError(f"it did not answer in {limit_s:g} s")
+            read = os.read(stdout, 65536)
+            if not read:
+                raise self._died()
+            self._answers += read
+        line, _, self._answers = self._answers.partition(b"\n")
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise GuestError(f"it answered {line[:80]!r}, expected JSON")
+        return answer
+
+    def _died(self) -> GuestError:
+        """Why the process ended, with the last thing it said."""
+        try:
+            status = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            return GuestError("it closed its output")
+        how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+        self._stderr.seek(0)
+        said = self._stderr.read()[-4096:].decode(errors="replace").strip().splitlines()
+        return GuestError(f"it ended with {how}" + (f": {said[-1][:200]}" if said else ""))
+
+    def _markers(self) -> list[int]:
+        """Counts that have come in; the guest has written them before it answers."""
+        try:
+            while read := os.read(self._counts, 65536):
+                self._read_counts += read
+        except BlockingIOError:
+            pass
+        lines, _, self._read_counts = self._read_counts.rpartition(b"\n")
+        return [int(line) for line in lines.split()]
+
+
+def _filled(word: str, descriptor: int) -> str:
+    return word.replace("{fd}", str(descriptor)).replace("{parent}", str(os.getpid()))
+
+
+def start(sysroot: Sysroot, cpu: Cpu, folder: Path) -> Guest:
+    """Sysroot and CPU -> Guest whose root is made in `folder`, which must outlive it.
+
+    Raises:
+        GuestError: it did not start, or qemu shows it another CPU.
+    """
+    root = folder / "root"
+    for path, text in cpu.files().items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    for part in sysroot.root.iterdir():
+        (root / part.name).symlink_to(part)
+    plugin = str(sysroot.plugin).replace(",", ",,") + ",fd={fd},parent={parent}"
+    python = sysroot.root / "usr" / "bin" / "python3.11"
+    guest = Guest(
+        [
+            *(QEMU, "-L", str(root), "-cpu", cpu.emulated_as, "-plugin", plugin),
+            *(str(python), "-s", "-S", "-P", worker.__file__),
+        ],
+        # Nothing of the user's environment: it would move the guest's stack and could change its Python.
+        {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(sysroot.site),
+            "PYTHONHASHSEED": "0",
+            "OPENBLAS_NUM_THREADS": "1",
+            "LC_ALL": "C.UTF-8",
+        },
+    )
+    if guest.hello.get("cpuinfo") != cpu.proc_cpuinfo:
+        guest.close()
+        raise GuestError(
+            "qemu shows its own /proc/cpuinfo (as 8.2 and newer do), expected that of the profile; "
+            "use qemu-user 7.2 of Debian 12"
+        )
+    return guest
