@@ -14,6 +14,7 @@ from edgeml.target.limits import describe
 
 if TYPE_CHECKING:
     from edgeml.search.candidate import Candidate
+    from edgeml.search.prune import Pruned
     from edgeml.search.study import Study
 
 FRONT_ROWS = 8
@@ -77,7 +78,13 @@ def headline(study: Study) -> str:
         + (f", {limits}" if limits else "")
         + (f"; {study.progress.trials} trials are done" if study.progress.trials else "")
         + f" -> {study.run.path}"
+        + "".join(f"\n{taken_away(one)}" for one in study.pruned)
     )
+
+
+def taken_away(one: Pruned) -> str:
+    """A choice that no network of the search will have, in one line."""
+    return f"taken away: {one.decision} = {one.choice}, refused by {'; '.join(one.reasons)}"
 
 
 def trial_line(study: Study, candidate: Candidate) -> str:

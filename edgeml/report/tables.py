@@ -169,10 +169,20 @@ def losses(run: RunFiles) -> Markup | None:
     return table("Failed and infeasible candidates", ["trial", "key", "status", "reason"], rows)
 
 
+def _reason(name: str) -> str:
+    """A metric over its limit, or what a device says of an operator ("coral: HARD_SWISH: ...")."""
+    return name if ":" in name else f"{figures.title(name)} ({name})"
+
+
 def refusals(run: RunFiles) -> Markup:
-    """How many proposals were turned down before training, by limit, and how many were known already."""
+    """Choices taken away, proposals turned down before training by reason, and those known already."""
+    items = [
+        f"taken out of the space: {one.get('decision')} = {one.get('choice')}, refused by "
+        f"{'; '.join(map(str, one.get('reasons') or ()))}"
+        for one in run.run.get("pruned") or ()
+    ]
     refused = run.state.get("refused") or {}
-    items = [f"{number} refused by {figures.title(str(name))} ({name})" for name, number in refused.items()]
+    items += [f"{number} refused by {_reason(str(name))}" for name, number in refused.items()]
     duplicates = run.state.get("duplicates_avoided")
     if duplicates:
         items.append(f"{duplicates} proposals were architectures seen before and cost nothing")

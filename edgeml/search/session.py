@@ -17,6 +17,7 @@ from edgeml.errors import RunError, UnknownNameError
 from edgeml.search.evaluate import Job, evaluate, finish
 from edgeml.search.executor import Workers, warm_up
 from edgeml.search.progress import Listener, Silent
+from edgeml.search.prune import Pruned, prune
 from edgeml.search.run_dir import LAYOUT, RunDir, read_json, write_json
 from edgeml.search.settings import Settings, check_same
 from edgeml.search.strategy import STRATEGIES
@@ -82,17 +83,19 @@ def _prepare(
     task = Task(data.input_shape, len(data.classes))
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit)
     fidelity = full_fidelity(len(data.train), settings.epochs)
+    whole, (space, pruned) = space, prune(space, task, targets)
     study = Study(
         run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent()
     )
+    study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
     if resume:
-        _check_unchanged(run_dir, data, space)
+        _check_unchanged(run_dir, data, whole)
         state = run_dir.path / "state.json"
         study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
     else:
         data.save(run_dir.data)
-        write_json(run_dir.path / "run.json", _describe(settings, targets, space, data))
+        write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned))
     return study
 
 
@@ -146,7 +149,9 @@ def _space_dict(space: Space) -> dict[str, Any]:
     }
 
 
-def _describe(settings: Settings, targets: Targets, space: Space, data: Dataset) -> dict[str, Any]:
+def _describe(
+    settings: Settings, targets: Targets, space: Space, data: Dataset, pruned: tuple[Pruned, ...]
+) -> dict[str, Any]:
     """What run.json holds."""
     parts = {"train": data.train, "val": data.val, "test": data.test}
     return {
@@ -169,6 +174,7 @@ def _describe(settings: Settings, targets: Targets, space: Space, data: Dataset)
             "warnings": list(data.warnings),
         },
         "space": _space_dict(space),
+        "pruned": [one.to_dict() for one in pruned],
         "targets": targets.dump(),
         "versions": _versions(),
         "host": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},

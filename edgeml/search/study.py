@@ -18,6 +18,7 @@ from edgeml.search.evaluate import Job, Order
 from edgeml.search.executor import BrokenProcessPool
 from edgeml.search.progress import Listener, Progress
 from edgeml.search.propose import Proposal, Proposer
+from edgeml.search.prune import Pruned
 from edgeml.search.run_dir import RunDir, database_errors, write_json
 from edgeml.search.settings import Settings
 from edgeml.search.strategy import sampler
@@ -55,6 +56,7 @@ class Study:
         self.proposer = Proposer(space, task, job.limits, job.targets)
         self.archive = Archive(job.targets.objectives, 1 - 1 / task.classes)
         self.progress = Progress()
+        self.pruned: tuple[Pruned, ...] = ()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._task, self._space = task, space
         self._evaluate, self._submit, self._listener = evaluate, submit, listener

@@ -123,14 +123,20 @@ class Targets:
         """Whether a limit is on something that an estimator or the rules tell of an architecture."""
         return bool(self._names(measure.metrics_of_outline).keys() & limits.keys())
 
+    @property
+    def refuse_operators(self) -> bool:
+        """Whether some target lets no operator, or only so many, run on its host processor."""
+        return any(target.limits.host_ops is not None for target in self.members)
+
     def refusals(self, graph: Graph) -> list[str]:
         """What devices say of an architecture's operators that do not run there, each once."""
         model = outline(graph)
         found = []
         for target in self.members:
-            if target.limits.host_ops is not None:
-                refused = [verdict for verdict in verdicts(model, None, target) if not verdict.mapped]
-                found += [f"{target.name}: {verdict.op}: {verdict.reason}" for verdict in refused]
+            allowed = target.limits.host_ops
+            refused = [verdict for verdict in verdicts(model, None, target) if not verdict.mapped]
+            if allowed is not None and len(refused) > allowed:
+                found += [f"{target.name}: {v.op}: {v.reason} ({v.instead})" for v in refused]
         return list(dict.fromkeys(found))
 
     def limited_by_artifact(self, limits: Limits) -> bool:
