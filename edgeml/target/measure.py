@@ -15,7 +15,7 @@ from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import UnknownNameError
 from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
-from edgeml.target.meters import adb, litert_host, ssh
+from edgeml.target.meters import adb, litert_host, qemu_arm, ssh
 from edgeml.target.profile import Target, load_target
 from edgeml.target.rule_sets import verdicts
 
