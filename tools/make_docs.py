@@ -1,7 +1,8 @@
 """Writes the generated pages of docs/ from the code and the YAML files they describe.
 
     click's command tree -> cli.md             OPS -> ops.md
-    targets/*.yaml -> targets.md               search_spaces/*.yaml -> spaces.md
+    targets/*.yaml, bench/results/target_truth.json -> targets.md
+    search_spaces/*.yaml -> spaces.md          RULE_SETS -> rules.md
 
 `--check` writes nothing, prints one sentence per page that is out of date and exits 1 if there is any.
 """
@@ -11,10 +12,12 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,7 +29,8 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     """Every generated page by its path below `root`; no cli.md while there is no edgeml/cli.py."""
     made = {
         Path("docs/ops.md"): ops_page(),
-        Path("docs/targets.md"): yaml_page(root / "targets", "Targets", "target"),
+        Path("docs/targets.md"): yaml_page(root / "targets", "Targets", "target") + truth(root),
+        Path("docs/rules.md"): rules_page(),
         Path("docs/spaces.md"): yaml_page(root / "search_spaces", "Search spaces", "space"),
     }
     if importlib.util.find_spec("edgeml.cli") is not None:
@@ -120,6 +124,63 @@ def yaml_page(folder: Path, title: str, what: str) -> str:
         f"`{folder.name}/` of a folder named in `$EDGEML_PATH`."
     )
     return _join([f"# {title}", MARK, intro, _table((what, "description"), rows)])
+
+
+def truth(root: Path) -> str:
+    """What bench/target_truth.py found last -> Markdown; nothing while there is no record."""
+    record = root / TRUTH.relative_to(ROOT)
+    if not record.is_file():
+        return ""
+    found = json.loads(record.read_text(encoding="utf-8"))
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    intro = (
+        "Every estimator against published, measured or the tools' own figures, leave-one-model-out: no "
+        "figure comes from a fit that saw the model. MACs alone, fitted in the same way, are the baseline. "
+        f"Written by `python bench/target_truth.py --write` with {versions}."
+    )
+    skipped = [f"Not in the table: {reason}." for reason in found["skipped"]]
+    return "\n" + _join(
+        ["## How far the figures can be trusted", intro, truth_table(found["rows"]), *skipped]
+    )
+
+
+TRUTH = ROOT / "bench" / "results" / "target_truth.json"
+TRUTH_COLUMNS = {
+    "estimator": "estimator",
+    "metric": "metric",
+    "against": "against",
+    "n": "n",
+    "mape_pct": "MAPE %",
+    "within10_pct": "within 10 %",
+    "within20_pct": "within 20 %",
+    "spearman": "Spearman",
+    "baseline_mape_pct": "MACs alone: MAPE %",
+    "baseline_spearman": "MACs alone: Spearman",
+    "note": "note",
+}
+
+
+def truth_table(rows: list[dict[str, Any]]) -> str:
+    """Rows of bench/truth_*.py -> Markdown table."""
+    cells = (tuple(_truth_cell(name, row.get(name)) for name in TRUTH_COLUMNS) for row in rows)
+    return _table(tuple(TRUTH_COLUMNS.values()), cells)
+
+
+def _truth_cell(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}" if name.endswith("spearman") else f"{value:.1f}"
+    return "-" if value is None else str(value)
+
+
+def rules_page() -> str:
+    """RULE_SETS -> Markdown: what each device says, and what to use instead."""
+    from edgeml.target.rule_sets import RULE_SETS, spelled
+
+    parts = ["# What devices refuse", MARK, "In the words of the device or its compiler; see `edgeml check`."]
+    for name, entry in RULE_SETS.items():
+        rows = [(f"`{rule['rule']}`", rule["says"], rule["instead"]) for rule in spelled(entry)]
+        parts += [f"## `{name}`", _prose(entry.judge.__doc__), _table(("rule", "it says", "instead"), rows)]
+    return _join(parts)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

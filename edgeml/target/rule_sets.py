@@ -44,8 +44,13 @@ def verdicts(model: TfliteModel, content: bytes | None, target: Target) -> list[
 
 def refusals(target: Target) -> list[dict[str, str]]:
     """What the target refuses: {"rule", "says" (its own words), "instead"}, in the order of the rules."""
+    return spelled(_entry(target))
+
+
+def spelled(entry: RuleSetEntry) -> list[dict[str, str]]:
+    """A rule set's refusals in words, in the order in which they are tried."""
     found = []
-    for rule in _entry(target).refusals:
+    for rule in entry.refusals:
         says, instead = words(rule)
         found.append({"rule": rule.__name__, "says": says, "instead": instead})
     return found
