@@ -208,7 +208,8 @@ def _run(
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         failed = [line for line in lines if line.startswith(("E:", "ERROR:"))] or lines
         said = failed[0].strip()[:300] if failed else f"exit status {done.returncode}"
-        raise SysrootError(f"{doing} failed; is there a network? {command[0]} said: {said}")
+        hint = "; is there a network?" if limit_s == FETCH_LIMIT_S else ":"
+        raise SysrootError(f"{doing} failed{hint} {Path(command[0]).name} said: {said}")
     return done.stdout
 
 

@@ -62,6 +62,7 @@ class Guest:
             )
         except OSError as error:
             os.close(self._counts)
+            self._stderr.close()
             raise GuestError(f"{command[0]} cannot be started ({error.strerror})") from error
         finally:
             os.close(passed)
