@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 
 def scripted(start: str = SCRIPT) -> Guest:
-    return Guest([sys.executable, "-c", start, "{fd}"], {})
+    return Guest(lambda counts: [sys.executable, "-c", start, str(counts)], {})
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def test_a_worker_that_died_while_idle_is_noticed(model: Path) -> None:
 def test_a_worker_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GuestError, match=r"exit status 1: ValueError: no LiteRT"):
         scripted("raise ValueError('no LiteRT')")
-    with pytest.raises(GuestError, match="cannot be started"):
-        Guest(["/nowhere/qemu"], {})
+    with pytest.raises(GuestError, match="/nowhere/qemu cannot be started"):
+        Guest(lambda _: ["/nowhere/qemu"], {})
     monkeypatch.setattr(guest, "START_LIMIT_S", 0.2)
     with pytest.raises(GuestError, match=r"did not answer in 0\.2 s"):
         scripted("import time; time.sleep(60)")

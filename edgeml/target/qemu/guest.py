@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,15 +38,14 @@ class Guest:
     """A started worker.
 
     Args:
-        command: program and arguments; `{fd}` and `{parent}` in them stand for the descriptor that the counts
-            go to and for this process.
+        command: the descriptor that the counts must go to -> program and arguments.
         environment: of the process, nothing else is passed on.
 
     Raises:
         GuestError: it did not start.
     """
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: Callable[[int], list[str]], environment: dict[str, str]) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the guest)
         self._counts, passed = os.pipe()
         os.set_blocking(self._counts, False)
@@ -53,7 +53,7 @@ class Guest:
         self.hello: dict[str, Any] = {}
         try:
             self._process = subprocess.Popen(
-                [_filled(word, passed) for word in command],
+                command(passed),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
@@ -63,7 +63,7 @@ class Guest:
         except OSError as error:
             os.close(self._counts)
             self._stderr.close()
-            raise GuestError(f"{command[0]} cannot be started ({error.strerror})") from error
+            raise GuestError(f"{error.filename} cannot be started ({error.strerror})") from error
         finally:
             os.close(passed)
         try:
@@ -171,10 +171,6 @@ class Guest:
         return [int(line) for line in lines.split()]
 
 
-def _filled(word: str, descriptor: int) -> str:
-    return word.replace("{fd}", str(descriptor)).replace("{parent}", str(os.getpid()))
-
-
 def start(sysroot: Sysroot, cpu: Cpu, folder: Path) -> Guest:
     """Sysroot and CPU -> Guest whose root is made in `folder`, which must outlive it.
 
@@ -187,11 +183,12 @@ def start(sysroot: Sysroot, cpu: Cpu, folder: Path) -> Guest:
         (root / path).write_text(text, encoding="utf-8")
     for part in sysroot.root.iterdir():
         (root / part.name).symlink_to(part)
-    plugin = str(sysroot.plugin).replace(",", ",,") + ",fd={fd},parent={parent}"
+    plugin = str(sysroot.plugin).replace(",", ",,")
     python = sysroot.root / "usr" / "bin" / "python3.11"
     guest = Guest(
-        [
-            *(QEMU, "-L", str(root), "-cpu", cpu.emulated_as, "-plugin", plugin),
+        lambda descriptor: [
+            *(QEMU, "-L", str(root), "-cpu", cpu.emulated_as),
+            *("-plugin", f"{plugin},fd={descriptor},parent={os.getpid()}"),
             *(str(python), "-s", "-S", "-P", worker.__file__),
         ],
         # Nothing of the user's environment: it would move the guest's stack and could change its Python.
