@@ -22,7 +22,7 @@ def sentences(run: RunFiles) -> list[str]:
         result.append(f"Most accurate: {describe(run, best)}.")
     elif best is not None:
         result.append("No candidate of this run is more accurate than it.")
-    return result
+    return result + ([estimates(run, knee)] if knee and estimates(run, knee) else [])
 
 
 def progress(run: RunFiles) -> str:
@@ -53,6 +53,16 @@ def describe(run: RunFiles, candidate: CandidateFile) -> str:
         if figure is not None:
             parts.append(f"{figures.title(name)} {figures.shown(figure)} {figure.kind}")
     return f"{candidate.key}, {', '.join(parts)}"
+
+
+def estimates(run: RunFiles, candidate: CandidateFile) -> str:
+    """Which of the figures above nobody measured, and what gave them; nothing where all were measured."""
+    said = {}
+    for name in headline_metrics(run):
+        figure = candidate.figures.get(name)
+        if figure is not None and figure.kind in ("estimated", "compiled"):
+            said[name] = f"{figures.title(name)} ({figure.kind} by {figure.tool})"
+    return f"Not measured on a device: {', '.join(said.values())}." if said else ""
 
 
 def headline_metrics(run: RunFiles) -> list[str]:

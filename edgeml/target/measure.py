@@ -17,14 +17,14 @@ from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
 from edgeml.target.meters import adb, litert_host, qemu_arm, ssh
 from edgeml.target.profile import Target, load_target
-from edgeml.target.rule_sets import verdicts
+from edgeml.target.rule_sets import refusals, verdicts
 
 
 def known_target(name: str) -> Target:
     """Name or path -> Target whose meters exist and whose options fit them.
 
     Raises:
-        UnknownNameError: no such target, or it names a meter that does not exist.
+        UnknownNameError: no such target, or it names a meter or a rule set that does not exist.
         ConfigError: the file does not validate.
     """
     target = load_target(name)
@@ -32,6 +32,7 @@ def known_target(name: str) -> Target:
         if meter not in METERS:
             raise UnknownNameError("meter", meter, METERS)
         options(target, meter, METERS[meter].options)
+    refusals(target)
     return target
 
 
