@@ -38,14 +38,9 @@ print("count=3 first=%d curr=%d min=%d max=%d avg=%d std=9\\n" % (9 * size, size
 low, tail = size, ""
 if mode == "percentiles":
     tail = " p5=%d median=%d p95=%d" % (size + 2, size + 20, size + 90)
-if mode == "same":
-    print("count=50 curr=%d(all same)\\n" % size)
-else:
-    print("count=50 first=%d curr=%d min=%d max=%d avg=%.6g std=7%s\\n"
-          % (size + 30, size + 20, low, size + 99, size + 25.5, tail))
-if mode == "litert":
-    print("INFO: [benchmark_litert_model.h:100] Inference (avg):      %.2f ms (50 runs)" % (size / 1e3))
-elif mode != "cut":
+print("count=50 first=%d curr=%d min=%d max=%d avg=%.6g std=7%s\\n"
+      % (size + 30, size + 20, low, size + 99, size + 25.5, tail))
+if mode != "cut":
     print("Inference timings in us: Init: 1234, First inference: %d, Warmup (avg): %d, Inference (avg): %d"
           % (9 * size, 4 * size, size + 25))
 print("Memory footprint delta from the start of the tool (MB): init=1.5 overall=2.5")
@@ -69,7 +64,7 @@ def write(folder: Path, mode: str = "", bad: int = -1, **plan: Any) -> Path:
 
     Args:
         folder: to write into.
-        mode: what the tool prints or does: "", "percentiles", "same", "litert", "cut", "crash" or "hang".
+        mode: what the tool prints or does: "", "percentiles", "cut", "crash" or "hang".
         bad: size of the model it fails on.
         plan: `devices` (serial -> state), `vanish_at` (number of the shell command), `silent_at`,
             `push_error`, `old_shell` (no exit status, CR LF).

@@ -274,7 +274,7 @@ def test_a_model_the_runtime_refuses(loopback: loopback_sshd.Loopback) -> None:
 def test_a_board_that_is_too_slow(
     loopback: loopback_sshd.Loopback, scripted_runtime: Callable[[str], Path]
 ) -> None:
-    message = fails(loopback.url(scripted_runtime("time.sleep(0.2)")), timeout_s=4)
+    message = fails(loopback.url(scripted_runtime("time.sleep(0.3)")), timeout_s=6)
     assert "too slow for its time limit" in message and "of at least 5 rounds" in message
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NUMBER = r"[0-9.]+(?:e[+-]?[0-9]+)?"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,2})?"
 _COUNT = re.compile(
     rf"\bcount=(?P<count>[0-9]+)(?: first={_NUMBER})? curr=(?P<curr>{_NUMBER})"
     rf"(?:(?P<same>\(all same\))| min=(?P<min>{_NUMBER}) max={_NUMBER} avg=(?P<avg>{_NUMBER}) std={_NUMBER}"

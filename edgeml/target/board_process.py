@@ -99,15 +99,15 @@ def converse(
         env={**os.environ, "LC_ALL": "C"},  # messages are compared
     )
     assert process.stdin and process.stdout and process.stderr
-    timed_out = False
     try:
         pipes = [_Pipe(pipe, size_limit, lambda: _kill(process)) for pipe in (process.stdout, process.stderr)]
         writer = threading.Thread(target=_write, args=(process.stdin, told, hold_stdin), daemon=True)
         writer.start()
-        try:
-            process.wait(max(time_limit_s, 0.01))
-        except subprocess.TimeoutExpired:
-            timed_out = True
+        waiter = threading.Thread(target=process.wait, daemon=True)  # wait(timeout) polls every 50 ms
+        waiter.start()
+        waiter.join(max(time_limit_s, 0.01))
+        timed_out = waiter.is_alive()
+        if timed_out:
             _kill(process)
         for pipe in pipes:
             pipe.thread.join(GRACE_S)
@@ -115,9 +115,11 @@ def converse(
     finally:  # also after Ctrl-C
         _kill(process)
         process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            with contextlib.suppress(OSError):
-                stream.close()
+        for stream in (process.stdout, process.stderr):
+            stream.close()
+    if not writer.is_alive():  # else something that outlived the group holds the pipe, and close would wait
+        with contextlib.suppress(OSError):
+            process.stdin.close()
     out, err = pipes
     return Finished(
         process.returncode,
