@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | bench | venv | clean. The first call of any of them makes .venv.
+# make demo | test | lint | docs | bench | arm-sysroot | venv | clean. The first call of any of them makes .venv.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -6,7 +6,7 @@ SHELL := bash
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: help demo test lint lint-style lint-types lint-rooms lint-length lint-docs docs bench venv clean
+.PHONY: help demo test lint lint-style lint-types lint-rooms lint-length lint-docs docs bench arm-sysroot venv clean
 
 help:
 	@echo "make demo    search a network for the bundled digits in minutes: leaderboard, report, exported files"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint    style, types, rooms, file lengths, generated docs (make -k lint: go on after a failure)"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make bench   run every measurement in bench/"
+	@echo "make arm-sysroot    what the meter qemu_arm needs (needs qemu-user and gcc; 120 MB in ~/.local/share/edgeml)"
 	@echo "make venv    only make .venv        make clean   remove what the other targets made"
 
 venv: $(STAMP)
@@ -33,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	rm -rf runs/demo
-	$(BIN)/edgeml search --data digits --target cpu --trials 12 --time 3m --seed 0 --out runs/demo
+	$(BIN)/edgeml search --target coral --data digits --trials 12 --time 3m --seed 0 --out runs/demo
 	$(BIN)/edgeml export runs/demo --pick knee --out runs/demo/export
 
 test: $(STAMP)
@@ -63,6 +64,9 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	@shopt -s nullglob; for script in bench/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+
+arm-sysroot: $(STAMP)
+	$(BIN)/python tools/arm_sysroot.py
 
 clean:
 	rm -rf .venv runs/demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
