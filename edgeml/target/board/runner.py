@@ -146,9 +146,9 @@ def set_inputs(interpreter: Any, seed: int = SEED) -> None:
             value = rng.random_sample(shape).astype(kind)
         elif kind.itemsize <= 2 and kind.kind in "iu":
             limits = numpy.iinfo(kind)
-            value = rng.randint(limits.min, int(limits.max) + 1, shape).astype(kind)
+            value = rng.randint(limits.min, int(limits.max) + 1, shape, "int32").astype(kind)
         else:  # indices and flags: 0 and 1 are in range everywhere
-            value = rng.randint(0, 2, shape).astype(kind)
+            value = rng.randint(0, 2, shape, "int32").astype(kind)
         interpreter.set_tensor(details["index"], value)
 
 
