@@ -107,6 +107,24 @@ def test_without_an_ssh_program_it_says_which_package(
         ssh.time_models("ssh://pi@board", {"small": SMALL})
 
 
+def test_settings_of_the_user_that_do_not_fit_are_overruled(
+    loopback: loopback_sshd.Loopback, tmp_path: Path
+) -> None:
+    config = loopback.client(
+        "busy_client",
+        ControlMaster="auto",
+        ControlPersist="60",
+        ControlPath=f'"{tmp_path}/%p"',
+        LogLevel="QUIET",
+        RemoteCommand="false",
+        RequestTTY="force",
+        ForwardAgent="yes",
+    )
+    found = ssh.time_models(loopback.url(sys.executable, config), {"small": SMALL}, settings=settings())
+    assert found["small"].value > 0
+    assert not (tmp_path / str(loopback.port)).exists()  # no shared connection stays behind
+
+
 def test_an_unknown_host_key_is_refused_and_not_accepted(loopback: loopback_sshd.Loopback) -> None:
     known = loopback.folder / "nobody_known"
     known.write_text("")

@@ -36,7 +36,7 @@ BOARD: dict[str, Any] = {
     "runtime": "tflite_runtime 2.14.0",
     "device": "Raspberry Pi 4 Model B Rev 1.4",
     "cpu": "",
-    "cpu_parts": ["0xd08"],
+    "cpu_parts": ["0x41:0xd03", "0x41:0xd08", "0x51:0x805"],
     "cores": 4,
     "machine": "aarch64",
     "system": "Linux",
@@ -63,7 +63,10 @@ def test_a_good_answer() -> None:
     found = measured(result())
     assert found.value == pytest.approx(1.0) and (found.low, found.high) == pytest.approx((0.95, 1.05))
     conditions = found.conditions
-    assert conditions["device"] == "Raspberry Pi 4 Model B Rev 1.4" and conditions["cpu"] == "CPU part 0xd08"
+    assert (
+        conditions["device"] == "Raspberry Pi 4 Model B Rev 1.4"
+        and conditions["cpu"] == "Cortex-A53 + Cortex-A72 + ARM part 0x51:0x805"
+    )
     assert conditions["governor"] == "performance" and conditions["mhz_after"] == 1800.0
     assert "slowed_down" not in conditions and "throttled_bits_after" not in conditions
     assert conditions["output_check"].startswith("not compared")

@@ -24,7 +24,7 @@ _COMPLAINTS = {
     "IdentityFile and IdentitiesOnly in ~/.ssh/config and check with `{login}`.",
     "Could not resolve hostname": "no machine of that name ({words}); check the address.",
     "Connection refused": "nothing listens there; is the board on, and its ssh server running on that port?",
-    "timed out": f"it does not answer (tried for {CONNECT_S} s or more); is the board on and in this network?",
+    "timed out": f"it does not answer ({CONNECT_S} s or more); is the board on and in this network?",
     "No route to host": "it cannot be reached; is the board on and in this network?",
     "Network is unreachable": "it cannot be reached; is this computer in the board's network?",
     "Bad configuration option": "ssh refuses its configuration ({words}).",

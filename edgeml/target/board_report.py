@@ -23,6 +23,22 @@ WIDEN = 0.05
 SLOWED = 1.05
 """Last third of the rounds against the first: from here on the board is said to have slowed down."""
 
+ARM_CORES = {
+    "0x41:0xc07": "Cortex-A7",
+    "0x41:0xc0f": "Cortex-A15",
+    "0x41:0xd03": "Cortex-A53",
+    "0x41:0xd04": "Cortex-A35",
+    "0x41:0xd05": "Cortex-A55",
+    "0x41:0xd07": "Cortex-A57",
+    "0x41:0xd08": "Cortex-A72",
+    "0x41:0xd09": "Cortex-A73",
+    "0x41:0xd0a": "Cortex-A75",
+    "0x41:0xd0b": "Cortex-A76",
+    "0x41:0xd0d": "Cortex-A77",
+    "0x41:0xd41": "Cortex-A78",
+}
+"""Implementer and part of /proc/cpuinfo -> the core's name. Source: sys-utils/lscpu-arm.c of util-linux."""
+
 Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 Seconds = Annotated[float, Field(gt=0, lt=86400, allow_inf_nan=False)]
 
@@ -128,9 +144,11 @@ def measurements(
     models: Mapping[str, bytes], board: Board, result: Result, conditions: dict[str, Any]
 ) -> dict[str, Measurement]:
     """Result -> latency of each model; conditions hold the board, its state and how far outputs differ."""
+    cores = " + ".join(ARM_CORES.get(part, f"ARM part {part}") for part in board.cpu_parts)
+    processor = cores or board.cpu or board.machine
     shared = {
-        "device": board.device or board.cpu or ", ".join(board.cpu_parts) or board.machine,
-        "cpu": board.cpu or " ".join(["CPU part", *board.cpu_parts]),
+        "device": board.device or processor,
+        "cpu": processor,
         "cores": board.cores,
         "system": board.system,
         "runtime": board.runtime,

@@ -179,7 +179,9 @@ def board() -> dict[str, Any]:
     """The machine: what it calls itself, its processor, system and Python."""
     lines = _text(Path("/proc/cpuinfo")).splitlines()
     fields = [[half.strip() for half in line.split(":", 1)] for line in lines if ":" in line]
-    parts = sorted({value for key, value in fields if key == "CPU part"})
+    makers = [value for key, value in fields if key == "CPU implementer"]
+    parts = [value for key, value in fields if key == "CPU part"]
+    parts = sorted({f"{maker}:{part}" for maker, part in zip(makers, parts)})  # noqa: B905, Python 3.7 has no strict
     names = [value for key, value in fields if key in ("model name", "Model", "Hardware")]
     return {
         "device": _text(Path("/proc/device-tree/model")).strip("\0 \n"),

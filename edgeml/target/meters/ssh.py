@@ -46,6 +46,7 @@ _OPTIONS = {
     "RemoteCommand": "none",
     "RequestTTY": "no",
     "ForwardAgent": "no",
+    "ForwardX11": "no",
     "ClearAllForwardings": "yes",
     "PermitLocalCommand": "no",
 }
