@@ -13,9 +13,10 @@ from edgeml.arch.cost import Cost, cost
 from edgeml.arch.graph import Graph
 from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import UnknownNameError
+from edgeml.target.ethosu_vela import VelaOptions
 from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
-from edgeml.target.meters import adb, litert_host, qemu_arm, ssh
+from edgeml.target.meters import adb, litert_host, qemu_arm, ssh, vela
 from edgeml.target.profile import Target, load_target
 from edgeml.target.rule_sets import refusals, verdicts
 
@@ -181,6 +182,14 @@ METERS: dict[str, MeterEntry] = {
         wall_clock=True,
         options=adb.AdbOptions,
         missing=adb.missing,
+    ),
+    "vela": MeterEntry(
+        vela.measure,
+        metrics=("latency_ms", "cycles", "ram_bytes", "flash_bytes", "host_ops"),
+        kind="compiled",
+        does="Compiles with Arm Vela for an Ethos-U: cycles, memory, and operators left to the CPU.",
+        options=VelaOptions,
+        missing=vela.missing,
     ),
 }
 """Meters by the name used in target files."""

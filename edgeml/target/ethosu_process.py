@@ -1,0 +1,130 @@
+"""Worker: one child process of ethosu_worker.py, asked about one model after another."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from edgeml.target import ethosu_worker
+
+START_LIMIT_S = 60.0
+SAID_LIMIT = 8 << 20
+"""Bytes of what Vela prints that are read."""
+
+
+class WorkerError(Exception):
+    """It did not answer as it must and is gone; the text says why, as the end of a sentence."""
+
+
+class Worker:
+    """A started worker.
+
+    Args:
+        command: of the process, where it is not the one that runs Vela.
+
+    Raises:
+        WorkerError: it did not start, or Vela cannot be imported there.
+    """
+
+    def __init__(self, command: Sequence[str] = ()) -> None:
+        # -P: the script's folder holds modules named like those of the standard library.
+        command = command or [sys.executable, "-P", ethosu_worker.__file__]
+        self._said = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (open as long as the worker)
+        self._answers = b""
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._said.close()
+            raise WorkerError(f"{error.filename} cannot be started ({error.strerror})") from error
+        hello = self._answer(START_LIMIT_S)
+        if "version" not in hello:
+            self.close()
+            raise WorkerError(f"it cannot be imported ({hello.get('missing', hello)})")
+        self.version = str(hello["version"])
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a model."""
+        return self._process.poll() is None
+
+    def ask(self, asked: dict[str, Any], limit_s: float) -> tuple[dict[str, Any], str]:
+        """A request -> the answer, and what Vela printed.
+
+        Raises:
+            WorkerError: it crashed or took too long, and is gone.
+        """
+        self._said.seek(0)  # the worker writes through the same offset
+        self._said.truncate(0)
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+        answer = self._answer(limit_s)
+        return answer, self._printed()
+
+    def close(self) -> None:
+        """End it at once."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._said):
+            if stream is not None and not stream.closed:
+                with contextlib.suppress(OSError):  # what was still to be written has no reader any more
+                    stream.close()
+
+    def _answer(self, limit_s: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        stdout, end = self._process.stdout.fileno(), time.monotonic() + limit_s
+        while b"\n" not in self._answers:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([stdout], [], [], left)[0]:
+                self.close()
+                raise WorkerError(f"it did not finish within {limit_s:g} s")
+            read = os.read(stdout, 65536)
+            if not read:
+                raise self._died()
+            self._answers += read
+        line, _, self._answers = self._answers.partition(b"\n")
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            self.close()
+            raise WorkerError(f"it answered {line[:80]!r}, expected JSON")
+        return answer
+
+    def _printed(self) -> str:
+        self._said.seek(0)
+        return self._said.read(SAID_LIMIT).decode(errors="replace")
+
+    def _died(self) -> WorkerError:
+        """Why the process ended, with the last thing it said."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        status = self._process.returncode
+        if status is None:
+            how = "it closed its output"
+        else:
+            how = "it crashed with " if status < 0 else "it ended with exit status "
+            how += signal.Signals(-status).name if status < 0 else str(status)
+        said = self._printed().strip().splitlines()
+        self.close()
+        return WorkerError(how + (f" ({said[-1][:200].rstrip('.')})" if said else ""))
