@@ -14,6 +14,11 @@ TITLES = {
     "latency_ms": "latency",
     "size_bytes": "size",
     "ram_bytes": "RAM",
+    "flash_bytes": "flash",
+    "parameter_bytes": "parameters on the device",
+    "on_chip_bytes": "on chip",
+    "streamed_bytes": "streamed",
+    "host_ops": "operators left to the host",
     "macs": "MACs",
     "params": "parameters",
 }

@@ -80,6 +80,15 @@ def latencies(run: RunFiles) -> list[str]:
     return sorted(names)
 
 
+def columns(run: RunFiles) -> list[str]:
+    """Metrics with a column: latencies, size, RAM (one a target where they differ), other objectives."""
+    names = {name for candidate in run.scored for name in candidate.figures}
+    rams = sorted(name for name in names if name.partition("@")[0] == "ram_bytes")
+    agreed = all(_agreed_figure(candidate, "ram_bytes") for candidate in run.scored)
+    shown = [*latencies(run), "size_bytes", *(["ram_bytes"] if agreed or not rams else rams)]
+    return list(dict.fromkeys([*shown, *(name for name in run.costs if name != "macs")]))
+
+
 def table(run: RunFiles) -> Table:
     """RunFiles -> a table that fits 100 columns when there is one target."""
     from rich.table import Table
@@ -87,26 +96,26 @@ def table(run: RunFiles) -> Table:
 
     caption = f"{figures.legend(_marked_kinds(run))}; MACs counted; * Pareto front, K knee; accuracies in %"
     result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
-    timed = latencies(run)
+    metrics = columns(run)
     result.add_column("key", no_wrap=True)
     for name in ("int8", "float", "drop", "test"):
         result.add_column(name, justify="right")
-    for metric in timed:
-        result.add_column(Text(f"{figures.title(metric)} ms"), justify="right")
-    for name in ("size kB", "RAM kB", "MACs", "front"):
+    for metric in metrics:
+        result.add_column(Text(f"{figures.title(metric)} {figures.unit(metric)}".strip()), justify="right")
+    for name in ("MACs", "front"):
         result.add_column(name, justify="right" if name != "front" else "left")
     for candidate in ranked(run):
-        result.add_row(*_cells(run, candidate, timed))
+        result.add_row(*_cells(run, candidate, metrics))
     return result
 
 
 def _marked_kinds(run: RunFiles) -> set[str]:
     """Kinds of the figures that stand in the table with a mark."""
-    marked = ("latency_ms", "size_bytes", "ram_bytes")
-    return {f.kind for c in run.scored for name, f in c.figures.items() if name.partition("@")[0] in marked}
+    found = (_agreed_figure(c, name) for c in run.scored for name in columns(run))
+    return {figure.kind for figure in found if figure is not None}
 
 
-def _cells(run: RunFiles, candidate: CandidateFile, timed: list[str]) -> list[Text]:
+def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[Text]:
     from rich.text import Text
 
     test = candidate.test_accuracy or {}
@@ -121,9 +130,7 @@ def _cells(run: RunFiles, candidate: CandidateFile, timed: list[str]) -> list[Te
             _hundred(value)
             for value in (candidate.accuracy, candidate.accuracy_float, drop, test.get("value"))
         ),
-        *(_latency(candidate.figures.get(metric)) for metric in timed),
-        _kilobytes(candidate, "size_bytes"),
-        _kilobytes(candidate, "ram_bytes"),
+        *(_cost(_agreed_figure(candidate, metric)) for metric in metrics),
         figures.count(macs),
         front + ("K" if candidate.key == run.knee else ""),
     ]
@@ -134,15 +141,11 @@ def _hundred(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.1f}"
 
 
-def _latency(figure: Figure | None) -> str:
+def _cost(figure: Figure | None) -> str:
+    """A figure without its unit, which the head of the column says; with its interval only where timed."""
     if figure is None:
         return "-"
-    spread = figures.interval(figure).replace(" to ", "-")
-    return f"{figures.number(figure.value)}{f' ({spread})' if spread else ''} {figures.mark(figure.kind)}"
-
-
-def _kilobytes(candidate: CandidateFile, metric: str) -> str:
-    figure = _agreed_figure(candidate, metric)
-    if figure is None:
-        return "-"
-    return f"{figures.number(figure.value / 1000)} {figures.mark(figure.kind)}"
+    timed = figure.metric.partition("@")[0].endswith("_ms")
+    spread = figures.interval(figure).replace(" to ", "-") if timed else ""
+    value = figures.shown(figure).removesuffix(f" {figures.unit(figure.metric)}")
+    return f"{value}{f' ({spread})' if spread else ''} {figures.mark(figure.kind)}"
