@@ -1,4 +1,4 @@
-"""A real sshd on 127.0.0.1 with keys of its own, run by the current user: the board of the ssh tests."""
+"""A real sshd on 127.0.0.1 with keys of its own, run by the current user; what the ssh tests ask of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from urllib.parse import quote
 
 import psutil
 import pytest
+
+from edgeml.errors import DeviceError
+from edgeml.target.meters import ssh
+from tests.make_tflite import ModelSpec, make
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -108,3 +112,27 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def adds(size: int, count: int) -> bytes:
+    """A model of `count` additions that LiteRT runs."""
+    spec = ModelSpec()
+    last = spec.tensor(1, size, size, 16)
+    for _ in range(count):
+        last = spec.op("ADD", [last, 0], (1, size, size, 16), options=("Add", {}))
+    return make(spec)
+
+
+SMALL, LARGE = adds(8, 2), adds(32, 8)
+
+
+def settings(**values: object) -> ssh.SshOptions:
+    return ssh.SshOptions.model_validate({"timeout_s": 60.0, "rounds": 5, **values})
+
+
+def fails(url: str, models: dict[str, bytes] | None = None, **values: object) -> str:
+    with pytest.raises(DeviceError) as caught:
+        ssh.time_models(url, models or {"small": SMALL}, settings=settings(**values))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

@@ -12,26 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from edgeml.errors import DeviceError, ModelError
+from edgeml.errors import ModelError
+from edgeml.target.board_address import parse_address
+from edgeml.target.board_turn import turn
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import ssh
 from edgeml.target.profile import Target
 from tests import loopback_sshd
-from tests.make_tflite import ModelSpec, make
+from tests.loopback_sshd import LARGE, SMALL, fails, settings
 
 Wrapper = Callable[..., Path]
-
-
-def adds(size: int, count: int) -> bytes:
-    """A model of `count` additions that LiteRT runs."""
-    spec = ModelSpec()
-    last = spec.tensor(1, size, size, 16)
-    for _ in range(count):
-        last = spec.op("ADD", [last, 0], (1, size, size, 16), options=("Add", {}))
-    return make(spec)
-
-
-SMALL, LARGE = adds(8, 2), adds(32, 8)
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +43,6 @@ def wrapper(tmp_path: Path) -> Wrapper:
         return path
 
     return write
-
-
-def settings(**values: object) -> ssh.SshOptions:
-    return ssh.SshOptions.model_validate({"timeout_s": 60.0, "rounds": 5, **values})
-
-
-def fails(url: str, models: dict[str, bytes] | None = None, **values: object) -> str:
-    with pytest.raises(DeviceError) as caught:
-        ssh.time_models(url, models or {"small": SMALL}, settings=settings(**values))
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def test_real_milliseconds_of_two_models_in_one_session(loopback: loopback_sshd.Loopback) -> None:
@@ -105,63 +83,6 @@ def test_without_an_ssh_program_it_says_which_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MeterUnavailableError, match="openssh-client"):
         ssh.time_models("ssh://pi@board", {"small": SMALL})
-
-
-def test_settings_of_the_user_that_do_not_fit_are_overruled(
-    loopback: loopback_sshd.Loopback, tmp_path: Path
-) -> None:
-    config = loopback.client(
-        "busy_client",
-        ControlMaster="auto",
-        ControlPersist="60",
-        ControlPath=f'"{tmp_path}/%p"',
-        LogLevel="QUIET",
-        RemoteCommand="false",
-        RequestTTY="force",
-        ForwardAgent="yes",
-    )
-    found = ssh.time_models(loopback.url(sys.executable, config), {"small": SMALL}, settings=settings())
-    assert found["small"].value > 0
-    assert not (tmp_path / str(loopback.port)).exists()  # no shared connection stays behind
-
-
-def test_an_unknown_host_key_is_refused_and_not_accepted(loopback: loopback_sshd.Loopback) -> None:
-    known = loopback.folder / "nobody_known"
-    known.write_text("")
-    config = loopback.client("unknown", UserKnownHostsFile=f'"{known}"', StrictHostKeyChecking="no")
-    message = fails(loopback.url(sys.executable, config))
-    assert "host key is not known" in message and f"ssh -F {config} -p {loopback.port}" in message
-    assert known.read_text() == ""
-
-
-def test_a_changed_host_key_is_refused(loopback: loopback_sshd.Loopback) -> None:
-    key = " ".join((loopback.folder / "other_host.pub").read_text().split()[:2])
-    known = loopback.folder / "changed"
-    known.write_text(f"[127.0.0.1]:{loopback.port} {key}\n")
-    config = loopback.client("changed_client", UserKnownHostsFile=f'"{known}"', StrictHostKeyChecking="no")
-    message = fails(loopback.url(sys.executable, config))
-    assert f"is not the one in line 1 of {known}" in message and "remove that line" in message
-
-
-def test_a_key_the_board_does_not_know(loopback: loopback_sshd.Loopback) -> None:
-    config = loopback.client("stranger_client", IdentityFile=f'"{loopback.folder / "stranger"}"')
-    message = fails(loopback.url(sys.executable, config))
-    assert "does not let this user in" in message and "ssh-copy-id" in message
-
-
-def test_connection_refused(loopback: loopback_sshd.Loopback) -> None:
-    nobody = loopback_sshd.free_port()
-    url = loopback.url(sys.executable).replace(f":{loopback.port}?", f":{nobody}?")
-    assert "nothing listens there" in fails(url)
-
-
-def test_a_name_that_does_not_resolve(loopback: loopback_sshd.Loopback) -> None:
-    assert "no machine of that name" in fails(f"ssh://board.invalid?config={loopback.client()}")
-
-
-def test_a_configuration_that_is_not_there(loopback: loopback_sshd.Loopback, tmp_path: Path) -> None:
-    message = fails(loopback.url(sys.executable, tmp_path / "none"))
-    assert "cannot read the file given by config=" in message
 
 
 def test_a_board_without_a_runtime(loopback: loopback_sshd.Loopback, wrapper: Wrapper) -> None:
@@ -310,3 +231,16 @@ def test_the_runner_ends_with_the_connection(
     assert within(2, lambda: running(mark))
     thread.join()
     assert within(2, lambda: not running(mark))
+
+
+def test_one_session_at_a_time_on_a_board(loopback: loopback_sshd.Loopback) -> None:
+    url = loopback.url(sys.executable)
+    place = f"board {parse_address(url).name}"
+    with turn(place, 5):
+        began = time.monotonic()
+        assert "another edgeml process has been timing there for 0.3 s" in fails(url, timeout_s=0.3)
+        assert time.monotonic() - began < 3
+        with turn("board other", 0.1):
+            pass
+    with turn(place, 0.1):
+        pass

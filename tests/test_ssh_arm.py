@@ -15,7 +15,7 @@ from edgeml.target.meters import ssh
 from edgeml.target.qemu import sysroot
 from edgeml.target.qemu.cpu import load_cpu
 from tests import loopback_sshd
-from tests.test_ssh import LARGE, SMALL
+from tests.loopback_sshd import LARGE, SMALL
 
 FILES = {
     "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",

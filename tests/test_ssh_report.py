@@ -20,7 +20,7 @@ from edgeml.target.board import runner
 from edgeml.target.board_address import SshAddress
 from edgeml.target.board_failure import explain
 from edgeml.target.board_process import Finished, converse
-from tests.test_ssh import SMALL
+from tests.loopback_sshd import SMALL
 
 STATE: dict[str, Any] = {
     "governors": ["performance"],

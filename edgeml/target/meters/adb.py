@@ -13,6 +13,7 @@ import secrets
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from edgeml.errors import ConfigError, DeviceError, ModelError
 from edgeml.target import board_report as report
 from edgeml.target.board_adb import ANSWER_S, NO_ADB, Phone, Ran, facts, find_phone, state
 from edgeml.target.board_benchmark import Run, complaint, read_run
+from edgeml.target.board_turn import turn
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target
@@ -97,11 +99,13 @@ def time_models(
     if not models:
         return {}
     phone = find_phone(settings.serial or os.environ.get("ANDROID_SERIAL") or None, settings.timeout_s)
-    with _installed(phone, models, threads, settings) as session:
-        device = facts(phone)
-        before = state(phone)
-        runs = _rounds(session, list(models))
-        after = state(phone)
+    with turn(f"phone {phone.serial}", settings.timeout_s):
+        phone = replace(phone, deadline=time.monotonic() + settings.timeout_s)
+        with _installed(phone, models, threads, settings) as session:
+            device = facts(phone)
+            before = state(phone)
+            runs = _rounds(session, list(models))
+            after = state(phone)
     last = [found[-1] for found in runs.values()]
     conditions = {
         **device,

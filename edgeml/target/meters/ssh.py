@@ -23,6 +23,7 @@ from edgeml.target.board import runner
 from edgeml.target.board_address import FORM, SshAddress, parse_address
 from edgeml.target.board_failure import CONNECT_S, explain
 from edgeml.target.board_process import converse
+from edgeml.target.board_turn import turn
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target
@@ -111,13 +112,14 @@ def time_models(
     program = shutil.which("ssh")
     if program is None:
         raise MeterUnavailableError(_NO_CLIENT)
-    finished = converse(
-        [program, *ssh_arguments(address)],
-        _request(list(models.values()), threads, settings),
-        time_limit_s=settings.timeout_s,
-        hold_stdin=True,
-    )
     place = f"board {address.name}"
+    with turn(place, settings.timeout_s):
+        finished = converse(
+            [program, *ssh_arguments(address)],
+            _request(list(models.values()), threads, settings),
+            time_limit_s=settings.timeout_s,
+            hold_stdin=True,
+        )
     events = report.read_events(finished.stdout, place)
     board = next((event for event in events if isinstance(event, report.Board)), None)
     result = next((event for event in events if isinstance(event, report.Result)), None)
