@@ -58,10 +58,9 @@ def run(model: Path, kernels: str) -> str:
     loaded.allocate_tensors()
     _fill_inputs(loaded)
     invoke, mark = loaded._interpreter.Invoke, os.getppid  # the public invoke() is Python around the former
-    invoke()
     gc.collect()
-    # Warm-up is two runs, the second in the loop because its first round differs by 73 instructions.
-    # The loop is C: bytecode between marks would vary as the interpreter specialises it.
+    # The loop is C: bytecode between marks would vary as the interpreter specialises it. The warm-up run is in
+    # the loop because its first round differs by 73 instructions.
     deque(map(operator.call, [invoke, mark, mark] + [invoke, mark] * COUNTED_RUNS), maxlen=0)
     digest = hashlib.sha256()
     for details in loaded.get_output_details():
