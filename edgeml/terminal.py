@@ -96,12 +96,18 @@ def trial_line(study: Study, candidate: Candidate) -> str:
     parts = [f"accuracy {100 * candidate.accuracy:.2f} % int8"]
     for name in study.archive.objectives:
         metric = candidate.metrics[name]
-        parts.append(f"{name.split('_')[0]} {describe(name, metric['value'])} {metric['kind']}")
+        parts.append(f"{_short(name)} {describe(name, metric['value'])} {metric['kind']}")
     size = candidate.metrics["size_bytes"]
     parts.append(f"{describe('size_bytes', size['value'])} {size['kind']}")
     parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
+
+
+def _short(metric: str) -> str:
+    """ "latency_ms@coral" -> "latency on coral"."""
+    base, _, target = metric.partition("@")
+    return base.split("_")[0] + (f" on {target}" if target else "")
 
 
 def time_left_s(study: Study) -> float:

@@ -123,14 +123,14 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
     if candidate.accuracy is not None and candidate.accuracy_float is not None:
         drop = candidate.accuracy_float - candidate.accuracy
     front = "*" if candidate.key in run.front else ""
-    macs = _agreed(candidate, "macs")
+    macs, single = _agreed(candidate, "macs"), len(latencies(run)) < 2
     texts = [
         candidate.key,
         *(
             _hundred(value)
             for value in (candidate.accuracy, candidate.accuracy_float, drop, test.get("value"))
         ),
-        *(_cost(_agreed_figure(candidate, metric)) for metric in metrics),
+        *(_cost(_agreed_figure(candidate, metric), single) for metric in metrics),
         figures.count(macs),
         front + ("K" if candidate.key == run.knee else ""),
     ]
@@ -141,11 +141,11 @@ def _hundred(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.1f}"
 
 
-def _cost(figure: Figure | None) -> str:
-    """A figure without its unit, which the head of the column says; with its interval only where timed."""
+def _cost(figure: Figure | None, single: bool) -> str:
+    """A figure without its unit, which the head of the column says; a single latency with its interval."""
     if figure is None:
         return "-"
     timed = figure.metric.partition("@")[0].endswith("_ms")
-    spread = figures.interval(figure).replace(" to ", "-") if timed else ""
+    spread = figures.interval(figure).replace(" to ", "-") if timed and single else ""
     value = figures.shown(figure).removesuffix(f" {figures.unit(figure.metric)}")
     return f"{value}{f' ({spread})' if spread else ''} {figures.mark(figure.kind)}"

@@ -83,6 +83,8 @@ def describe(metric: str, value: float) -> str:
         return f"{value / 1e3:.1f} kB"
     if base.endswith("_ms"):
         return f"{value:.3g} ms"
+    if base == "host_ops":
+        return f"{value:.0f} operators"
     for factor, letter in ((1e6, "M "), (1e3, "k ")):
         if value >= factor:
             return f"{value / factor:.3g} {letter}{base}"
