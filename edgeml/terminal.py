@@ -105,7 +105,7 @@ def trial_line(study: Study, candidate: Candidate) -> str:
 
 
 def _short(metric: str) -> str:
-    """ "latency_ms@coral" -> "latency on coral"."""
+    """Metric -> its words in a narrow line: latency_ms@coral -> latency on coral."""
     base, _, target = metric.partition("@")
     return base.split("_")[0] + (f" on {target}" if target else "")
 
