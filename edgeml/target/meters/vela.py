@@ -10,10 +10,12 @@ from collections.abc import Mapping
 
 from edgeml.errors import ModelError
 from edgeml.target import ethosu_vela
+from edgeml.target.ethosu_rules import already_compiled
 from edgeml.target.ethosu_vela import Compiled, VelaOptions, compile_model
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject, options
 from edgeml.target.profile import Target
+from edgeml.target.rules import words
 
 
 def missing(target: Target) -> str:
@@ -30,11 +32,13 @@ def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figure
         ModelError: it cannot compile a model, or places nothing of it on the NPU.
     """
     wanted = options(target, "vela", VelaOptions)
-    return {name: _figures(subject.artifact, wanted) for name, subject in subjects.items()}
+    return {name: _figures(subject, wanted) for name, subject in subjects.items()}
 
 
-def _figures(content: bytes, wanted: VelaOptions) -> Figures:
-    said = compile_model(content, wanted)
+def _figures(subject: Subject, wanted: VelaOptions) -> Figures:
+    if already_compiled(subject.model):
+        raise ModelError(". ".join(words(already_compiled)))
+    said = compile_model(subject.artifact, wanted)
     if not said.npu_ops:
         first = next(iter(said.complaints.values()), None)
         raise ModelError(
@@ -65,7 +69,6 @@ def _measurement(metric: str, value: float, unit: str, said: Compiled, wanted: V
         "compiled_file_bytes": said.file_bytes,
     }
     if said.host_ops:
-        count = f"{said.host_ops} operator" + "s" * (said.host_ops > 1)
-        conditions["notes"] = [f"Vela's cycles leave out {count} that run on the CPU."]
+        conditions["notes"] = [f"Vela's cycles leave out what runs on the CPU (operators: {said.host_ops})."]
     tool = f"Vela {said.version}"
     return Measurement(metric, value, unit, "compiled", tool, low=value, high=value, conditions=conditions)
