@@ -13,10 +13,24 @@ from edgeml.arch.cost import Cost, cost
 from edgeml.arch.graph import Graph
 from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import UnknownNameError
+from edgeml.target.coral import CoralOptions
+from edgeml.target.coral_compile import CompilerOptions
 from edgeml.target.ethosu_vela import VelaOptions
 from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
-from edgeml.target.meters import adb, litert_host, qemu_arm, ssh, vela
+from edgeml.target.meters import (
+    adb,
+    coral_compiler,
+    coral_device,
+    coral_estimate,
+    cortex_m,
+    litert_host,
+    qemu_arm,
+    ssh,
+    tflm,
+    tflm_estimate,
+    vela,
+)
 from edgeml.target.profile import Target, load_target
 from edgeml.target.rule_sets import refusals, verdicts
 
@@ -183,6 +197,28 @@ METERS: dict[str, MeterEntry] = {
         options=adb.AdbOptions,
         missing=adb.missing,
     ),
+    "tflm": MeterEntry(
+        tflm.measure,
+        metrics=("ram_bytes", "flash_bytes"),
+        kind="measured",
+        does="Finds the smallest arena in which tflite-micro runs the model; estimates flash from it.",
+        options=tflm.TflmOptions,
+        missing=tflm.missing,
+    ),
+    "tflm_estimate": MeterEntry(
+        tflm_estimate.measure,
+        metrics=("ram_bytes", "flash_bytes"),
+        kind="estimated",
+        does="Works out tflite-micro's memory plan and estimates flash, from shapes alone.",
+        before_training=True,
+    ),
+    "cortex_m": MeterEntry(
+        cortex_m.measure,
+        metrics=("latency_ms", "cycles"),
+        kind="estimated",
+        does="Estimates the time of CMSIS-NN kernels from the layers.",
+        before_training=True,
+    ),
     "vela": MeterEntry(
         vela.measure,
         metrics=("latency_ms", "cycles", "ram_bytes", "flash_bytes", "host_ops"),
@@ -190,6 +226,31 @@ METERS: dict[str, MeterEntry] = {
         does="Compiles with Arm Vela for an Ethos-U: cycles, memory, and operators left to the CPU.",
         options=VelaOptions,
         missing=vela.missing,
+    ),
+    "coral_device": MeterEntry(
+        coral_device.measure,
+        metrics=("latency_ms",),
+        kind="measured",
+        does="Times an Edge TPU through libedgetpu, in a process of its own.",
+        wall_clock=True,
+        options=coral_device.DeviceOptions,
+        missing=coral_device.missing,
+    ),
+    "coral_compiler": MeterEntry(
+        coral_compiler.measure,
+        metrics=("on_chip_bytes", "streamed_bytes", "parameter_bytes", "host_ops"),
+        kind="compiled",
+        does="Compiles with edgetpu_compiler: parameters on and off the chip, operators left on the host.",
+        options=CompilerOptions,
+        missing=coral_compiler.missing,
+    ),
+    "coral_estimate": MeterEntry(
+        coral_estimate.measure,
+        metrics=("latency_ms", "parameter_bytes", "on_chip_bytes", "streamed_bytes", "host_ops"),
+        kind="estimated",
+        does="Estimates an Edge TPU's latency, parameter memory and operators left on the host.",
+        before_training=True,
+        options=CoralOptions,
     ),
 }
 """Meters by the name used in target files."""
