@@ -1,14 +1,20 @@
 """Edge TPU (Coral): TfliteModel -> what becomes of every operator, as edgetpu_compiler would say it.
 
-The verdicts are predictions: they equal the compiled files and logs we know (bench/coral_truth.py), but
-"large activation tensors" and "Internal compiler error" cannot be foreseen.
+The verdicts are predictions: they equal the compiled files and logs we know (tests/test_coral_rules.py),
+but "large activation tensors" and "Internal compiler error" cannot be foreseen. Where the profile lists
+coral_compiler and the compiler is there, what it says of the file counts instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pydantic import Field
+
 from edgeml.deploy.tflite import EDGETPU_OP, TfliteModel
+from edgeml.errors import ModelError
+from edgeml.target.coral_compile import CompilerOptions, compile_model, find_compiler
+from edgeml.target.coral_log import apply
 from edgeml.target.coral_rules import (
     INSTEAD,
     LATEST_RUNTIME,
@@ -20,7 +26,48 @@ from edgeml.target.coral_rules import (
     SINCE,
     unsupported_op,
 )
+from edgeml.target.meter import Options, options
+from edgeml.target.profile import Target
 from edgeml.target.rules import Op, OpVerdict, first_refusal, view, words
+
+
+class CoralOptions(Options):
+    """The Edge TPU runtime on the device, and whether the compiler is called with -a."""
+
+    runtime: int = Field(LATEST_RUNTIME, ge=10, le=99)
+    several_subgraphs: bool = False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What edgetpu_compiler is told."""
+        oldest = () if self.runtime >= LATEST_RUNTIME else ("-m", str(self.runtime))
+        return (*oldest, "-a") if self.several_subgraphs else oldest
+
+
+def coral_options(target: Target) -> CoralOptions:
+    """A profile's `options: {coral_estimate: ...}`.
+
+    Raises:
+        ConfigError: they do not fit.
+    """
+    return options(target, "coral_estimate", CoralOptions)
+
+
+def verdicts(model: TfliteModel, content: bytes | None, target: Target) -> list[OpVerdict]:
+    """Rule set "coral": model -> a verdict for every operator, the compiler's own where it is at hand."""
+    wanted = coral_options(target)
+    predicted = check(model, wanted.runtime, wanted.several_subgraphs)
+    if content is None or "coral_compiler" not in target.meters or model.compiled_for_edgetpu:
+        return predicted
+    compiler = find_compiler()
+    if isinstance(compiler, str):
+        return predicted
+    limit = options(target, "coral_compiler", CompilerOptions).timeout_s
+    try:
+        log = compile_model(content, compiler, wanted.flags, limit).log
+    except ModelError:  # coral_compiler says so
+        return predicted
+    return apply(log.rows, predicted) or predicted
 
 
 def check(
