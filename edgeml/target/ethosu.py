@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import ModelError
@@ -20,7 +22,7 @@ from edgeml.target.meter import MeterUnavailableError, options
 from edgeml.target.profile import Target
 from edgeml.target.rules import Op, OpVerdict, Rule, first_refusal, view, words
 
-REFUSALS = (*MODEL_RULES, *dict.fromkeys((*RULES_U55, *RULES_U85)))
+REFUSALS: tuple[Callable[[Any], bool], ...] = (*MODEL_RULES, *dict.fromkeys((*RULES_U55, *RULES_U85)))
 """Everything this rule set refuses, for the documentation."""
 
 LEAVE = "Leave it to the host: put it before or after everything that should run on the NPU."
