@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgeml.errors import ConfigError, ModelError, RunError
+from edgeml.errors import ConfigError, DeviceError, ModelError, RunError
 
 if TYPE_CHECKING:
     from edgeml.search.progress import Listener
@@ -266,7 +266,12 @@ def search(
     if not resume:
         run_dir = RunDir(Path(out) if out else _new_path(settings))
     with run_dir.locked():
-        study = run_session(run_dir, settings, targets, resume, listener)
+        try:
+            study = run_session(run_dir, settings, targets, resume, listener)
+        except DeviceError as error:
+            raise DeviceError(
+                f"{error} What is finished is kept: go on with `edgeml search --resume --out {run_dir.path}`."
+            ) from error
     run = Run(run_dir.path, study.status)
     if study.archive.front():
         run.report()

@@ -88,6 +88,7 @@ def options(target: Target, meter: str, kind: type[Some]) -> Some:
 
 
 def _nothing_missing(target: Target) -> str:
+    """Usable everywhere."""
     return ""
 
 

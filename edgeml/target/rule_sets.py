@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import UnknownNameError
+from edgeml.target import coral, coral_rules, ethosu, tflm_rules
 from edgeml.target.profile import Target
 from edgeml.target.rules import MAPPED_BY_LITERT, OpVerdict, words
 
@@ -85,5 +86,10 @@ def unresolved_custom_op(model: TfliteModel) -> bool:
 _OWN_CUSTOM_OPS = ("TFLite_Detection_PostProcess",)
 """Custom operators that LiteRT's BuiltinOpResolver registers (tflite/core/kernels/register.cc)."""
 
-RULE_SETS: dict[str, RuleSetEntry] = {"litert": RuleSetEntry(litert, (unresolved_custom_op,))}
+RULE_SETS: dict[str, RuleSetEntry] = {
+    "litert": RuleSetEntry(litert, (unresolved_custom_op,)),
+    "coral": RuleSetEntry(coral.verdicts, (*coral_rules.MODEL_RULES, *coral_rules.RULES)),
+    "tflm": RuleSetEntry(tflm_rules.verdicts, tflm_rules.REFUSALS),
+    "ethos-u": RuleSetEntry(ethosu.verdicts, ethosu.REFUSALS),
+}
 """Rule sets by the name used in target files."""
