@@ -136,6 +136,13 @@ def test_a_refused_model_and_a_late_one_leave_the_next_unharmed() -> None:
     assert measured(network())["instructions"].value == expected
 
 
+def test_a_model_too_large_for_the_memory_limit_is_refused() -> None:
+    spec = ModelSpec()
+    spec.op("RELU", [spec.tensor(1, 40000, 40000, 1, dtype="FLOAT32")], (1, 40000, 40000, 1), dtype="FLOAT32")
+    with pytest.raises(ModelError, match=r"cannot run the model: .* 4 GiB of memory\."):
+        measured(make(spec))
+
+
 def test_published_counts_do_not_drift(shared_data: object) -> None:
     """Keyword spotting of MLPerf Tiny, LiteRT 2.3.0; another LiteRT has other kernels."""
     folder = shared_data("mlperf_tiny")  # type: ignore[operator]

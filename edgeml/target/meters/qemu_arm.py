@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from edgeml.errors import ModelError
+from edgeml.errors import ModelError, StorageError
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target
@@ -73,17 +73,19 @@ def count(model: bytes, wanted: QemuArmOptions) -> tuple[list[int], str]:
     with _LOCK:
         place = _started(wanted.cpu)
         file = place.folder / "model.tflite"
-        file.write_bytes(model)
         try:
+            file.write_bytes(model)
             return place.guest.count(file, wanted.kernels, wanted.time_limit_s)
         except GuestRefusedError as error:
-            raise ModelError(f"LiteRT for aarch64 cannot run the model: {error}") from error
+            raise ModelError(f"LiteRT for aarch64 cannot run the model: {str(error).rstrip('.')}.") from error
+        except OSError as error:
+            raise StorageError(f"{file}: {error.strerror}; the model is written there for {QEMU}.") from error
         except GuestError as error:
             raise ModelError(
                 f"LiteRT under {QEMU} (cpu {wanted.cpu}, kernels {wanted.kernels}) failed: {error}."
             ) from error
         finally:
-            file.unlink()
+            file.unlink(missing_ok=True)
 
 
 class _Place:

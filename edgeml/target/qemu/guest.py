@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -24,6 +25,8 @@ from edgeml.target.qemu.sysroot import QEMU, Sysroot
 
 START_LIMIT_S = 120.0
 """A start takes 1.4 s on an idle machine."""
+MEMORY_LIMIT_BYTES = 4 << 30
+"""Of the guest's address space; 0.4 GB are in use before the first model."""
 
 
 class GuestError(Exception):
@@ -67,8 +70,12 @@ class Guest:
         finally:
             os.close(passed)
         try:
+            # A process that has ended is noticed when its answer is read.
+            with contextlib.suppress(ProcessLookupError):
+                limit = (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES)
+                resource.prlimit(self._process.pid, resource.RLIMIT_AS, limit)
             self.hello = self._answer(START_LIMIT_S)
-        except GuestError:
+        except BaseException:
             self.close()
             raise
 
@@ -103,7 +110,8 @@ class Guest:
             self.close()
             raise
         if "error" in answer:
-            raise GuestRefusedError(str(answer["error"]))
+            memory = f"no reason given; it had {MEMORY_LIMIT_BYTES / 2**30:g} GiB of memory"
+            raise GuestRefusedError(str(answer["error"]) or memory)
         readings = self._markers()
         if len(readings) != worker.MARKERS:
             self.close()
