@@ -92,7 +92,8 @@ def lines(name: str, found: Fitted) -> str:
     width = np.exp(Z90 * left.rms_log)
     text = [
         f"# {name}: {found.count} models of {found.mmacs.min():.0f} to {found.mmacs.max():.0f} M MACs, "
-        f"left-out MAPE {left.mape_pct:.1f} %, {left.within20_pct:.0f} % within 20 %, Spearman {left.spearman:.3f}"
+        f"left-out MAPE {left.mape_pct:.1f} %, {left.within20_pct:.0f} % within 20 %, "
+        f"Spearman {left.spearman:.3f}"
     ]
     text += [f"  {term}: {value:.3g}" for term, value in zip(TERMS, found.coefficients, strict=True)]
     return "\n".join([*text, f"  low_factor: {1 / width:.3g}", f"  high_factor: {width:.3g}"])

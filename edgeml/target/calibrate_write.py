@@ -1,0 +1,76 @@
+"""Calibration -> a target file that inherits its base, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeml.errors import ConfigError, EdgemlError, StorageError
+from edgeml.target.profile import load_target
+
+if TYPE_CHECKING:
+    from edgeml.target.calibrate import Calibration
+
+HEADER = "# Written by `edgeml calibrate`; run it again rather than edit the coefficients.\n"
+
+
+def check_out(out: Path, base: str, force: bool) -> None:
+    """Refuse a path that `write_profile` would refuse, before anything is timed.
+
+    Raises:
+        ConfigError: not a .yaml file, the base's own name, or it exists.
+    """
+    if out.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"--out {out}: expected a path that ends in .yaml, for example targets/mine.yaml.")
+    if out.stem == base:
+        raise ConfigError(f"--out {out}: it would inherit itself; choose another name than the base's.")
+    if out.is_dir():
+        raise ConfigError(f"--out {out}: is a folder; expected a file to write.")
+    if out.exists() and not force:
+        raise ConfigError(f"--out {out}: exists; choose another name, or give --force to replace it.")
+
+
+def write_profile(calibration: Calibration, out: Path, force: bool = False) -> None:
+    """Write the profile and read it back; nothing is left where that fails.
+
+    Raises:
+        ConfigError: see check_out; or the base is not found by its name from there.
+        StorageError: it cannot be written.
+    """
+    import yaml
+
+    check_out(out, calibration.base, force)
+    body = yaml.safe_dump(profile(calibration), sort_keys=False, allow_unicode=True, width=110)
+    temporary = out.with_name(f".{out.stem}-{os.getpid()}{out.suffix}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(HEADER + body)
+            file.flush()
+            os.fsync(file.fileno())
+        load_target(str(temporary))
+        temporary.replace(out)
+    except OSError as error:
+        raise StorageError(f"--out {out}: cannot be written ({error.strerror or error}).") from error
+    except EdgemlError as error:
+        raise ConfigError(
+            f"--out {out}: the profile would not load: {error} A base must be found by its name "
+            f"{calibration.base!r}, in targets/ of the working directory or of a folder in $EDGEML_PATH."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def profile(calibration: Calibration) -> dict[str, Any]:
+    """What the file says."""
+    found = calibration
+    fact = {"what": "calibration", "value": found.summary, "source": f"edgeml calibrate, {found.date}"}
+    value: dict[str, Any] = {
+        "inherits": found.base,
+        "description": f"{found.base} calibrated on {found.device}: {len(found.rows)} models, {found.dtype}.",
+    }
+    if found.options:
+        value["options"] = {found.estimator: found.options}
+    value["coefficients"] = {name: one.model_dump() for name, one in found.coefficients.items()}
+    return value | {"facts": [fact], "notes": list(found.notes)}
