@@ -14,7 +14,9 @@ from edgeml.target.measurement import Measurement
 
 def text(check: Check) -> Group:
     """Check -> what rich prints."""
-    parts: list[RenderableType] = [Text(headline(check), style="bold"), _operators(check)]
+    parts: list[RenderableType] = [Text(headline(check), style="bold")]
+    if any(op.mapped for op in check.ops) or len({op.reason for op in check.ops}) > 1:
+        parts.append(_operators(check))  # else one sentence below says it of all
     parts += [Text(line) for line in _figures(check)]
     parts += [Text(f"problem: {problem}", style="red") for problem in check.problems]
     parts += [Text(f"note: {note}") for note in check.notes]

@@ -83,6 +83,8 @@ def interval(figure: Figure) -> str:
     """Figure -> "0.0490 to 0.0520", or nothing where there is no interval."""
     if figure.low is None or figure.high is None or figure.low == figure.high:
         return ""
+    if not unit(figure.metric):
+        return f"{count(figure.low)} to {count(figure.high)}"
     factor = scale(figure.metric)
     return f"{number(figure.low * factor)} to {number(figure.high * factor)}"
 

@@ -135,7 +135,7 @@ def _verdict(index: int, op: Op, refusal: tuple[str, str] | None, mapped: bool) 
         return OpVerdict(index, op.operator.label, True, MAPPED)
     if refusal is None:
         instead = "replace or move to the end the operators before it that do not map"
-        return OpVerdict(index, op.operator.label, False, SECOND_SUBGRAPH, instead)
+        return OpVerdict(index, op.operator.label, False, SECOND_SUBGRAPH, instead, follows=True)
     return OpVerdict(index, op.operator.label, False, *refusal)
 
 

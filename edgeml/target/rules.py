@@ -25,6 +25,7 @@ class OpVerdict:
         mapped: it runs on the accelerator.
         reason: in the device's own words.
         instead: what to use instead; "" where it is mapped.
+        follows: it would map, were it not for an operator before it.
     """
 
     index: int
@@ -32,6 +33,7 @@ class OpVerdict:
     mapped: bool
     reason: str
     instead: str = ""
+    follows: bool = False
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,8 @@ class Targets:
             allowed = target.limits.host_ops
             refused = [verdict for verdict in verdicts(model, None, target) if not verdict.mapped]
             if allowed is not None and len(refused) > allowed:
-                found += [f"{target.name}: {v.op}: {v.reason} ({v.instead})" for v in refused]
+                causes = [verdict for verdict in refused if not verdict.follows]
+                found += [f"{target.name}: {v.op}: {v.reason} ({v.instead})" for v in causes]
         return list(dict.fromkeys(found))
 
     def limited_by_artifact(self, limits: Limits) -> bool:
