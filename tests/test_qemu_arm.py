@@ -26,7 +26,7 @@ counts = int(sys.argv[1])
 print(json.dumps({"litert": "9", "cpuinfo": "x"}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
-    act = open(asked["model"]).read()
+    act = os.pread(asked["descriptor"], asked["bytes"], 0).decode()
     if act == "crash":
         print("LiteRT said this last", file=sys.stderr, flush=True)
         os.abort()
@@ -50,29 +50,19 @@ def scripted(start: str = SCRIPT) -> Guest:
     return Guest(lambda counts: [sys.executable, "-c", start, str(counts)], {})
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return tmp_path / "model.tflite"
-
-
-def acts(file: Path, act: str) -> Path:
-    file.write_text(act)
-    return file
-
-
-def test_counts_are_runs_less_a_marker(model: Path) -> None:
+def test_counts_are_runs_less_a_marker() -> None:
     worker = scripted()
     for _ in range(2):
-        assert worker.count(acts(model, "good"), "xnnpack", 20) == ([1000, 1000], "goodxnnpack")
+        assert worker.count(b"good", "xnnpack", 20) == ([1000, 1000], "goodxnnpack")
     worker.close()
     assert not worker.alive
 
 
-def test_a_refusal_leaves_the_worker_alive(model: Path) -> None:
+def test_a_refusal_leaves_the_worker_alive() -> None:
     worker = scripted()
     with pytest.raises(GuestRefusedError, match="no kernel for FANCY"):
-        worker.count(acts(model, "refuse"), "xnnpack", 20)
-    assert worker.count(acts(model, "good"), "reference", 20)[1] == "goodreference"
+        worker.count(b"refuse", "xnnpack", 20)
+    assert worker.count(b"good", "reference", 20)[1] == "goodreference"
     worker.close()
 
 
@@ -86,21 +76,21 @@ def test_a_refusal_leaves_the_worker_alive(model: Path) -> None:
         ("short", r"gave 2 counts, expected 4"),
     ],
 )
-def test_a_worker_that_fails_is_gone_and_says_why(model: Path, act: str, says: str) -> None:
+def test_a_worker_that_fails_is_gone_and_says_why(act: str, says: str) -> None:
     worker = scripted()
     start = time.monotonic()
     with pytest.raises(GuestError, match=says):
-        worker.count(acts(model, act), "xnnpack", 0.3 if act == "hang" else 20)
+        worker.count(act.encode(), "xnnpack", 0.3 if act == "hang" else 20)
     assert not worker.alive
     assert time.monotonic() - start < 15
 
 
-def test_a_worker_that_died_while_idle_is_noticed(model: Path) -> None:
+def test_a_worker_that_died_while_idle_is_noticed() -> None:
     worker = scripted()
     worker._process.kill()
     worker._process.wait()
     with pytest.raises(GuestError, match="signal SIGKILL"):
-        worker.count(acts(model, "good"), "xnnpack", 20)
+        worker.count(b"good", "xnnpack", 20)
     worker.close()
 
 
@@ -126,7 +116,7 @@ def scripted_meter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     found = sysroot.Sysroot(tmp_path, {"ai-edge-litert": "9"})
     monkeypatch.setattr(qemu_arm, "find", lambda: found)
     monkeypatch.setattr(qemu_arm, "start", start)
-    monkeypatch.setattr(qemu_arm, "_PLACES", {})
+    monkeypatch.setattr(qemu_arm, "_GUESTS", {})
     yield seen
     qemu_arm.close_all()
 
@@ -149,19 +139,46 @@ def test_the_meter_starts_a_fresh_worker_after_a_crash(scripted_meter: Any) -> N
 def test_a_worker_that_died_between_models_is_not_the_models_fault(scripted_meter: Any) -> None:
     wanted = QemuArmOptions()
     qemu_arm.count(b"good", wanted)
-    process = qemu_arm._PLACES["cortex-a53"].guest._process
+    process = qemu_arm._GUESTS["cortex-a53"].guest._process
     process.kill()
     process.wait()
     assert qemu_arm.count(b"good", wanted)[0] == [1000, 1000]
     assert scripted_meter.started == 2
 
 
-def test_nothing_is_left_in_the_temporary_folder(scripted_meter: Any) -> None:
-    qemu_arm.count(b"good", QemuArmOptions())
-    folder = qemu_arm._PLACES["cortex-a53"].folder
-    assert list(folder.iterdir()) == []
-    qemu_arm.close_all()
-    assert not folder.exists()
+def test_ctrl_c_ends_the_worker(scripted_meter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the answer of the interrupted model would be taken for the next one's."""
+    wanted = QemuArmOptions()
+    qemu_arm.count(b"good", wanted)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Guest, "_answer", interrupted)
+        qemu_arm.count(b"good", wanted)
+    assert qemu_arm.count(b"good", wanted)[0] == [1000, 1000]
+    assert scripted_meter.started == 2
+
+
+def test_no_descriptor_is_left_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    scripted().close()
+    with pytest.raises(GuestError):
+        Guest(lambda _: ["/nowhere/qemu"], {})
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_root_of_a_cpu_is_made_once(tmp_path: Path) -> None:
+    (tmp_path / "root" / "lib").mkdir(parents=True)
+    found = sysroot.Sysroot(tmp_path, {})
+    cpu = load_cpu("cortex-a53")
+    root = found.root_of(cpu)
+    assert (root / "proc" / "cpuinfo").read_text() == cpu.proc_cpuinfo
+    assert (root / "lib").resolve() == tmp_path / "root" / "lib"
+    assert found.root_of(cpu) == root
+    assert found.root_of(load_cpu("cortex-a76")) != root
+    assert len(list((tmp_path / "cpus").iterdir())) == 2
 
 
 @pytest.mark.parametrize(
@@ -215,7 +232,7 @@ def test_without_qemu_the_meter_is_unavailable(monkeypatch: pytest.MonkeyPatch, 
         "qemu-aarch64 is not on PATH; install Debian's package qemu-user "
         "(qemu-user-static has no plugins) and run `make arm-sysroot`."
     )
-    monkeypatch.setattr(qemu_arm, "_PLACES", {})
+    monkeypatch.setattr(qemu_arm, "_GUESTS", {})
     with pytest.raises(MeterUnavailableError) as caught:
         qemu_arm.count(b"", QemuArmOptions())
     assert str(caught.value) == said

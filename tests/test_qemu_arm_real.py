@@ -119,11 +119,9 @@ def test_more_filters_and_older_cpus_cost_more() -> None:
     assert measured(large, kernels="reference")["instructions"].value > 3 * a53
 
 
-def test_reference_kernels_give_the_outputs_of_this_computer(tmp_path: Path) -> None:
-    file = tmp_path / "model.tflite"
-    file.write_bytes(network())
+def test_reference_kernels_give_the_outputs_of_this_computer() -> None:
     _, digest = qemu_arm.count(network(), QemuArmOptions(kernels="reference"))
-    assert digest == worker.run(file, "reference")
+    assert digest == worker.run(network(), "reference")
 
 
 def test_a_refused_model_and_a_late_one_leave_the_next_unharmed() -> None:
@@ -158,7 +156,7 @@ HOLD = """
 import sys, time
 from edgeml.target.meters import qemu_arm
 qemu_arm.count(open(sys.argv[1], "rb").read(), qemu_arm.QemuArmOptions())
-print(qemu_arm._PLACES["cortex-a53"].guest._process.pid, flush=True)
+print(qemu_arm._GUESTS["cortex-a53"].guest._process.pid, flush=True)
 if sys.argv[2] == "wait":
     time.sleep(60)
 """

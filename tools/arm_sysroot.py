@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from edgeml.target.qemu.cpu import load_cpu  # noqa: E402
+from edgeml.target.qemu.cpu import cpu_names, load_cpu  # noqa: E402
 from edgeml.target.qemu.guest import GuestError, start  # noqa: E402
 from edgeml.target.qemu.sysroot import (  # noqa: E402
     PLUGIN_SOURCE,
@@ -185,13 +185,12 @@ def _compile(staging: Path) -> None:
 
 def _try(sysroot: Sysroot) -> None:
     """Start and end the worker; its Python writes its caches meanwhile, which makes later starts short."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            start(sysroot, load_cpu("cortex-a53"), Path(folder)).close()
-        except GuestError as error:
-            raise SysrootError(
-                f"the worker does not start under {QEMU} {qemu_version()}: {error}."
-            ) from error
+    for name in cpu_names():
+        sysroot.root_of(load_cpu(name))
+    try:
+        start(sysroot, load_cpu("cortex-a53")).close()
+    except GuestError as error:
+        raise SysrootError(f"the worker does not start under {QEMU} {qemu_version()}: {error}.") from error
 
 
 def _run(

@@ -9,15 +9,14 @@ Instructions are measured; milliseconds made from them would be an estimate, and
 from __future__ import annotations
 
 import atexit
-import tempfile
 import threading
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from edgeml.errors import ModelError, StorageError
+from edgeml.errors import ModelError
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target
@@ -71,70 +70,56 @@ def count(model: bytes, wanted: QemuArmOptions) -> tuple[list[int], str]:
         MeterUnavailableError, ModelError: as `measure`.
     """
     with _LOCK:
-        place = _started(wanted.cpu)
-        file = place.folder / "model.tflite"
         try:
-            file.write_bytes(model)
-            return place.guest.count(file, wanted.kernels, wanted.time_limit_s)
+            return _started(wanted.cpu).guest.count(model, wanted.kernels, wanted.time_limit_s)
         except GuestRefusedError as error:
             raise ModelError(f"LiteRT for aarch64 cannot run the model: {str(error).rstrip('.')}.") from error
-        except OSError as error:
-            raise StorageError(f"{file}: {error.strerror}; the model is written there for {QEMU}.") from error
         except GuestError as error:
             raise ModelError(
                 f"LiteRT under {QEMU} (cpu {wanted.cpu}, kernels {wanted.kernels}) failed: {error}."
             ) from error
-        finally:
-            file.unlink(missing_ok=True)
 
 
-class _Place:
-    """A running guest and the folder that holds its root and the model it reads."""
+@dataclass(frozen=True)
+class _Started:
+    """A running guest, and the versions of what it runs and of what runs it."""
 
-    def __init__(self, cpu: str) -> None:
-        sysroot = find()
-        if isinstance(sysroot, str):
-            raise MeterUnavailableError(sysroot)
-        self.litert, self.qemu = sysroot.versions["ai-edge-litert"], qemu_version()
-        self._temporary = tempfile.TemporaryDirectory(prefix="edgeml-qemu-")
-        self.folder = Path(self._temporary.name)
-        try:
-            self.guest: Guest = start(sysroot, load_cpu(cpu), self.folder)
-        except GuestError as error:
-            self._temporary.cleanup()
-            raise MeterUnavailableError(f"the worker under {QEMU} did not start: {error}.") from error
-
-    def close(self) -> None:
-        self.guest.close()
-        self._temporary.cleanup()
+    guest: Guest
+    litert: str
+    qemu: str
 
 
 _LOCK = threading.Lock()
-_PLACES: dict[str, _Place] = {}
+_GUESTS: dict[str, _Started] = {}
 
 
-def _started(cpu: str) -> _Place:
+def _started(cpu: str) -> _Started:
     """The CPU's guest; a new one where it is gone."""
-    place = _PLACES.get(cpu)
-    if place is not None and place.guest.alive:
-        return place
-    if place is not None:
-        _PLACES.pop(cpu).close()
-    _PLACES[cpu] = _Place(cpu)
-    return _PLACES[cpu]
+    if cpu in _GUESTS and not _GUESTS[cpu].guest.alive:
+        _GUESTS.pop(cpu).guest.close()
+    if cpu not in _GUESTS:
+        sysroot = find()
+        if isinstance(sysroot, str):
+            raise MeterUnavailableError(sysroot)
+        try:
+            guest = start(sysroot, load_cpu(cpu))
+        except GuestError as error:
+            raise MeterUnavailableError(f"the worker under {QEMU} did not start: {error}.") from error
+        _GUESTS[cpu] = _Started(guest, sysroot.versions["ai-edge-litert"], qemu_version())
+    return _GUESTS[cpu]
 
 
 def close_all() -> None:
     """End every worker; the next model starts a new one."""
-    while _PLACES:
-        _PLACES.popitem()[1].close()
+    while _GUESTS:
+        _GUESTS.popitem()[1].guest.close()
 
 
 atexit.register(close_all)
 
 
 def _measurement(runs: list[int], wanted: QemuArmOptions) -> Measurement:
-    place = _PLACES[wanted.cpu]
+    used = _GUESTS[wanted.cpu]
     kernels = "XNNPACK" if wanted.kernels == "xnnpack" else "reference kernels"
     spread = 0.0 if wanted.kernels == "xnnpack" else REFERENCE_SPREAD
     return Measurement(
@@ -142,16 +127,16 @@ def _measurement(runs: list[int], wanted: QemuArmOptions) -> Measurement:
         float(sorted(runs)[len(runs) // 2]),
         "instructions",
         "measured",
-        f"{QEMU} {place.qemu} with edgeml's counting plugin, LiteRT {place.litert} ({kernels})",
+        f"{QEMU} {used.qemu} with edgeml's counting plugin, LiteRT {used.litert} ({kernels})",
         low=min(runs) * (1 - spread),
         high=max(runs) * (1 + spread),
         n=len(runs),
         conditions={
             "cpu": wanted.cpu,
             "cpuinfo": load_cpu(wanted.cpu).cpuinfo.model_dump(),
-            "runtime": f"LiteRT {place.litert}",
+            "runtime": f"LiteRT {used.litert}",
             "kernels": wanted.kernels,
             "threads": 1,
-            "emulator": f"{QEMU} {place.qemu}",
+            "emulator": f"{QEMU} {used.qemu}",
         },
     )

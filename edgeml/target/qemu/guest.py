@@ -1,7 +1,7 @@
 """One worker process in qemu-aarch64 that counts instructions of models, one after another.
 
-The guest sees a root folder of its own: lib and usr of the sysroot, /proc and /sys of the CPU it plays.
-It dies with the thread that started it (count.c asks the kernel for that).
+The guest sees the root folder of the CPU it plays (cpu.py) and reads models from memory shared with it, so
+nothing is left behind however it ends. It dies with the thread that started it (count.c asks for that).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 
 from edgeml.target.qemu import worker
@@ -50,6 +49,7 @@ class Guest:
 
     def __init__(self, command: Callable[[int], list[str]], environment: dict[str, str]) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the guest)
+        self._model = os.memfd_create("model.tflite")
         self._counts, passed = os.pipe()
         os.set_blocking(self._counts, False)
         self._answers, self._read_counts = b"", b""
@@ -60,12 +60,12 @@ class Guest:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                pass_fds=[passed],
+                pass_fds=[passed, self._model],
                 env=environment,
+                start_new_session=True,  # Ctrl-C is for edgeml, which may want to finish
             )
         except OSError as error:
-            os.close(self._counts)
-            self._stderr.close()
+            self._close_files()
             raise GuestError(f"{error.filename} cannot be started ({error.strerror})") from error
         finally:
             os.close(passed)
@@ -84,11 +84,11 @@ class Guest:
         """Whether it can take a model."""
         return self._process.poll() is None
 
-    def count(self, model: Path, kernels: str, limit_s: float) -> tuple[list[int], str]:
-        """TFLite file -> instructions of each counted run, and the SHA-256 of its outputs.
+    def count(self, model: bytes, kernels: str, limit_s: float) -> tuple[list[int], str]:
+        """TFLite bytes -> instructions of each counted run, and the SHA-256 of its outputs.
 
         Args:
-            model: file that the guest reads.
+            model: flatbuffer.
             kernels: "xnnpack" or "reference".
             limit_s: seconds for loading, warm-up and counted runs together.
 
@@ -96,17 +96,10 @@ class Guest:
             GuestRefusedError: LiteRT says why.
             GuestError: it crashed or took too long, and is gone.
         """
-        self._forget()
-        asked = json.dumps({"model": str(model), "kernels": kernels}) + "\n"
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(asked.encode())
-            self._process.stdin.flush()
-        except OSError:
-            raise self._died() from None
-        try:
+            self._ask(model, kernels)
             answer = self._answer(limit_s)
-        except GuestError:
+        except BaseException:  # Ctrl-C too: its answer would be taken for the next model's
             self.close()
             raise
         if "error" in answer:
@@ -124,18 +117,32 @@ class Guest:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+        for stream in (self._process.stdin, self._process.stdout):
             if stream is not None and not stream.closed:
                 with contextlib.suppress(OSError):  # what was still to be written has no reader any more
                     stream.close()
-        if self._counts >= 0:
-            os.close(self._counts)
-            self._counts = -1
+        self._close_files()
 
-    def _forget(self) -> None:
-        """Drop counts and messages that belong to nothing asked for now."""
-        self._markers()
+    def _close_files(self) -> None:
+        if not self._stderr.closed:
+            self._stderr.close()
+            os.close(self._counts)
+            os.close(self._model)
+
+    def _ask(self, model: bytes, kernels: str) -> None:
+        self._markers()  # and forget what a refused model left
         self._stderr.truncate(0)
+        os.truncate(self._model, 0)
+        os.lseek(self._model, 0, os.SEEK_SET)
+        with os.fdopen(self._model, "wb", closefd=False) as file:
+            file.write(model)
+        asked = {"descriptor": self._model, "bytes": len(model), "kernels": kernels}
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
 
     def _answer(self, limit_s: float) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -179,18 +186,16 @@ class Guest:
         return [int(line) for line in lines.split()]
 
 
-def start(sysroot: Sysroot, cpu: Cpu, folder: Path) -> Guest:
-    """Sysroot and CPU -> Guest whose root is made in `folder`, which must outlive it.
+def start(sysroot: Sysroot, cpu: Cpu) -> Guest:
+    """Sysroot and CPU -> Guest.
 
     Raises:
         GuestError: it did not start, or qemu shows it another CPU.
     """
-    root = folder / "root"
-    for path, text in cpu.files().items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, encoding="utf-8")
-    for part in sysroot.root.iterdir():
-        (root / part.name).symlink_to(part)
+    try:
+        root = sysroot.root_of(cpu)
+    except OSError as error:
+        raise GuestError(f"{error.filename} cannot be made ({error.strerror})") from error
     plugin = str(sysroot.plugin).replace(",", ",,")
     python = sysroot.root / "usr" / "bin" / "python3.11"
     guest = Guest(

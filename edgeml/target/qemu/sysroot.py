@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edgeml.target.qemu.cpu import Cpu
+
 QEMU = "qemu-aarch64"
 PLUGIN_SOURCE = Path(__file__).with_name("count.c")
 LAYOUT = 1
-"""Of the folder: root/ (unpacked .debs), site/ (wheels), libcount.so, versions.json."""
+"""Of the folder: root/ (.debs), site/ (wheels), cpus/ (a root per CPU), libcount.so, versions.json."""
 MAKE = "run `make arm-sysroot`"
 
 
@@ -41,6 +45,29 @@ class Sysroot:
     def root(self) -> Path:
         """Holds the arm64 lib/ and usr/."""
         return self.folder / "root"
+
+    def root_of(self, cpu: Cpu) -> Path:
+        """What a guest that plays this CPU sees as /: lib and usr of `root`, /proc and /sys of the CPU.
+
+        Raises:
+            OSError: it is not there and cannot be made.
+        """
+        files = cpu.files()
+        mark = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
+        folder = self.folder / "cpus" / f"{cpu.name}-{mark}"
+        if folder.is_dir():
+            return folder
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            staging = Path(temporary) / "root"
+            for path, text in files.items():
+                (staging / path).parent.mkdir(parents=True, exist_ok=True)
+                (staging / path).write_text(text, encoding="utf-8")
+            for part in self.root.iterdir():
+                (staging / part.name).symlink_to(Path("..", "..", "root", part.name))
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                staging.rename(folder)
+        return folder
 
     @property
     def site(self) -> Path:

@@ -1,10 +1,10 @@
-"""Runs inside qemu-aarch64: TFLite files -> marked invocations. JSON lines in, JSON lines out.
+"""Runs inside qemu-aarch64: TFLite models -> marked invocations. JSON lines in, JSON lines out.
 
 Started by guest.py with the arm64 Python of the sysroot, so it imports nothing of edgeml. `os.getppid` is the
 marker that count.c looks for; nothing else here may call it.
 
     first, unasked   {"litert": "2.3.0", "cpuinfo": "processor..."}
-    asked            {"model": path, "kernels": "xnnpack" | "reference"}
+    asked            {"descriptor": of the model, "bytes": its size, "kernels": "xnnpack" | "reference"}
     answered         {"digest": sha256 of the outputs}, or {"error": why LiteRT refused, "" if untold}
 """
 
@@ -37,14 +37,15 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            answer = {"digest": run(Path(asked["model"]), asked["kernels"])}
+            model = os.pread(asked["descriptor"], asked["bytes"], 0)
+            answer = {"digest": run(model, asked["kernels"])}
         except Exception as error:
             answer = {"error": (str(error).splitlines() or [""])[0]}
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def run(model: Path, kernels: str) -> str:
-    """TFLite file -> SHA-256 of its outputs for fixed inputs; warms up, then marks COUNTED_RUNS invocations.
+def run(model: bytes, kernels: str) -> str:
+    """TFLite bytes -> SHA-256 of its outputs for fixed inputs; warms up, then marks COUNTED_RUNS invocations.
 
     Raises:
         ValueError, RuntimeError: LiteRT's own, for a model that it cannot run.
@@ -52,9 +53,7 @@ def run(model: Path, kernels: str) -> str:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     resolver = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
-    loaded = Interpreter(
-        model_content=model.read_bytes(), num_threads=1, experimental_op_resolver_type=resolver
-    )
+    loaded = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=resolver)
     loaded.allocate_tensors()
     _fill_inputs(loaded)
     invoke, mark = loaded._interpreter.Invoke, os.getppid  # the public invoke() is Python around the former
