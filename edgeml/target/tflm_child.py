@@ -68,8 +68,10 @@ def _in_fork(model: bytes, arena: int, memory: int, run: bool, stderr: int, tell
         status = 0
     except MemoryError:
         os.write(tell, b"\nout of memory")
-    except BaseException as error:
+    except RuntimeError as error:
         os.write(tell, f"\n{error}".encode())
+    except Exception as error:  # Python code of the package reads the file before tflite-micro does
+        os.write(tell, f"\nthe file is damaged ({str(error)[:120]})".encode())
     finally:
         os._exit(status)
 
@@ -80,7 +82,6 @@ def smallest(model: bytes, reported: int, memory_bytes: int) -> tuple[int, int]:
     While it plans, tflite-micro needs room that the reported total leaves out; for small networks that is
     the larger figure.
     """
-
     attempts = 0
 
     def works(size: int) -> bool:

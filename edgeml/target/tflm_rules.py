@@ -8,6 +8,9 @@ package refuses more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.target.profile import Target
 from edgeml.target.rules import ModelRule, Op, OpVerdict, Rule, first_refusal, view, words
@@ -31,8 +34,8 @@ _FLOAT_ONLY = "CEIL COS EXP FLOOR FLOOR_DIV FLOOR_MOD LOG NEG ROUND SIN SQRT SQU
 FLOAT_ONLY = frozenset(_FLOAT_ONLY.split())
 """Registered operators whose kernels refuse int8."""
 
-_ANY_INTEGER = """ARG_MAX ARG_MIN ASSIGN_VARIABLE BROADCAST_TO CALL_ONCE CAST DEQUANTIZE EXPAND_DIMS GATHER IF QUANTIZE
-    READ_VARIABLE RESHAPE SHAPE SPLIT SQUEEZE STRIDED_SLICE TRANSPOSE VAR_HANDLE WHILE"""
+_ANY_INTEGER = """ARG_MAX ARG_MIN ASSIGN_VARIABLE BROADCAST_TO CALL_ONCE CAST DEQUANTIZE EXPAND_DIMS GATHER IF
+    QUANTIZE READ_VARIABLE RESHAPE SHAPE SPLIT SQUEEZE STRIDED_SLICE TRANSPOSE VAR_HANDLE WHILE"""
 ANY_INTEGER = frozenset(_ANY_INTEGER.split())
 """Operators that move or convert uint8, or are not judged for it."""
 
@@ -128,7 +131,7 @@ RULES: tuple[Rule, ...] = (
 MODEL_RULES: tuple[ModelRule, ...] = (dynamic_tensors, not_quantized)
 """Refusals of a whole model."""
 
-REFUSALS = (*MODEL_RULES, *RULES)
+REFUSALS: tuple[Callable[[Any], bool], ...] = (*MODEL_RULES, *RULES)
 
 
 def verdicts(model: TfliteModel, content: bytes | None, target: Target) -> list[OpVerdict]:
