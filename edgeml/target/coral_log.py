@@ -17,12 +17,13 @@ _MEMORY = re.compile(r"^(On-chip|Off-chip) memory (used|remaining) for .*?: *([\
 _ROW = re.compile(r"^(\S+)\s{2,}(\d+)\s{2,}(\S.*?)\s*$")
 _FINAL = (
     "Model not quantized",
-    "Invalid model",
     "Didn't find op for builtin opcode",
     "only supports static-sized tensors",
     "already compiled",
+    "Invalid model",
 )
-"""Refusals that a second try would not change."""
+"""Refusals that a second try would not change, the most telling first."""
+_TROUBLE = ("rror", "ERROR", "ailed", "bort", "timed out")
 _NOISE = ("Edge TPU Compiler version", "Started a compilation timeout timer", "Compilation child process")
 
 
@@ -81,7 +82,7 @@ def complaint(text: str) -> str:
     """The line of a log that says what went wrong; "" where nothing does."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(_NOISE)]
-    said = [line for line in lines if re.search(r"rror|ailed|nvalid|bort|not quantized|timed out", line)]
+    said = [line for word in (*_FINAL, *_TROUBLE) for line in lines if word in line]
     return (said or lines[-1:] or [""])[0].removeprefix("ERROR: ").rstrip(".")
 
 
