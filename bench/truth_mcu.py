@@ -67,8 +67,8 @@ def row(
         "against": against,
         "n": len(true),
         "mape_pct": round(statistics.mean(errors), 2),
-        "within10_pct": round(100 * statistics.mean(e <= 10 for e in errors), 1),
-        "within20_pct": round(100 * statistics.mean(e <= 20 for e in errors), 1),
+        "within10_pct": round(100 * sum(e <= 10 for e in errors) / len(errors), 1),
+        "within20_pct": round(100 * sum(e <= 20 for e in errors) / len(errors), 1),
         "spearman": round(float(spearmanr(predicted, true).statistic), 4),
         "baseline_mape_pct": round(statistics.mean(plain), 2),
         "baseline_spearman": round(float(spearmanr(baseline, true).statistic), 4),
@@ -77,7 +77,7 @@ def row(
 
 
 def _errors(predicted: Sequence[float], true: Sequence[float]) -> list[float]:
-    return [100 * abs(p / t - 1) for p, t in zip(predicted, true, strict=True)]
+    return [float(100 * abs(p / t - 1)) for p, t in zip(predicted, true, strict=True)]
 
 
 def scaled(values: Sequence[float], true: Sequence[float]) -> list[float]:
