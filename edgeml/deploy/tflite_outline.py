@@ -39,7 +39,7 @@ class Outline:
     """Collects operators with their shapes, batch 1; `finish` gives the model.
 
     Args:
-        per_channel: convolution weights have a scale a channel (today's converters) or one (before 2020).
+        per_channel: weights have a scale a channel (today's converters) or one (before 2020).
     """
 
     def __init__(self, per_channel: bool = True) -> None:
@@ -95,8 +95,9 @@ class Outline:
         options: Mapping[str, OptionValue],
     ) -> int:
         channels = shape[-1]
-        weights = self.constant(*kernel, scales=channels if self._per_channel else 1)
-        bias = self.constant(channels, dtype="INT32")
+        scales = channels if self._per_channel else 1
+        weights = self.constant(*kernel, scales=scales)
+        bias = self.constant(channels, dtype="INT32", scales=scales)
         return self.add(name, (source, weights, bias), shape, options)
 
     def _slide(self, source: int, kernel: Pair, stride: int, padding: str) -> tuple[int, int]:
@@ -158,9 +159,8 @@ class Outline:
         return self.add("MEAN", (source, axes), (1, self.shape(source)[3]))
 
     def dense(self, source: int, units: int) -> int:
-        """Fully connected layer, its weights with one scale."""
-        weights = self.constant(units, self.shape(source)[-1])
-        return self.add("FULLY_CONNECTED", (source, weights, self.constant(units, dtype="INT32")), (1, units))
+        """Fully connected layer."""
+        return self._weighted("FULLY_CONNECTED", source, (units, self.shape(source)[-1]), (1, units), {})
 
     def same(self, name: str, *sources: int, dtype: str = "INT8") -> int:
         """An operator whose output has the shape of its first input, for example ADD or SOFTMAX."""
