@@ -13,9 +13,10 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,41 +90,47 @@ class Design:
 
     def __init__(self, points: Sequence[Point], width: float = 1.0, without: Sequence[str] = ()) -> None:
         self.points = list(points)
-        self._without = set(without)
         self.names = [*LAYER_TERMS, *HOST_TERMS]
         self.names += [f"{device}:{name}" for device in DEVICE_PRIORS for name in DEVICE_TERMS]
         priors = [PRIORS[name] for name in (*LAYER_TERMS, *HOST_TERMS)]
         priors += [DEVICE_PRIORS[device][name] for device in DEVICE_PRIORS for name in DEVICE_TERMS]
         self.mean = np.log([median for median, _ in priors])
         self.spread = width * np.array([spread for _, spread in priors])
-        self._place = {name: index for index, name in enumerate(self.names)}
-        self._zero = [self._place[name] for name in self._without]
-
-    @cached_property
-    def _layers(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """(layers x LAYER_TERMS, streamed MB) of each point."""
-        found: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        for point in self.points:
-            if point.model not in found:
-                rows = np.array([amounts(layer) for layer in point.work.layers], float)
-                found[point.model] = rows, np.array(point.stored.streamed) / 1e6
-        return [found[point.model] for point in self.points]
+        self._zero = [self.names.index(name) for name in without]
 
     def predict(self, logs: NDArray[np.float64], which: Sequence[int]) -> NDArray[np.float64]:
         """Logarithms of the coefficients -> milliseconds of some of the points, as coral_latency has it."""
         values = np.exp(logs)
         values[self._zero] = 0.0
-        layer_terms, found = values[: len(LAYER_TERMS)], []
-        for index in which:
-            point, (rows, streamed) = self.points[index], self._layers[index]
-            start, link, out, slow = (values[self._place[f"{point.device}:{n}"]] for n in DEVICE_TERMS)
-            vector, custom = (values[self._place[name]] for name in HOST_TERMS)
-            work = point.work
-            time = np.maximum(rows @ layer_terms, streamed * link).sum() + start
-            time += (work.input_bytes * link + work.output_bytes * out) / 1e6
-            host = work.host.reference_ms + work.output_vectors / 1e6 * vector
-            found.append(time + slow * (host + work.host.custom_values / 1e6 * custom))
-        return np.array(found)
+        layers, streamed, starts, sizes, chosen, device = self._arrays(tuple(which))
+        start, link, out, slow = values[len(LAYER_TERMS) + len(HOST_TERMS) :].reshape(-1, 4)[device].T
+        chip = np.maximum(layers @ values[: len(LAYER_TERMS)], streamed * np.repeat(link, sizes))
+        inputs, outputs, reference, vectors, custom = chosen.T
+        vector_ns, custom_ns = values[len(LAYER_TERMS) :][: len(HOST_TERMS)]
+        host = reference + vectors * vector_ns + custom * custom_ns
+        return np.add.reduceat(chip, starts) + start + inputs * link + outputs * out + slow * host
+
+    @lru_cache(maxsize=4096)  # noqa: B019  (a script's few designs)
+    def _arrays(self, which: tuple[int, ...]) -> tuple[NDArray[Any], ...]:
+        """Points as arrays: layers, where each point's begin, and what it moves and leaves to the host."""
+        points = [self.points[index] for index in which]
+        sizes = [len(point.work.layers) for point in points]
+        layers = [amounts(layer) for point in points for layer in point.work.layers]
+        streamed = [size / 1e6 for point in points for size in point.stored.streamed]
+        rest = [
+            (
+                point.work.input_bytes / 1e6,
+                point.work.output_bytes / 1e6,
+                point.work.host.reference_ms,
+                point.work.output_vectors / 1e6,
+                point.work.host.custom_values / 1e6,
+            )
+            for point in points
+        ]
+        devices = [list(DEVICE_PRIORS).index(point.device) for point in points]
+        starts = np.cumsum([0, *sizes[:-1]])
+        found = (layers, streamed, starts, sizes, rest, devices)
+        return tuple(np.array(values) for values in found)
 
     def fit(self, which: Sequence[int]) -> NDArray[np.float64]:
         """Indices of points -> logarithms of the coefficients."""
