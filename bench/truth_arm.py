@@ -5,9 +5,9 @@
 
 Phone tables: leave-one-model-out; every series is fitted on its own from the same rough prior
 (fit_arm.ROUGH), which was not fitted on any of them. Cells: 20 random calibration samples, errors on all
-other cells, the median of 20 draws; the prior is the fit on Pixel 3's hosted float32 networks. Which operators of a
-cell run (what TFLite's converter leaves, or all of them, as PyTorch does) is decided by the held-out error on
-the samples.
+other cells, the median of 20 draws; the prior is the fit on Pixel 3's hosted float32 networks. Which
+operators of a cell run (what TFLite's converter leaves, or all of them, as PyTorch does) is decided by the
+held-out error on the samples.
 FILE has a column nb201_index and one in milliseconds for each device.
 """
 

@@ -76,7 +76,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     how = "lacks" if column not in header else "has more than one"
                     raise DataError(
                         f"{path}:1: the header {how} column {column!r}; found "
-                        f"{', '.join(header) or 'nothing'}, expected {' and '.join(COLUMNS)}, separated by a comma."
+                        f"{', '.join(header) or 'nothing'}, expected {' and '.join(COLUMNS)} with a comma "
+                        "between them."
                     )
             reader.fieldnames = header
             for row in reader:

@@ -46,29 +46,37 @@ class Errors:
     rms_log: float
 
 
-def fit(amounts: Array, latency_ms: Array, prior: Array, freedom: float = FREEDOM) -> Array:
+def fit(
+    amounts: Array, latency_ms: Array, prior: Array, freedom: float = FREEDOM, least: Array | None = None
+) -> Array:
     """Amounts (n, k), latencies (n,), prior coefficients (k,) -> coefficients (k,), all positive.
 
-    With `freedom` 0 only the scale is fitted.
+    Args:
+        amounts: of work, a row for each model.
+        latency_ms: of each.
+        prior: coefficients whose ratios are kept where nothing speaks against it.
+        freedom: how far from them; with 0 only the scale is fitted.
+        least: what a coefficient cannot fall below, for example by a core's peak rate; 0 when None.
     """
     shape = np.maximum(prior, SMALLEST * max(float(prior.max()), SMALLEST))
-    target = np.log(latency_ms)
+    target, floor = np.log(latency_ms), np.zeros(len(shape)) if least is None else least
+    fixed = amounts @ floor
     state = np.zeros(len(shape) + 1)
-    state[0] = np.median(target - np.log(amounts @ shape))
+    state[0] = np.median(np.log(np.maximum(latency_ms - fixed, 0.1 * latency_ms) / (amounts @ shape)))
     if freedom == 0:
         return _coefficients(state, shape)
     pull = np.diag([0.0, *[1 / freedom**2] * len(shape)])
-    damping, loss = 1e-3, _loss(state, amounts, target, shape, pull)
+    damping, loss = 1e-3, _loss(state, amounts, fixed, target, shape, pull)
     for _ in range(STEPS):
         terms = amounts * _coefficients(state, shape)
-        predicted = terms.sum(1)
+        predicted = fixed + terms.sum(1)
         residual = (np.log(predicted) - target) / NOISE
-        slope = np.c_[np.ones(len(target)), terms / predicted[:, None]] / NOISE
+        slope = np.c_[terms.sum(1), terms] / predicted[:, None] / NOISE
         weighted = slope * np.minimum(1, HUBER / np.maximum(np.abs(residual), 1e-9))[:, None]
         curvature = weighted.T @ slope + pull
         gradient = weighted.T @ residual + pull @ state
         step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
-        tried = _loss(state - step, amounts, target, shape, pull)
+        tried = _loss(state - step, amounts, fixed, target, shape, pull)
         if not tried <= loss:
             damping *= 10
             continue
@@ -76,7 +84,7 @@ def fit(amounts: Array, latency_ms: Array, prior: Array, freedom: float = FREEDO
         state, loss, damping = state - step, tried, damping / 10
         if settled:
             break
-    return _coefficients(state, shape)
+    return floor + _coefficients(state, shape)
 
 
 def _coefficients(state: Array, shape: Array) -> Array:
@@ -84,8 +92,8 @@ def _coefficients(state: Array, shape: Array) -> Array:
     return found
 
 
-def _loss(state: Array, amounts: Array, target: Array, shape: Array, pull: Array) -> float:
-    residual = np.abs(np.log(amounts @ _coefficients(state, shape)) - target) / NOISE
+def _loss(state: Array, amounts: Array, fixed: Array, target: Array, shape: Array, pull: Array) -> float:
+    residual = np.abs(np.log(fixed + amounts @ _coefficients(state, shape)) - target) / NOISE
     linear = 2 * HUBER * residual - HUBER**2
     return float(np.where(residual < HUBER, residual**2, linear).sum() + state @ pull @ state)
 

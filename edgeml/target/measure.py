@@ -20,6 +20,7 @@ from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
 from edgeml.target.meters import (
     adb,
+    arm_estimate,
     coral_compiler,
     coral_device,
     coral_estimate,
@@ -251,6 +252,15 @@ METERS: dict[str, MeterEntry] = {
         does="Estimates an Edge TPU's latency, parameter memory and operators left on the host.",
         before_training=True,
         options=CoralOptions,
+    ),
+    "arm_estimate": MeterEntry(
+        arm_estimate.measure,
+        metrics=("latency_ms",),
+        kind="estimated",
+        does="Estimates milliseconds on an Arm core from layers, fitted on published latencies.",
+        before_training=True,
+        options=arm_estimate.ArmOptions,
+        missing=arm_estimate.missing,
     ),
 }
 """Meters by the name used in target files."""

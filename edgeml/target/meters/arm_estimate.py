@@ -9,6 +9,7 @@ them anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -77,11 +78,17 @@ def _estimate(model: TfliteModel, target: Target, settings: ArmOptions) -> Measu
         value,
         "ms",
         "estimated",
-        f"edgeml {version('edgeml')} {NAME}",
+        _tool(),
         low=low * value,
         high=high * value,
         conditions=conditions,
     )
+
+
+@cache
+def _tool() -> str:
+    """Reading the version takes a millisecond."""
+    return f"edgeml {version('edgeml')} {NAME}"
 
 
 def _refuse_unless_known(dtype: str, target: Target, settings: ArmOptions) -> None:
