@@ -18,7 +18,7 @@ from bench.coral_inceptions import NETWORKS
 from edgeml.deploy.tflite import TfliteModel, read_model
 from edgeml.target.coral import check
 from edgeml.target.coral_layers import Workload, workload
-from edgeml.target.coral_memory import Memory, memory
+from edgeml.target.coral_memory import Memory, block_bytes, memory
 from edgeml.target.profile import load_target
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "edgetpu"
@@ -113,6 +113,6 @@ def _points(rows: list[dict[str, str]], column: str, model_of) -> list[Point]:
             continue
         # The files may come from a newer converter than those that were published.
         work = workload(model, check(model, any_version=True))
-        stored = memory(work.layers, room)
+        stored = memory(map(block_bytes, work.layers), room)
         found.append(Point(name, device, median(values), tuple(values), work, stored, model.macs))
     return found

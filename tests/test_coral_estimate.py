@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgeml.arch.cell import lower
 from edgeml.arch.graph import Graph
@@ -20,13 +23,14 @@ from edgeml.resources import names
 from edgeml.target.coral import check, verdicts
 from edgeml.target.coral_latency import LAYER_TERMS, amounts, latency
 from edgeml.target.coral_layers import workload
-from edgeml.target.coral_memory import MIB, memory
+from edgeml.target.coral_memory import MIB, block_bytes, memory
 from edgeml.target.measure import METERS, expected, known_target
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.meters.coral_estimate import estimate
 from edgeml.target.profile import load_target
 from tests.make_tflite import ModelSpec, make
 
+CORAL = load_target("coral")
 PROFILES = ("coral", "coral-devboard", "coral-m2")
 
 
@@ -79,11 +83,11 @@ def test_latency_is_the_sum_of_its_parts_by_hand() -> None:
     values |= {"vector_ns": 10.0, "custom_ns": 0.0, "host_factor": 3.0}
     cycles = 64 * min(9 * 64, 2 * 9 * 32)
     size = 32 * 32 * 64 / 1e6
-    parts = latency(work, memory(work.layers, 8 * MIB), values.__getitem__)
+    parts = latency(work, memory(map(block_bytes, work.layers), 8 * MIB), values.__getitem__)
     assert parts.chip_ms == pytest.approx(0.01 + 0.5 * cycles / 500_000 + 0.1 * 2 * size)
     assert parts.link_ms == pytest.approx(0.2 + (2.0 + 5.0) * size)
     assert parts.host_ms == pytest.approx(3.0 * 1024 * 10e-6)
-    nothing_kept = latency(work, memory(work.layers, 0), values.__getitem__)
+    nothing_kept = latency(work, memory(map(block_bytes, work.layers), 0), values.__getitem__)
     assert nothing_kept.chip_ms == pytest.approx(2.0 * 64 * (9 * 64 + 8) / 1e6)
 
 
@@ -208,6 +212,26 @@ def test_the_profiles_hold_what_the_fit_gives(shared_data: Callable[[str], Path]
     everything = range(len(points))
     fitted = design.predict(design.fit(everything), everything)
     np.testing.assert_allclose(by_profile(points), fitted, rtol=2e-3)
+
+
+@cache
+def a_bit_of_everything() -> bytes:
+    spec = ModelSpec()
+    x = spec.conv(spec.conv(spec.tensor(1, 8, 8, 4), 8, 3), 8)
+    x = spec.op("LEAKY_RELU", [x], (1, 8, 8, 8), options=("LeakyRelu", {"alpha": 0.1}))
+    spec.op("CUSTOM", [x], (1, 8), dtype="FLOAT32", custom="PosenetDecoderOp")
+    return make(spec)
+
+
+@given(st.integers(8, 4000), st.integers(0, 255))
+def test_damaged_models_are_estimated_or_refused(place: int, value: int) -> None:
+    data = bytearray(a_bit_of_everything())
+    data[place % len(data)] = value
+    try:
+        found = estimate(Subject.of(bytes(data)), CORAL)
+    except ModelError:
+        return
+    assert all(figure.low <= figure.value <= figure.high for figure in found.values())
 
 
 def test_amounts_follow_the_terms() -> None:

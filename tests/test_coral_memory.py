@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgeml.deploy.tflite import TfliteModel, read_model
 from edgeml.deploy.tflite_outline import Outline
 from edgeml.target.coral import check
-from edgeml.target.coral_layers import MappedLayer, workload
+from edgeml.target.coral_layers import workload
 from edgeml.target.coral_memory import MIB, block_bytes, memory
 from edgeml.target.profile import load_target
 
@@ -28,28 +28,28 @@ def convolutions(filters: int, count: int) -> TfliteModel:
     return build.finish(x)
 
 
-def layers(model: TfliteModel) -> tuple[MappedLayer, ...]:
-    return workload(model, check(model, any_version=True)).layers
+def blocks(model: TfliteModel) -> list[int]:
+    return [block_bytes(layer) for layer in workload(model, check(model, any_version=True)).layers]
 
 
 @pytest.mark.parametrize(
     ("filters", "count", "cached"), [(32, 2, 10880), (33, 2, 18048), (100, 5, 470528), (640, 2, 3719680)]
 )
 def test_blocks_are_as_long_as_the_compilers(filters: int, count: int, cached: int) -> None:
-    assert memory(layers(convolutions(filters, count)), 8 * MIB).on_chip_bytes == cached
+    assert memory(blocks(convolutions(filters, count)), 8 * MIB).on_chip_bytes == cached
 
 
 def test_layers_without_weights_store_nothing() -> None:
     build = Outline()
     x = build.input(8, 8, 4)
     model = build.finish(build.same("SOFTMAX", build.mean(build.same("ADD", x, x))))
-    assert [block_bytes(layer) for layer in layers(model)] == [0, 0, 0]
+    assert blocks(model) == [0, 0, 0]
 
 
 def test_whole_layers_stay_until_one_does_not_fit() -> None:
-    found = layers(convolutions(64, 5))
-    size = block_bytes(found[1])
-    room = block_bytes(found[0]) + 2 * size + size // 2
+    found = blocks(convolutions(64, 5))
+    size = found[1]
+    room = found[0] + 2 * size + size // 2
     stored = memory(found, room)
     assert stored.streamed == (0, 0, 0, size, size)
     assert (stored.on_chip_bytes, stored.streamed_bytes) == (room - size // 2, 2 * size)
@@ -62,7 +62,7 @@ def test_every_byte_is_somewhere_and_room_never_hurts(filters: list[int], room: 
     x = build.input(16, 16, 3)
     for count in filters:
         x = build.conv(x, count, 3)
-    found = layers(build.finish(x))
+    found = blocks(build.finish(x))
     small, large = memory(found, room), memory(found, 2 * room)
     assert small.on_chip_bytes + small.streamed_bytes == small.parameter_bytes == large.parameter_bytes
     assert small.on_chip_bytes <= room
@@ -96,7 +96,7 @@ def test_compiled_networks_have_our_bytes_and_our_verdict(shared_data: Callable[
         if model is None:  # only the plain size is known
             right += (int(row["plain_params_bytes"]) <= room) == (streamed == 0)
             continue
-        stored = memory(layers(model), room)
+        stored = memory(blocks(model), room)
         right += stored.fits == (streamed == 0)
         if row["model"].startswith("N"):
             exact += stored.parameter_bytes == cached + streamed
@@ -113,7 +113,7 @@ def test_networks_known_to_stream_are_said_to(shared_data: Callable[[str], Path]
     from bench.coral_inceptions import NETWORKS
 
     room = load_target("coral").coefficient("cache_bytes")
-    stored = {name: memory(layers(build()), room) for name, build in NETWORKS.items()}
+    stored = {name: memory(blocks(build()), room) for name, build in NETWORKS.items()}
     large = {
         "vgg16_224",
         "vgg19_224",

@@ -97,7 +97,8 @@ def _layer(op: Operator, tensors: Sequence[Tensor]) -> MappedLayer:
     output = tensors[op.outputs[0]].shape if op.outputs else ()
     height, width = output[1:3] if len(output) == 4 else (1, 1)
     kind = KINDS.get(op.name, "pass")
-    kernel = tensors[op.inputs[1]] if kind not in ("move", "pass") and len(op.inputs) > 1 else None
+    weighted = kind not in ("move", "pass") and len(op.inputs) > 1 and op.inputs[1] >= 0
+    kernel = tensors[op.inputs[1]] if weighted else None
     taps, inputs, outputs = _kernel(kind, kernel.shape if kernel else ())
     scales = kernel.quantization.scales if kernel and kernel.quantization else ()
     traffic = _traffic(op, tensors)

@@ -63,12 +63,11 @@ def block_bytes(layer: MappedLayer) -> int:
     return lanes * (layer.taps * _pad(layer.inputs, 4) + lane)
 
 
-def memory(layers: Iterable[MappedLayer], cache_bytes: float) -> Memory:
-    """Mapped layers in execution order and what the chip keeps of parameters -> where they are."""
+def memory(blocks: Iterable[int], cache_bytes: float) -> Memory:
+    """`block_bytes` of each layer in execution order, and what the chip keeps of them -> where they are."""
     used = 0
     streamed = []
-    for layer in layers:
-        size = block_bytes(layer)
+    for size in blocks:
         kept = used + size <= cache_bytes
         used += size if kept else 0
         streamed.append(0 if kept else size)

@@ -15,7 +15,7 @@ from edgeml.errors import ModelError
 from edgeml.target.coral import check, coral_options
 from edgeml.target.coral_latency import Parts, latency
 from edgeml.target.coral_layers import workload
-from edgeml.target.coral_memory import CACHE_RANGE, MIB, Memory, memory
+from edgeml.target.coral_memory import CACHE_RANGE, MIB, Memory, block_bytes, memory
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.profile import Target
@@ -49,9 +49,9 @@ def estimate(subject: Subject, target: Target) -> Figures:
     if not any(verdict.mapped for verdict in verdicts):
         raise ModelError(nothing_maps(verdicts))
     work = workload(model, verdicts)
-    stored, least, most = (
-        memory(work.layers, room) for room in (target.coefficient("cache_bytes"), *CACHE_RANGE)
-    )
+    blocks = [block_bytes(layer) for layer in work.layers]
+    rooms = (target.coefficient("cache_bytes"), *CACHE_RANGE)
+    stored, least, most = (memory(blocks, room) for room in rooms)
     parts = latency(work, stored, target.coefficient)
     notes = _notes(stored, parts, work.host.operators)
     conditions = {
