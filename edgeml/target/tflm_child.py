@@ -4,9 +4,9 @@ Started by tflm_process.py as a file, so it imports nothing of edgeml. tflite-mi
 and can crash on one or on a small arena, so every attempt is a fork of this process with a memory limit: a
 crash ends the fork, and this process says so.
 
-Request: {"model": path, "memory_bytes": limit}. Answer: {"arena_bytes": smallest arena that works,
-"reported_bytes": what print_allocations() says, "parts": {section: bytes}, "attempts": n}, or {"error":
-its words} or {"crash": signal, "while": "loading" | "running"}.
+Request: {"model": path, "memory_bytes": limit, "cpu_s": limit}. Answer: {"arena_bytes": smallest that
+works, "reported_bytes" and "head_bytes": what print_allocations() says, "attempts": n}, or {"error": its
+words} or {"crash": signal, "while": "loading" | "running"}.
 """
 
 from __future__ import annotations
@@ -28,17 +28,19 @@ LARGE = 1 << 29
 """Arena of the first attempt; no memory is taken before it is written to."""
 
 TOTAL = re.compile(r"Arena allocation (\w+) (\d+) bytes")
-PART = re.compile(r"'([^']+)' used (\d+) bytes")
 FAULT = "TFLM "  # what the Python wrapper says ("TFLM failed to allocate tensors"); the reason is on stderr
 
+Limits = tuple[tuple[int, int], ...]
+"""Resources of an attempt (resource.RLIMIT_...) and the most it may have of each."""
 
-def attempt(model: bytes, arena_bytes: int, memory_bytes: int, run: bool) -> dict[str, Any]:
+
+def attempt(model: bytes, arena_bytes: int, limits: Limits, run: bool) -> dict[str, Any]:
     """Allocate (and run) a model in a fork -> {"log": its stderr} with "error" or "crash" where it failed."""
     with tempfile.TemporaryFile() as said:
         at, tell = os.pipe()
         child = os.fork()
         if child == 0:
-            _in_fork(model, arena_bytes, memory_bytes, run, said.fileno(), tell)
+            _in_fork(model, arena_bytes, limits, run, said.fileno(), tell)
         os.close(tell)
         with os.fdopen(at, "rb") as reader:
             told = reader.read().decode(errors="replace")
@@ -52,12 +54,12 @@ def attempt(model: bytes, arena_bytes: int, memory_bytes: int, run: bool) -> dic
     return {"log": log, "error": error or log} if status else {"log": log}
 
 
-def _in_fork(model: bytes, arena: int, memory: int, run: bool, stderr: int, tell: int) -> None:
+def _in_fork(model: bytes, arena: int, limits: Limits, run: bool, stderr: int, tell: int) -> None:
     status = 1
     try:
         os.dup2(stderr, 2)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        for limited, most in limits:
+            resource.setrlimit(limited, (most, most))
         from tflite_micro import runtime
 
         loaded = runtime.Interpreter.from_bytes(model, arena_size=arena)
@@ -76,7 +78,7 @@ def _in_fork(model: bytes, arena: int, memory: int, run: bool, stderr: int, tell
         os._exit(status)
 
 
-def smallest(model: bytes, reported: int, memory_bytes: int) -> tuple[int, int]:
+def smallest(model: bytes, reported: int, limits: Limits) -> tuple[int, int]:
     """The smallest arena that works, from the reported size upwards, and the number of attempts it took.
 
     While it plans, tflite-micro needs room that the reported total leaves out; for small networks that is
@@ -87,7 +89,7 @@ def smallest(model: bytes, reported: int, memory_bytes: int) -> tuple[int, int]:
     def works(size: int) -> bool:
         nonlocal attempts
         attempts += 1
-        outcome = attempt(model, size, memory_bytes, run=True)
+        outcome = attempt(model, size, limits, run=True)
         return "error" not in outcome and "crash" not in outcome
 
     low, high = reported - STEP, reported
@@ -101,10 +103,10 @@ def smallest(model: bytes, reported: int, memory_bytes: int) -> tuple[int, int]:
     return high, attempts
 
 
-def answer(path: Path, memory_bytes: int) -> dict[str, Any]:
+def answer(path: Path, limits: Limits) -> dict[str, Any]:
     """A .tflite file -> what tflite-micro makes of it."""
     model = path.read_bytes()
-    outcome = attempt(model, LARGE, memory_bytes, run=True)
+    outcome = attempt(model, LARGE, limits, run=True)
     log = str(outcome.pop("log"))
     if "crash" in outcome:
         return outcome
@@ -113,13 +115,11 @@ def answer(path: Path, memory_bytes: int) -> dict[str, Any]:
         error = str(outcome["error"]).strip()
         return {"error": ": ".join(lines[:2]) if lines and error.startswith(FAULT) else error}
     sizes = {name: int(size) for name, size in TOTAL.findall(log)}
-    parts = {name: int(size) for name, size in PART.findall(log)}
-    arena, attempts = smallest(model, sizes["total"], memory_bytes)
+    arena, attempts = smallest(model, sizes["total"], limits)
     return {
         "arena_bytes": arena,
         "reported_bytes": sizes["total"],
         "head_bytes": sizes["head"],
-        "parts": parts,
         "attempts": attempts + 1,
     }
 
@@ -133,7 +133,12 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            found = answer(Path(asked["model"]), int(asked["memory_bytes"]))
+            limits = (
+                (resource.RLIMIT_CORE, 0),
+                (resource.RLIMIT_AS, int(asked["memory_bytes"])),
+                (resource.RLIMIT_CPU, int(asked["cpu_s"])),
+            )
+            found = answer(Path(asked["model"]), limits)
         except Exception as error:
             found = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(found) + "\n")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from edgeml.deploy.tflite import Operator, TfliteModel
 
@@ -169,6 +170,13 @@ def cmsis_nn_extra_bytes(model: TfliteModel) -> int:
     """What CMSIS-NN's scratch buffers on a Cortex-M with DSP instructions add to the activations' share."""
     with_scratch = planned(lifetimes(model) + scratch(model, CMSIS_NN_SCRATCH))
     return max(0, with_scratch - arena(model).activations)
+
+
+def cmsis_nn_conditions(model: TfliteModel) -> dict[str, Any]:
+    """The same as a measurement's conditions, with a note where there is something to add."""
+    extra = cmsis_nn_extra_bytes(model)
+    note = f"With CMSIS-NN's kernels the arena needs {extra} bytes more, for their scratch."
+    return {"cmsis_nn_extra_bytes": extra} | ({"notes": [note]} if extra else {})
 
 
 def _mean(model: TfliteModel, operator: Operator) -> int:

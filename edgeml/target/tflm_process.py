@@ -25,7 +25,7 @@ from edgeml.errors import ModelError
 from edgeml.target import tflm_child
 from edgeml.target.meter import MeterUnavailableError
 
-MISSING = "tflite-micro is not installed: pip install 'edgeml[mcu]' (it has pre-releases only, so add --pre)."
+MISSING = "tflite-micro is not installed: pip install 'edgeml[mcu]'"
 START_LIMIT_S = 60.0
 COMMAND = [sys.executable, "-P", tflm_child.__file__]
 """Program and arguments; `-P` keeps the child's folder out of its sys.path."""
@@ -166,7 +166,7 @@ def ask(model: bytes, limit_s: float, memory_bytes: int) -> dict[str, Any]:
     with _LOCK, tempfile.TemporaryDirectory(prefix="edgeml-tflm-") as folder:
         child, path = _child(), Path(folder) / "model.tflite"
         path.write_bytes(model)
-        child.ask({"model": str(path), "memory_bytes": memory_bytes})
+        child.ask({"model": str(path), "memory_bytes": memory_bytes, "cpu_s": int(limit_s) + 2})
         try:
             found = child.answer(limit_s)
         except _Silent as silence:

@@ -16,7 +16,7 @@ from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Options, Subject, options
 from edgeml.target.profile import Target
 from edgeml.target.tflm_flash import flash_bytes
-from edgeml.target.tflm_plan import cmsis_nn_extra_bytes
+from edgeml.target.tflm_plan import cmsis_nn_conditions
 
 MIB = 1 << 20
 
@@ -50,7 +50,7 @@ def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figure
             "kernels": "reference, on 64-bit pointers; a 32-bit build needs less for its structures",
             "reported_bytes": answer["reported_bytes"],
             "activations_bytes": answer["head_bytes"],
-            "cmsis_nn_extra_bytes": cmsis_nn_extra_bytes(subject.model),
+            **cmsis_nn_conditions(subject.model),
             "attempts": answer["attempts"],
         }
         ram = Measurement(

@@ -15,7 +15,7 @@ from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.profile import Target
 from edgeml.target.tflm_flash import flash_bytes
-from edgeml.target.tflm_plan import arena, cmsis_nn_extra_bytes, order_is_forced
+from edgeml.target.tflm_plan import arena, cmsis_nn_conditions, order_is_forced
 
 ERROR = 0.005
 """Largest error on networks whose operators have one possible order (bench/truth_mcu.py)."""
@@ -48,7 +48,7 @@ def _arena(model: TfliteModel) -> Measurement:
             "kernels": "reference, on 64-bit pointers",
             "activations_bytes": plan.activations,
             "structures_bytes": plan.structures,
-            "cmsis_nn_extra_bytes": cmsis_nn_extra_bytes(model),
+            **cmsis_nn_conditions(model),
         },
     )
 
