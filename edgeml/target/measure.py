@@ -7,6 +7,7 @@ known without a meter; a meter of the target that gives them too has the better 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 
 from edgeml.arch.cost import Cost, cost
@@ -159,7 +160,9 @@ def _own_figures(known: Cost) -> Figures:
     }
 
 
+@cache
 def _own(what: str) -> str:
+    """Tool of a figure of edgeml's own; importlib.metadata reads a file for each answer."""
     return f"edgeml {version('edgeml')} {what}"
 
 
