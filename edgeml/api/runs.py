@@ -1,25 +1,17 @@
-"""The Python interface: `run = edgeml.search(data=..., target=...)`, `run.front`."""
+"""Runs: search, and what can be done with one."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from edgeml.errors import ConfigError, DeviceError, ModelError, RunError
+from edgeml.errors import ConfigError, DeviceError, RunError
 
 if TYPE_CHECKING:
     from edgeml.search.progress import Listener
     from edgeml.search.settings import Settings
-    from edgeml.target.calibrate import Calibration
-    from edgeml.target.check import Check
-    from edgeml.target.measurement import Measurement
-
-Result = TypeVar("Result")
-
-MEASURE_LIMIT_S = 120
 
 
 @dataclass(frozen=True)
@@ -87,104 +79,6 @@ def export(
         return export_files(
             folder, target, formats, dict(files.run["dataset"]), read_json(folder / "candidate.json")
         )
-
-
-def measure(model: Path, target: str = "cpu", device: str | None = None) -> dict[str, Measurement]:
-    """Measure a .tflite file on a target, in a child process; the work of `edgeml measure`.
-
-    Args:
-        model: .tflite file.
-        target: name or path of a profile.
-        device: "host", "ssh://user@board" or "adb[:SERIAL]": time it there, not by the profile's meters.
-
-    Raises:
-        EdgemlError: not a model, one that crashes the runtime, no such target, a device that does not answer.
-    """
-    from edgeml.deploy.runtime import read_file
-    from edgeml.target.measure import known_target
-    from edgeml.target.measure import measure as measure_model
-
-    profile, content = known_target(target), read_file(model)
-    if device is not None:
-        from edgeml.target.devices import time_on
-
-        limit_s = 0.9 * MEASURE_LIMIT_S
-        found = _in_child(model, time_on, device, {model.name: content}, profile.threads, limit_s)
-        return {"latency_ms": found[model.name]}
-    return _in_child(model, measure_model, content, None, profile)
-
-
-def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
-    """Check a .tflite file, or every model on the front of a run; the work of `edgeml check`.
-
-    Args:
-        path: .tflite file or run directory.
-        targets: names or paths of profiles; none for those of the run, or "cpu".
-
-    Raises:
-        EdgemlError: not a model or a run, no such target.
-    """
-    from edgeml.deploy.runtime import read_file
-    from edgeml.report.run_files import open_run
-    from edgeml.search.run_dir import RunDir
-    from edgeml.target.check import check as check_model
-    from edgeml.target.targets import Targets
-
-    if path.is_dir():
-        files = open_run(path)
-        models = {c.key: RunDir(path).model(c.key) for c in files.front_candidates}
-        named = targets or files.run["settings"]["targets"]
-        if not models:
-            raise RunError(f"{path} has no finished candidate to check; go on with `edgeml search --resume`.")
-    else:
-        models, named = {str(path): read_file(path)}, targets or ["cpu"]
-    members = Targets.load(named).members
-    return [
-        _in_child(path, check_model, content, target, name)
-        for name, content in models.items()
-        for target in members
-    ]
-
-
-def _in_child(path: Path, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Run something that reads foreign models in a process of its own, with a time limit."""
-    from edgeml.search.executor import BrokenProcessPool, Workers
-
-    workers = Workers(Path(os.devnull))
-    try:
-        return workers.submit(function, *arguments).result(MEASURE_LIMIT_S)
-    except BrokenProcessPool as error:
-        raise ModelError(f"{path}: the runtime crashed on this model; it cannot be used.") from error
-    except TimeoutError as error:
-        raise ModelError(
-            f"{path}: no answer within {MEASURE_LIMIT_S} s; the model is too slow or hangs the runtime."
-        ) from error
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    finally:
-        workers.kill()
-
-
-def calibrate(
-    device: str, base: str, out: Path, *, models: int = 20, seed: int = 0, force: bool = False
-) -> Calibration:
-    """Fit a profile's estimator to a device and write the new profile; the work of `edgeml calibrate`.
-
-    Args:
-        device: "host", "ssh://user@board", "adb[:SERIAL]" or "csv:FILE".
-        base: name or path of the profile whose estimator is fitted.
-        out: YAML file to write.
-        models: how many models are timed, 10 to 30.
-        seed: of their choice.
-        force: replace `out` where it exists.
-
-    Raises:
-        EdgemlError: no such profile or estimator, a device that does not answer, a CSV that cannot be used.
-    """
-    from edgeml.target.calibrate import calibrate as fit_profile
-    from edgeml.target.measure import known_target
-
-    return fit_profile(device, known_target(base), out, models=models, seed=seed, force=force)
 
 
 def search(

@@ -1,0 +1,6 @@
+"""The Python interface: `run = edgeml.search(data=..., target=...)`, `run.front`."""
+
+from edgeml.api.devices import calibrate, check, measure
+from edgeml.api.runs import Run, export, search
+
+__all__ = ["Run", "calibrate", "check", "export", "measure", "search"]
