@@ -137,8 +137,7 @@ class Design:
         truth = np.log([self.points[index].latency_ms for index in which])
 
         def residuals(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-            error = (np.log(self.predict(logs, which)) - truth) / NOISE
-            robust = np.sign(error) * np.sqrt(2 * (np.sqrt(1 + error**2) - 1))
+            robust = _robust(np.log(self.predict(logs, which)) - truth)
             return np.concatenate([robust, (logs - self.mean) / self.spread])
 
         return np.asarray(least_squares(residuals, self.mean).x, float)
@@ -158,6 +157,12 @@ class Design:
         return found[wanted]
 
 
+def _robust(error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Error of a logarithm -> what squares to the pseudo-Huber loss."""
+    scaled = error / NOISE
+    return np.sign(scaled) * np.sqrt(2 * (np.sqrt(1 + scaled**2) - 1))
+
+
 def nested(points: Sequence[Point]) -> NDArray[np.float64]:
     """As leave_one_model_out, with the best of CHOICES found by leaving one out among the rest."""
     designs = [Design(points, width, without) for width, without in product(*CHOICES.values())]
@@ -165,8 +170,8 @@ def nested(points: Sequence[Point]) -> NDArray[np.float64]:
     for model in dict.fromkeys(point.model for point in points):
         kept = [index for index, point in enumerate(points) if point.model != model]
         out = [index for index, point in enumerate(points) if point.model == model]
-        errors = [np.abs(d.leave_one_model_out(kept) / truth[kept] - 1).mean() for d in designs]
-        best = designs[int(np.argmin(errors))]
+        losses = [_robust(np.log(d.leave_one_model_out(kept) / truth[kept])) for d in designs]
+        best = designs[int(np.argmin([(loss**2).sum() for loss in losses]))]
         found[out] = best.predict(best.fit(kept), out)
     return found
 

@@ -30,6 +30,8 @@ GRACE_S = 30.0
 VERSION_LIMIT_S = 20.0
 LOG_LIMIT = 1 << 20
 LOG, COMPILED = "compiler.log", "model_edgetpu.tflite"
+FAILED: dict[str, str] = {}
+"""What this process has seen fail, by key: verdicts and figures would else wait for the same hang twice."""
 
 
 class CompilerOptions(Options):
@@ -95,8 +97,14 @@ def compile_model(
         ModelError: the compiler refuses the model, crashes, hangs or prints what is no log; one sentence.
     """
     key = hashlib.sha256(repr((compiler.version, tuple(flags))).encode() + content).hexdigest()
+    if key in FAILED:
+        raise ModelError(FAILED[key])
     kept = cache_folder() / key
-    return _read(kept, compiler.version) or _compile(content, compiler, flags, timeout_s, kept)
+    try:
+        return _read(kept, compiler.version) or _compile(content, compiler, flags, timeout_s, kept)
+    except ModelError as error:
+        FAILED[key] = str(error)
+        raise
 
 
 def cache_folder() -> Path:
