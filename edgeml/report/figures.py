@@ -37,9 +37,15 @@ def title(metric: str) -> str:
     return f"{words} on {target}" if target else words
 
 
+IN_MIB = ("parameter_bytes", "on_chip_bytes", "streamed_bytes")
+"""Shown in MiB, the unit of edgetpu_compiler and of the chip's memory."""
+
+
 def unit(metric: str) -> str:
-    """The unit in which a metric is shown, which for bytes is kB (1000 bytes)."""
+    """The unit in which a metric is shown, which for bytes is kB (1000 bytes) or MiB."""
     base = metric.partition("@")[0]
+    if base in IN_MIB:
+        return "MiB"
     if base.endswith("_bytes"):
         return "kB"
     return base.rpartition("_")[2] if base.endswith(("_ms", "_mj", "_s")) else ""
@@ -47,6 +53,8 @@ def unit(metric: str) -> str:
 
 def scale(metric: str) -> float:
     """Factor from the stored value to the one shown in `unit`."""
+    if unit(metric) == "MiB":
+        return 2.0**-20
     return 1e-3 if metric.partition("@")[0].endswith("_bytes") else 1.0
 
 
