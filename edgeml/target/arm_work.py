@@ -28,11 +28,17 @@ TERMS = {
     "gather_ms_per_melement": "patches that a kernel above 1x1 reads, k * k * channels at every position",
     "write_ms_per_melement": "results of convolutions",
     "weights_ms_per_melement": "weights of convolutions, read once an inference",
-    "elementwise_ms_per_melement": "elements read and written by additions, activations, joins and the like",
+    "elementwise_ms_per_melement": "elements read and written by additions, ReLUs, joins and the like",
+    "activation_ms_per_melement": "results of curves such as hard swish, logistic and softmax",
     "pooling_ms_per_melement": "elements under the windows of poolings and means",
     "operator_ms": "operators",
 }
 """The estimator's coefficients and what each is multiplied with, in millions (operators: one by one)."""
+
+CURVES = ("HARD_SWISH", "LOGISTIC", "TANH", "GELU", "ELU", "EXP", "LOG", "SQRT", "RSQRT", "POW", "DIV")
+CURVES += ("SOFTMAX", "LOG_SOFTMAX")
+"""Operators that compute more than a sum or comparison an element. In int8, XNNPACK lacks some (hard swish):
+then they run in plain C++ and may cost more than the convolutions around them."""
 
 FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 """Operators that only rename a shape."""
@@ -111,6 +117,10 @@ def _mean(operator: Operator, inputs: Shapes, output: tuple[int, ...]) -> Counts
     return {"pooling_ms_per_melement": prod(inputs[0])}
 
 
+def _curve(operator: Operator, inputs: Shapes, output: tuple[int, ...]) -> Counts:
+    return {"activation_ms_per_melement": prod(output)}
+
+
 def _elementwise(operator: Operator, inputs: Shapes, output: tuple[int, ...]) -> Counts:
     return {"elementwise_ms_per_melement": prod(output) + sum(prod(shape) for shape in inputs)}
 
@@ -126,6 +136,7 @@ _KINDS: dict[str, Callable[[Operator, Shapes, tuple[int, ...]], Counts]] = {
     "MAX_POOL_2D": _pool,
     "L2_POOL_2D": _pool,
     "MEAN": _mean,
+    **dict.fromkeys(CURVES, _curve),
 }
 """What an operator does; every other one moves elements."""
 
