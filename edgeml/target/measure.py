@@ -27,6 +27,7 @@ from edgeml.target.meters import (
     coral_estimate,
     cortex_m,
     litert_host,
+    ort_host,
     qemu_arm,
     ssh,
     tflm,
@@ -222,6 +223,13 @@ METERS: dict[str, MeterEntry] = {
         kind="estimated",
         does="Estimates the time of CMSIS-NN kernels from the layers.",
         before_training=True,
+    ),
+    "ort_host": MeterEntry(
+        ort_host.measure,
+        metrics=("latency_ms",),
+        kind="measured",
+        does="Times onnxruntime on this computer, models in turn, on the int8 network of the file.",
+        wall_clock=True,
     ),
     "vela": MeterEntry(
         vela.measure,
