@@ -54,6 +54,9 @@ def to_tflite(graph: Graph, folded: dict[str, Folded], calibration: NDArray[np.u
         converter.representative_dataset = lambda: _representative(calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.uint8
+        # One scale for dense weights: edgetpu_compiler 16 is built on TensorFlow 2.6 and CMSIS-NN releases of
+        # that time read the first scale only, so a scale a channel would go wrong without a word.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "statistics expected": TensorFlow's note on its own call

@@ -159,8 +159,10 @@ class Outline:
         return self.add("MEAN", (source, axes), (1, self.shape(source)[3]))
 
     def dense(self, source: int, units: int) -> int:
-        """Fully connected layer."""
-        return self._weighted("FULLY_CONNECTED", source, (units, self.shape(source)[-1]), (1, units), {})
+        """Fully connected layer; its weights have one scale (see deploy.convert)."""
+        weights = self.constant(units, self.shape(source)[-1])
+        bias = self.constant(units, dtype="INT32")
+        return self.add("FULLY_CONNECTED", (source, weights, bias), (1, units), {})
 
     def same(self, name: str, *sources: int, dtype: str = "INT8") -> int:
         """An operator whose output has the shape of its first input, for example ADD or SOFTMAX."""

@@ -153,14 +153,11 @@ def order_is_forced(model: TfliteModel) -> bool:
 
 
 def _channel_bytes(model: TfliteModel, operator: Operator) -> int:
-    """A multiplier and a shift for each channel; of dense layers where their weights have a scale each.
-
-    An outline (no file) stands for what today's converters write: a scale each.
-    """
+    """A multiplier and a shift for each channel; of dense layers where their weights have a scale each."""
     if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or not operator.outputs:
         return 0
     quantization = model.tensors[operator.inputs[1]].quantization
-    each = quantization is not None and (len(quantization.scales) > 1 or not model.file_bytes)
+    each = quantization is not None and len(quantization.scales) > 1
     if operator.name == "FULLY_CONNECTED" and not each:
         return 0
     return 2 * aligned(4 * model.tensors[operator.outputs[0]].shape[-1])
