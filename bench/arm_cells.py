@@ -53,21 +53,23 @@ def cells() -> tuple[tuple[int, Cell], ...]:
 
 
 @cache
-def work(task: str = "cifar10", executed: bool = False) -> tuple[Array, Array]:
+def work(task: str = "cifar10", executed: bool = False, limit: int | None = None) -> tuple[Array, Array]:
     """Amounts and millions of MACs of every cell's network."""
     shape, classes = TASKS[task]
-    models = (network(cell, shape, classes, executed=executed) for _, cell in cells())
+    models = (network(cell, shape, classes, executed=executed) for _, cell in cells()[:limit])
     both = [(list(amounts(model).values()), model.macs / 1e6) for model in models]
     return np.array([a for a, _ in both]), np.array([m for _, m in both])
 
 
-def column(table: Path, name: str, task: str = "cifar10", executed: bool = False) -> Column:
+def column(
+    table: Path, name: str, task: str = "cifar10", executed: bool = False, limit: int | None = None
+) -> Column:
     """Column of a table (with nb201_index) -> Column; empty values and cells without a path are left out."""
     with gzip.open(table, "rt") as lines:
         values = {int(row["nb201_index"]): float(row[name] or "nan") for row in csv.DictReader(lines)}
-    latency = np.array([values[index] for index, _ in cells()])
+    latency = np.array([values[index] for index, _ in cells()[:limit]])
     usable = np.isfinite(latency) & (latency > 0)
-    found, mmacs = work(task, executed)
+    found, mmacs = work(task, executed, limit)
     return Column(name, found[usable], mmacs[usable], latency[usable])
 
 

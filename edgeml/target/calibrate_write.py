@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ def write_profile(calibration: Calibration, out: Path, force: bool = False) -> N
             f"{calibration.base!r}, in targets/ of the working directory or of a folder in $EDGEML_PATH."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be what cannot be written
+            temporary.unlink()
 
 
 def profile(calibration: Calibration) -> dict[str, Any]:

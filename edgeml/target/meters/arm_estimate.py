@@ -16,7 +16,7 @@ from typing import Any, Literal
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.target.arm_work import TERMS, amounts, computes_in
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
+from edgeml.target.meter import Figures, Options, Subject, options
 from edgeml.target.profile import Target
 
 NAME = "arm_estimate"
@@ -36,16 +36,19 @@ class ArmOptions(Options):
 
 
 def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figures]:
-    """Estimated latency of each model.
+    """Estimated latency of each model; none of one that computes in a type the coefficients do not hold for.
 
     Raises:
-        MeterUnavailableError: a model computes in a type that the profile's coefficients say nothing about.
         ConfigError: the profile lacks a coefficient.
     """
     settings = options(target, NAME, ArmOptions)
-    return {
-        name: {"latency_ms": _estimate(subject.model, target, settings)} for name, subject in subjects.items()
-    }
+    found: dict[str, Figures] = {}
+    for name, subject in subjects.items():
+        dtype = computes_in(subject.model)
+        converted = dtype == "int8" and "int8_ratio" in target.coefficients
+        known = dtype == settings.dtype or converted
+        found[name] = {"latency_ms": _estimate(subject.model, target, settings, dtype)} if known else {}
+    return found
 
 
 def features(model: TfliteModel, target: Target) -> dict[str, float]:
@@ -53,18 +56,11 @@ def features(model: TfliteModel, target: Target) -> dict[str, float]:
     return amounts(model)
 
 
-def computes(model: TfliteModel) -> str:
-    """The type that a model computes in; coefficients hold for one."""
-    return computes_in(model)
-
-
-def _estimate(model: TfliteModel, target: Target, settings: ArmOptions) -> Measurement:
+def _estimate(model: TfliteModel, target: Target, settings: ArmOptions, dtype: str) -> Measurement:
     value = sum(target.coefficient(name) * amount for name, amount in amounts(model).items())
     low, high = target.coefficient("low_factor"), target.coefficient("high_factor")
     conditions: dict[str, Any] = {"threads": target.threads, "runtime": "LiteRT", "dtype": settings.dtype}
-    dtype = computes_in(model)
     if dtype != settings.dtype:
-        _refuse_unless_known(dtype, target, settings)
         value *= target.coefficient("int8_ratio")
         low, high = target.coefficient("int8_ratio_low"), target.coefficient("int8_ratio_high")
         conditions["dtype"] = "int8, from coefficients for float32"
@@ -89,15 +85,6 @@ def _estimate(model: TfliteModel, target: Target, settings: ArmOptions) -> Measu
 def _tool() -> str:
     """Reading the version takes a millisecond."""
     return f"edgeml {version('edgeml')} {NAME}"
-
-
-def _refuse_unless_known(dtype: str, target: Target, settings: ArmOptions) -> None:
-    if dtype == "int8" and "int8_ratio" in target.coefficients:
-        return
-    raise MeterUnavailableError(
-        f"the coefficients of target {target.name} hold for {settings.dtype} models and this one computes in "
-        f"{dtype}; convert it to {settings.dtype}, or calibrate on {dtype} models"
-    )
 
 
 def missing(target: Target) -> str:
