@@ -27,3 +27,23 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capfd):
+    """`cli(args...)` -> (exit code, stdout, stderr), in an empty folder."""
+    from edgeml.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        capfd.readouterr()
+        try:
+            main([str(a) for a in args])
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call

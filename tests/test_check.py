@@ -11,7 +11,6 @@ import pytest
 from edgeml.arch.cell import lower
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
-from edgeml.cli import main
 from edgeml.deploy.convert import to_tflite
 from edgeml.deploy.fold import fold
 from edgeml.errors import DisconnectedArchError
@@ -45,23 +44,6 @@ def converted(int8=True):
 def model():
     """An int8 model as a search writes it."""
     return converted()
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capfd):
-    """`cli(args...)` -> (exit code, stdout, stderr), in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        capfd.readouterr()
-        try:
-            main([str(a) for a in args])
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, *capfd.readouterr()
-
-    return call
 
 
 @pytest.mark.parametrize("name", TARGETS)

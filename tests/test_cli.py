@@ -11,27 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeml.cli import main
-
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capfd):
-    """`cli(args...)` -> (exit code, stdout, stderr), in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        capfd.readouterr()
-        try:
-            main([str(a) for a in args])
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 def small_npz(path, **changes):
