@@ -35,8 +35,10 @@ TERMS = {
 }
 """The estimator's coefficients and what each is multiplied with, in millions (operators: one by one)."""
 
-CURVES = ("HARD_SWISH", "LOGISTIC", "TANH", "GELU", "ELU", "EXP", "LOG", "SQRT", "RSQRT", "POW", "DIV")
-CURVES += ("SOFTMAX", "LOG_SOFTMAX")
+CURVES = (
+    *("HARD_SWISH", "LOGISTIC", "TANH", "GELU", "ELU", "EXP", "LOG", "SQRT", "RSQRT", "POW", "DIV"),
+    *("SOFTMAX", "LOG_SOFTMAX"),
+)
 """Operators that compute more than a sum or comparison an element. In int8, XNNPACK lacks some (hard swish):
 then they run in plain C++ and may cost more than the convolutions around them."""
 
