@@ -1,4 +1,4 @@
-"""The vela meter against the program `vela` on the MLPerf Tiny models, to the cycle and to the byte."""
+"""The vela meter against the program `vela` to the cycle and to the byte; ethosu_estimate against Vela."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.stats import spearmanr
+
+from bench import fit_ethosu
 from edgeml.target import ethosu_vela
 from edgeml.target.ethosu_vela import VelaOptions
 from edgeml.target.meter import Subject, options
-from edgeml.target.meters import vela
+from edgeml.target.meters import ethosu_estimate, vela
 from edgeml.target.profile import Target, load_target
 
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny" / "models"
@@ -53,7 +57,43 @@ def rows() -> list[dict[str, Any]]:
     for name in TARGETS:
         for metric, pair in _pairs(load_target(name)):
             pairs[metric].append(pair)
-    return [_row(metric, values) for metric, values in pairs.items()]
+    return [*(_row(metric, values) for metric, values in pairs.items()), *_estimates()]
+
+
+def _estimates() -> Iterator[dict[str, Any]]:
+    """ethosu_estimate against Vela: architectures left out of the fit, and networks of other people."""
+    work, cycles, macs = fit_ethosu.measured(fit_ethosu.ARCHITECTURES)
+    for name in TARGETS:
+        own, base = (fit_ethosu.left_out(work, cycles[name]), fit_ethosu.left_out_by_macs(macs, cycles[name]))
+        note = "leave-one-architecture-out, random architectures of four spaces"
+        yield _estimate_row(name, "Vela on edgeml's own architectures", own, cycles[name], base, note)
+        target = load_target(name)
+        subjects = {model: Subject.of((MODELS / f"{model}.tflite").read_bytes()) for model in INT8}
+        said = vela.measure(subjects, target)
+        guess = ethosu_estimate.measure(subjects, target)
+        true = np.array([figures["cycles"].value for figures in said.values()])
+        ours = np.array([figures["cycles"].value for figures in guess.values()])
+        counts = np.array([float(subject.model.macs) for subject in subjects.values()])
+        by_macs = counts * np.exp(np.log(cycles[name] / macs).mean())
+        note = "none of them in the fit"
+        yield _estimate_row(name, "Vela on the MLPerf Tiny models", ours, true, by_macs, note)
+
+
+def _estimate_row(target: str, against: str, ours: Any, true: Any, base: Any, note: str) -> dict[str, Any]:
+    errors = np.abs(ours / true - 1)
+    return {
+        "estimator": f"ethosu_estimate, {target}",
+        "metric": "cycles",
+        "against": against,
+        "n": len(true),
+        "mape_pct": float(100 * errors.mean()),
+        "within10_pct": float(100 * (errors <= 0.1).mean()),
+        "within20_pct": float(100 * (errors <= 0.2).mean()),
+        "spearman": float(spearmanr(ours, true).statistic),
+        "baseline_mape_pct": float(100 * np.abs(base / true - 1).mean()),
+        "baseline_spearman": float(spearmanr(base, true).statistic),
+        "note": note,
+    }
 
 
 def _pairs(target: Target) -> Iterator[tuple[str, tuple[float, float]]]:

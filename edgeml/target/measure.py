@@ -26,6 +26,7 @@ from edgeml.target.meters import (
     coral_device,
     coral_estimate,
     cortex_m,
+    ethosu_estimate,
     litert_host,
     ort_host,
     qemu_arm,
@@ -230,6 +231,15 @@ METERS: dict[str, MeterEntry] = {
         kind="measured",
         does="Times onnxruntime on this computer, models in turn, on the int8 network of the file.",
         wall_clock=True,
+    ),
+    "ethosu_estimate": MeterEntry(
+        ethosu_estimate.measure,
+        metrics=("latency_ms", "cycles"),
+        kind="estimated",
+        does="Estimates the cycles Vela would give, from layer shapes, before there is a file.",
+        before_training=True,
+        options=ethosu_estimate.EthosuEstimateOptions,
+        missing=ethosu_estimate.missing,
     ),
     "vela": MeterEntry(
         vela.measure,
