@@ -113,4 +113,9 @@ def _sentence(text: str) -> str:
 def _notes(figures: Figures) -> tuple[str, ...]:
     """What the meters had to say beside their figures."""
     said = [note for figure in figures.values() for note in figure.conditions.get("notes", [])]
+    said += [
+        f"{name} is extrapolated: {figure.conditions['outside_fit']}."
+        for name, figure in figures.items()
+        if "outside_fit" in figure.conditions
+    ]
     return tuple(dict.fromkeys(said))
