@@ -76,7 +76,7 @@ _REFERENCE = Reference()
 
 
 def time_runs(
-    runs: Mapping[str, Run], tool: str, conditions: dict[str, Any], seed: int = 0
+    runs: Mapping[str, Run], tool: str, conditions: dict[str, Any], seed: int = 0, widen: float = WIDEN
 ) -> dict[str, Measurement]:
     """Runs by name -> latency of each in milliseconds, all timed in one interleaved session.
 
@@ -85,6 +85,7 @@ def time_runs(
         tool: for the measurements.
         conditions: for the measurements, beside those of the protocol.
         seed: of the order.
+        widen: what sessions differ by beyond their rounds, as a share.
     """
     for run in runs.values():
         for _ in range(WARM_UP_RUNS):
@@ -103,7 +104,7 @@ def time_runs(
             time.sleep(PAUSE_S)
     _REFERENCE.patience_s = PATIENCE_S if _calm(found) else _REFERENCE.patience_s / 2
     conditions = conditions | {"interleaved_with": len(runs) - 1, "statistic": STATISTIC}
-    return {name: _measurement(readings, tool, conditions) for name, readings in found.items()}
+    return {name: _measurement(readings, tool, conditions, widen) for name, readings in found.items()}
 
 
 def _enough(found: Mapping[str, _Readings], elapsed: float, least_s: float) -> bool:
@@ -132,7 +133,7 @@ def _round(run: Run, readings: _Readings) -> float:
     return slower
 
 
-def _measurement(readings: _Readings, tool: str, conditions: dict[str, Any]) -> Measurement:
+def _measurement(readings: _Readings, tool: str, conditions: dict[str, Any], widen: float) -> Measurement:
     best = _REFERENCE.best
     calm = readings.calm(best)
     enough = len(calm) >= FEWEST_CALM
@@ -151,8 +152,8 @@ def _measurement(readings: _Readings, tool: str, conditions: dict[str, Any]) -> 
         "ms",
         "measured",
         tool,
-        low=low / slowdown * (1 - WIDEN),
-        high=high * (1 + WIDEN),
+        low=low / slowdown * (1 - widen),
+        high=high * (1 + widen),
         n=readings.runs,
         conditions=conditions,
     )
