@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.nb201_cells import Cell, connected, network, read_cells
 from edgeml.target.arm_work import amounts
-from edgeml.target.calibrate_fit import Array
+from edgeml.target.calibrate.fit import Array
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 HELP = DATA / "nb201" / "nb201_latency_help_latbench.csv.gz"

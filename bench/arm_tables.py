@@ -15,7 +15,7 @@ from bench.arm_networks import single_path_block
 from bench.arm_networks_large import NETWORKS
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.target.arm_work import amounts
-from edgeml.target.calibrate_fit import Array
+from edgeml.target.calibrate.fit import Array
 
 TABLES = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "published_latency"
 

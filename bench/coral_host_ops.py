@@ -1,4 +1,4 @@
-"""Times single operators in LiteRT without a delegate: the nanoseconds in edgeml/target/coral_host.py.
+"""Times single operators in LiteRT without a delegate: the nanoseconds in edgeml/target/coral/host.py.
 
 python bench/coral_host_ops.py
 

@@ -16,9 +16,9 @@ from statistics import median
 from bench.coral_detectors import PUBLISHED
 from bench.coral_inceptions import NETWORKS
 from edgeml.deploy.tflite import TfliteModel, read_model
-from edgeml.target.coral import check
-from edgeml.target.coral_layers import Workload, workload
-from edgeml.target.coral_memory import Memory, block_bytes, memory
+from edgeml.target.coral.layers import Workload, workload
+from edgeml.target.coral.memory import Memory, block_bytes, memory
+from edgeml.target.coral.verdicts import check
 from edgeml.target.profile import load_target
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "edgetpu"

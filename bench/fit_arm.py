@@ -21,7 +21,7 @@ import numpy as np
 from bench.arm_cells import DATA, HELP, HWNAS, column, draws
 from bench.arm_tables import Series, network, read_series
 from edgeml.target.arm_work import TERMS, amounts
-from edgeml.target.calibrate_fit import Array, Errors, errors, fit
+from edgeml.target.calibrate.fit import Array, Errors, errors, fit
 
 CELLS = 200
 PEAK_MMACS = {"rpi4": 1.5e6 * 4 / 1e6, "rpi5": 2.4e6 * 8 / 1e6}

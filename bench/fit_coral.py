@@ -26,7 +26,7 @@ from scipy.stats import spearmanr
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.coral_points import DATA, Point, published
-from edgeml.target.coral_latency import DEVICE_TERMS, HOST_TERMS, LAYER_TERMS, amounts
+from edgeml.target.coral.latency import DEVICE_TERMS, HOST_TERMS, LAYER_TERMS, amounts
 
 PRIORS: dict[str, tuple[float, float]] = {
     "layer_ms": (0.016, 0.7),  # time an instruction stream of some 2 kB needs
@@ -73,7 +73,7 @@ UNITS = {
     "start_ms": "ms",
     "link_ms_per_mb": "ms a MB of inputs and streamed parameters",
     "output_ms_per_mb": "ms a MB of outputs",
-    "host_factor": "times the reference processor of coral_host.py",
+    "host_factor": "times the reference processor of coral/host.py",
 }
 
 Coefficients = dict[str, float]

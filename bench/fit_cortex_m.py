@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from edgeml.deploy.tflite import read_model  # noqa: E402
-from edgeml.target.cortex_m_work import Work, work  # noqa: E402
+from edgeml.target.mcu.cortex_m import Work, work  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data" / "mlperf_tiny"
 MODELS = {

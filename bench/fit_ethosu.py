@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT))
 from bench.random_networks import random_graph, random_tflite  # noqa: E402
 from edgeml.deploy.tflite import TfliteModel  # noqa: E402
 from edgeml.deploy.tflite_outline import outline  # noqa: E402
-from edgeml.target.ethosu_vela import VelaOptions, compile_model  # noqa: E402
-from edgeml.target.ethosu_work import TERMS, amounts  # noqa: E402
+from edgeml.target.ethosu.vela import VelaOptions, compile_model  # noqa: E402
+from edgeml.target.ethosu.work import TERMS, amounts  # noqa: E402
 from edgeml.target.meter import options  # noqa: E402
 from edgeml.target.profile import load_target  # noqa: E402
 

@@ -26,7 +26,7 @@ import numpy as np
 from bench.arm_cells import DATA, HELP, HWNAS, Column, column, draws
 from bench.arm_tables import Series, read_series
 from bench.fit_arm import ROUGH, hosted_float32
-from edgeml.target.calibrate_fit import Array, Errors, errors, fit, held_out, macs_prior
+from edgeml.target.calibrate.fit import Array, Errors, errors, fit, held_out, macs_prior
 
 Row = dict[str, Any]
 ESTIMATOR = "arm_estimate"

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.coral_points import DATA, Point, given, published
 from bench.fit_coral import Design, baseline, scores, truths
-from edgeml.target.coral_latency import latency
+from edgeml.target.coral.latency import latency
 from edgeml.target.profile import load_target
 
 PROFILES = ("coral", "coral-devboard")

@@ -40,8 +40,8 @@ from edgeml.deploy.tflite_outline import outline  # noqa: E402
 from edgeml.errors import DisconnectedArchError  # noqa: E402
 from edgeml.resources import names  # noqa: E402
 from edgeml.target import tflm_process  # noqa: E402
-from edgeml.target.tflm_flash import outlined_file_bytes  # noqa: E402
-from edgeml.target.tflm_plan import arena, order_is_forced  # noqa: E402
+from edgeml.target.mcu.flash import outlined_file_bytes  # noqa: E402
+from edgeml.target.mcu.plan import arena, order_is_forced  # noqa: E402
 from edgeml.train.build import build, get_weights  # noqa: E402
 
 Row = dict[str, Any]

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from bench import fit_ethosu
-from edgeml.target import ethosu_vela
-from edgeml.target.ethosu_vela import VelaOptions
+from edgeml.target.ethosu import vela as ethosu_vela
+from edgeml.target.ethosu.vela import VelaOptions
 from edgeml.target.meter import Subject, options
 from edgeml.target.meters import ethosu_estimate, vela
 from edgeml.target.profile import Target, load_target

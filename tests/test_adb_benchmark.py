@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeml.target.board_benchmark import Run, complaint, read_run
+from edgeml.target.board.benchmark import Run, complaint, read_run
 
 # From TensorFlow Lite 2.4 on a phone; under qemu, where means have an exponent; from a newer tool's log.
 PHONE = """STARTING!

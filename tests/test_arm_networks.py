@@ -8,7 +8,7 @@ from bench.arm_networks_large import NETWORKS
 from bench.arm_tables import read_series
 from bench.fit_arm import ROUGH, fit_series
 from bench.nb201_cells import NONE, connected, network, running
-from edgeml.target.calibrate_fit import errors, held_out
+from edgeml.target.calibrate.fit import errors, held_out
 from edgeml.target.profile import load_target
 
 OPS = {"0": NONE, "s": "skip_connect", "1": "nor_conv_1x1", "3": "nor_conv_3x3", "p": "avg_pool_3x3"}

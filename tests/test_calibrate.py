@@ -16,13 +16,13 @@ from edgeml.arch.space_file import load_space
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import ConfigError, DataError, DisconnectedArchError, EdgemlError, StorageError
-from edgeml.target import calibrate_models
 from edgeml.target.arm_work import TERMS, amounts
-from edgeml.target.calibrate import CSV, calibrate, fit_target
-from edgeml.target.calibrate_csv import Sample
-from edgeml.target.calibrate_estimators import ESTIMATORS, estimator_of
-from edgeml.target.calibrate_models import designed_set, spread
-from edgeml.target.calibrate_write import write_profile
+from edgeml.target.calibrate import models as calibrate_models
+from edgeml.target.calibrate.calibration import CSV, calibrate, fit_target
+from edgeml.target.calibrate.csv_file import Sample
+from edgeml.target.calibrate.estimators import ESTIMATORS, estimator_of
+from edgeml.target.calibrate.models import designed_set, spread
+from edgeml.target.calibrate.write import write_profile
 from edgeml.target.measure import METERS, known_target
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Subject

@@ -6,7 +6,7 @@ import pytest
 from make_tflite import ModelSpec, make
 
 from edgeml.errors import DataError
-from edgeml.target.calibrate_csv import read_csv
+from edgeml.target.calibrate.csv_file import read_csv
 
 
 def model(filters: int) -> bytes:

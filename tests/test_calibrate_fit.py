@@ -7,7 +7,7 @@ import pytest
 
 from bench.arm_cells import HELP, column, draws
 from bench.fit_arm import hosted_float32
-from edgeml.target.calibrate_fit import errors, fit, held_out, macs_prior, spearman
+from edgeml.target.calibrate.fit import errors, fit, held_out, macs_prior, spearman
 
 TRUE = np.array([0.02, 0.5, 0.004])
 PRIOR = np.array([0.01, 0.3, 0.003])

@@ -9,10 +9,10 @@ import pytest
 
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ModelError
-from edgeml.target import coral_compile
-from edgeml.target.coral import check, verdicts
-from edgeml.target.coral_compile import cache_folder
-from edgeml.target.coral_log import apply, complaint, parse
+from edgeml.target.coral import compile as coral_compile
+from edgeml.target.coral.compile import cache_folder
+from edgeml.target.coral.log import apply, complaint, parse
+from edgeml.target.coral.verdicts import check, verdicts
 from edgeml.target.measure import figures_at_rest
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters.coral_compiler import compiled, measure, missing

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgeml.errors import DeviceError, ModelError
-from edgeml.target import board_process
+from edgeml.target.board import process as board_process
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import coral_device
 from edgeml.target.meters.coral_device import connection, measure, missing, run_child

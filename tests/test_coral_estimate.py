@@ -20,10 +20,10 @@ from edgeml.deploy.tflite import TfliteModel
 from edgeml.deploy.tflite_outline import Outline, outline
 from edgeml.errors import ConfigError, DisconnectedArchError, ModelError
 from edgeml.resources import names
-from edgeml.target.coral import check, verdicts
-from edgeml.target.coral_latency import LAYER_TERMS, amounts, latency
-from edgeml.target.coral_layers import workload
-from edgeml.target.coral_memory import MIB, block_bytes, memory
+from edgeml.target.coral.latency import LAYER_TERMS, amounts, latency
+from edgeml.target.coral.layers import workload
+from edgeml.target.coral.memory import MIB, block_bytes, memory
+from edgeml.target.coral.verdicts import check, verdicts
 from edgeml.target.measure import METERS, expected, known_target
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.meters.coral_estimate import estimate

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from edgeml.deploy.tflite import TfliteModel, read_model
 from edgeml.deploy.tflite_outline import Outline
-from edgeml.target.coral import check
-from edgeml.target.coral_layers import workload
-from edgeml.target.coral_memory import MIB, block_bytes, memory
+from edgeml.target.coral.layers import workload
+from edgeml.target.coral.memory import MIB, block_bytes, memory
+from edgeml.target.coral.verdicts import check
 from edgeml.target.profile import load_target
 
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ModelError
-from edgeml.target.coral import check, lint_versions, refuses
-from edgeml.target.coral_rules import (
+from edgeml.target.coral.rules import (
     INSTEAD,
     MAPPED,
     MAX_VERSION,
@@ -24,6 +23,7 @@ from edgeml.target.coral_rules import (
     SECOND_SUBGRAPH,
     SINCE,
 )
+from edgeml.target.coral.verdicts import check, lint_versions, refuses
 from edgeml.target.rules import OpVerdict, words
 from tests.make_tflite import ModelSpec, make
 

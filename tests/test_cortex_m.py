@@ -7,7 +7,7 @@ from make_tflite import ModelSpec, make
 
 from bench.fit_cortex_m import M4, MODELS, REFERENCE, fit, held_out, published, works
 from edgeml.deploy.tflite_outline import Outline
-from edgeml.target.cortex_m_work import work
+from edgeml.target.mcu.cortex_m import work
 from edgeml.target.measure import METERS
 from edgeml.target.meter import Subject
 from edgeml.target.profile import load_target

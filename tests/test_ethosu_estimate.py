@@ -8,9 +8,9 @@ import pytest
 
 from bench.random_networks import random_graph, random_tflite
 from edgeml.deploy.tflite_outline import Outline, outline
-from edgeml.target import ethosu_vela
-from edgeml.target.ethosu_vela import VelaOptions, compile_model
-from edgeml.target.ethosu_work import TERMS, amounts
+from edgeml.target.ethosu import vela as ethosu_vela
+from edgeml.target.ethosu.vela import VelaOptions, compile_model
+from edgeml.target.ethosu.work import TERMS, amounts
 from edgeml.target.meter import MeterUnavailableError, Subject, options
 from edgeml.target.meters import ethosu_estimate
 from edgeml.target.profile import load_target

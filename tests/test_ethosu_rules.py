@@ -9,10 +9,11 @@ import pytest
 from bench.random_networks import random_graph, random_tflite
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_outline import Outline, outline
-from edgeml.target import ethosu, ethosu_rules
-from edgeml.target.ethosu import verdicts
-from edgeml.target.ethosu_rules import RULES_U55, RULES_U85
-from edgeml.target.ethosu_vela import VelaOptions, compile_model, missing
+from edgeml.target.ethosu import rules as ethosu_rules
+from edgeml.target.ethosu import verdicts as ethosu
+from edgeml.target.ethosu.rules import RULES_U55, RULES_U85
+from edgeml.target.ethosu.vela import VelaOptions, compile_model, missing
+from edgeml.target.ethosu.verdicts import verdicts
 from edgeml.target.meter import MeterUnavailableError
 from edgeml.target.profile import Target, load_target
 from edgeml.target.rules import first_refusal, view, words

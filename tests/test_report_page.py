@@ -208,7 +208,14 @@ def test_the_command_is_quoted_and_whole(tmp_path: Path) -> None:
     assert words[:4] == ["edgeml", "search", "--data", f"my data/{HOSTILE}"]
     assert words[-2:] == ["--out", "a b-again"]
     assert "size_bytes=100000" in words
-    settings = {"data": "-x", "targets": ["cpu"], "time_s": 0.0, "epochs": 0.5, "inherit": False, "strict": True}
+    settings = {
+        "data": "-x",
+        "targets": ["cpu"],
+        "time_s": 0.0,
+        "epochs": 0.5,
+        "inherit": False,
+        "strict": True,
+    }
     edit(path / "run.json", settings=settings)
     assert command(open_run(path)).startswith(
         "edgeml search --data -x --target cpu --epochs 0.5 --no-inherit --strict"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edgeml.errors import ModelError
-from edgeml.target.board_address import parse_address
-from edgeml.target.board_turn import turn
+from edgeml.target.board.address import parse_address
+from edgeml.target.board.turn import turn
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import ssh
 from edgeml.target.profile import Target

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgeml.errors import ConfigError, EdgemlError, MissingToolError
 from edgeml.target import devices
-from edgeml.target.board_address import SshAddress, parse_address
+from edgeml.target.board.address import SshAddress, parse_address
 from edgeml.target.meters import ssh
 
 

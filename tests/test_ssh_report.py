@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 
 from edgeml.errors import DeviceError, ModelError
-from edgeml.target import board_report as report
-from edgeml.target.board import runner
-from edgeml.target.board_address import SshAddress
-from edgeml.target.board_failure import explain
-from edgeml.target.board_process import Finished, converse
+from edgeml.target.board import report, runner
+from edgeml.target.board.address import SshAddress
+from edgeml.target.board.failure import explain
+from edgeml.target.board.process import Finished, converse
 from tests.loopback_sshd import SMALL
 
 STATE: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 from make_tflite import ModelSpec, make
 
 from edgeml.errors import ModelError
-from edgeml.target import tflm_process
+from edgeml.target.mcu import process as tflm_process
 from edgeml.target.measure import METERS, figures_at_rest, known_target, measure
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import tflm

@@ -16,11 +16,11 @@ from edgeml.deploy import convert, runtime
 from edgeml.deploy.fold import fold
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_outline import outline
-from edgeml.target import tflm_process
+from edgeml.target.mcu import process as tflm_process
+from edgeml.target.mcu.plan import Buffer, arena, cmsis_nn_extra_bytes, planned
 from edgeml.target.measure import METERS, expected, known_target
 from edgeml.target.meter import Subject
 from edgeml.target.profile import load_target
-from edgeml.target.tflm_plan import Buffer, arena, cmsis_nn_extra_bytes, planned
 
 CASES = [("nano", 1), ("mbconv_macro", 3), ("micro_cell", 4)]
 

@@ -12,7 +12,8 @@ from edgeml.deploy import tflite_schema
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_outline import Outline
 from edgeml.errors import ModelError
-from edgeml.target import tflm_process, tflm_rules
+from edgeml.target.mcu import process as tflm_process
+from edgeml.target.mcu import rules as tflm_rules
 from edgeml.target.profile import load_target
 
 TARGET = load_target("mcu-m4")

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from edgeml.errors import ConfigError, ModelError
-from edgeml.target import ethosu_vela
 from edgeml.target.check import check
-from edgeml.target.ethosu_process import Worker, WorkerError
-from edgeml.target.ethosu_vela import VelaOptions, compile_model, complaints
+from edgeml.target.ethosu import vela as ethosu_vela
+from edgeml.target.ethosu.process import Worker, WorkerError
+from edgeml.target.ethosu.vela import VelaOptions, compile_model, complaints
 from edgeml.target.measure import figures_at_rest, known_target
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import vela

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edgeml.errors import ModelError, RunError
 
 if TYPE_CHECKING:
-    from edgeml.target.calibrate import Calibration
+    from edgeml.target.calibrate.calibration import Calibration
     from edgeml.target.check import Check
     from edgeml.target.measurement import Measurement
 
@@ -94,7 +94,7 @@ def calibrate(
     Raises:
         EdgemlError: no such profile or estimator, a device that does not answer, a CSV that cannot be used.
     """
-    from edgeml.target.calibrate import calibrate as fit_profile
+    from edgeml.target.calibrate.calibration import calibrate as fit_profile
     from edgeml.target.measure import known_target
 
     work = partial(fit_profile, models=models, seed=seed, force=force)

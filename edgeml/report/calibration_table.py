@@ -1,4 +1,4 @@
-"""Calibration -> what `edgeml calibrate` prints: every model measured and predicted without it, the errors."""
+"""Calibration -> what `edgeml calibrate` prints: every model measured and predicted without it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeml.report import figures
-from edgeml.target.calibrate import Calibration
+from edgeml.target.calibrate.calibration import Calibration
 
 
 def text(found: Calibration) -> Group:

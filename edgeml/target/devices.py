@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from edgeml.errors import ConfigError, MissingToolError
-from edgeml.target.board_address import FORM, parse_address
+from edgeml.target.board.address import FORM, parse_address
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import MeterUnavailableError
 from edgeml.target.meters import adb, litert_host, ssh

@@ -14,9 +14,9 @@ from edgeml.arch.cost import Cost, cost
 from edgeml.arch.graph import Graph
 from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import UnknownNameError
-from edgeml.target.coral import CoralOptions
-from edgeml.target.coral_compile import CompilerOptions
-from edgeml.target.ethosu_vela import VelaOptions
+from edgeml.target.coral.compile import CompilerOptions
+from edgeml.target.coral.verdicts import CoralOptions
+from edgeml.target.ethosu.vela import VelaOptions
 from edgeml.target.measurement import exact
 from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
 from edgeml.target.meters import (

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import UnknownNameError
-from edgeml.target import coral, coral_rules, ethosu, tflm_rules
+from edgeml.target.coral import rules as coral_rules
+from edgeml.target.coral import verdicts as coral
+from edgeml.target.ethosu import verdicts as ethosu
+from edgeml.target.mcu import rules as tflm_rules
 from edgeml.target.profile import Target
 from edgeml.target.rules import MAPPED_BY_LITERT, OpVerdict, words
 

@@ -23,10 +23,10 @@ from typing import Any
 from pydantic import Field
 
 from edgeml.errors import ConfigError, DeviceError, ModelError
-from edgeml.target import board_report as report
-from edgeml.target.board_adb import ANSWER_S, NO_ADB, Phone, Ran, facts, find_phone, state
-from edgeml.target.board_benchmark import Run, complaint, read_run
-from edgeml.target.board_turn import turn
+from edgeml.target.board import report
+from edgeml.target.board.adb import ANSWER_S, NO_ADB, Phone, Ran, facts, find_phone, state
+from edgeml.target.board.benchmark import Run, complaint, read_run
+from edgeml.target.board.turn import turn
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target

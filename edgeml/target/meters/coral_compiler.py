@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgeml.errors import ModelError
-from edgeml.target.coral import check, coral_options
-from edgeml.target.coral_compile import COMPILER, Compiled, CompilerOptions, compile_model, find_compiler
-from edgeml.target.coral_log import apply
+from edgeml.target.coral.compile import COMPILER, Compiled, CompilerOptions, compile_model, find_compiler
+from edgeml.target.coral.log import apply
+from edgeml.target.coral.verdicts import check, coral_options
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Subject, options
 from edgeml.target.meters.coral_estimate import ALREADY_COMPILED, nothing_maps

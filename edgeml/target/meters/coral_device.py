@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from edgeml.errors import DeviceError, ModelError
-from edgeml.target.board_process import Finished, converse, printable
+from edgeml.target.board.process import Finished, converse, printable
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.meters import coral_compiler
@@ -107,7 +107,7 @@ def _latency(subject: Subject, target: Target) -> Measurement:
 def run_child(
     compiled: bytes, plain: bytes | None, library: str, threads: int, limit_s: float
 ) -> dict[str, Any]:
-    """Models -> what coral_child found, in a process of its own.
+    """Models -> what coral/child.py found, in a process of its own.
 
     Raises:
         MeterUnavailableError: the delegate does not load.
@@ -121,7 +121,7 @@ def run_child(
             (folder / "plain.tflite").write_bytes(plain)
         request = {"library": library, "threads": threads}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-m", "edgeml.target.coral_child", name]
+        command = [sys.executable, "-m", "edgeml.target.coral.child", name]
         return _answer(converse(command, time_limit_s=limit_s), library, limit_s)
 
 

@@ -12,10 +12,10 @@ from functools import cache
 from importlib.metadata import version
 
 from edgeml.errors import ModelError
-from edgeml.target.coral import check, coral_options
-from edgeml.target.coral_latency import Parts, latency
-from edgeml.target.coral_layers import workload
-from edgeml.target.coral_memory import CACHE_RANGE, MIB, Memory, block_bytes, memory
+from edgeml.target.coral.latency import Parts, latency
+from edgeml.target.coral.layers import workload
+from edgeml.target.coral.memory import CACHE_RANGE, MIB, Memory, block_bytes, memory
+from edgeml.target.coral.verdicts import check, coral_options
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.profile import Target

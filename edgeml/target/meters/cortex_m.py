@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 
-from edgeml.target import tflm_rules
-from edgeml.target.cortex_m_work import work
+from edgeml.target.mcu import rules as tflm_rules
+from edgeml.target.mcu.cortex_m import work
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.profile import Target

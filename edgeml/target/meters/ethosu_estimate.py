@@ -11,8 +11,8 @@ from functools import cache
 from importlib.metadata import version
 
 from edgeml.deploy.tflite import TfliteModel
-from edgeml.target.ethosu_vela import VelaOptions
-from edgeml.target.ethosu_work import TERMS, amounts
+from edgeml.target.ethosu.vela import VelaOptions
+from edgeml.target.ethosu.work import TERMS, amounts
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target

@@ -18,12 +18,11 @@ from typing import Literal
 from pydantic import Field
 
 from edgeml.errors import DeviceError
-from edgeml.target import board_report as report
-from edgeml.target.board import runner
-from edgeml.target.board_address import FORM, SshAddress, parse_address
-from edgeml.target.board_failure import CONNECT_S, explain
-from edgeml.target.board_process import converse
-from edgeml.target.board_turn import turn
+from edgeml.target.board import report, runner
+from edgeml.target.board.address import FORM, SshAddress, parse_address
+from edgeml.target.board.failure import CONNECT_S, explain
+from edgeml.target.board.process import converse
+from edgeml.target.board.turn import turn
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target
@@ -93,7 +92,7 @@ def time_models(
     """TFLite models by name -> latency of each on a board in milliseconds, in one interleaved session.
 
     Args:
-        url: of the form board_address.FORM; its `python` wins over the settings'.
+        url: of the form address.FORM; its `python` wins over the settings'.
         models: flatbuffers.
         threads: of the runtime there.
         settings: everything else.

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from edgeml.target import tflm_process
+from edgeml.target.mcu import process as tflm_process
+from edgeml.target.mcu.flash import flash_bytes
+from edgeml.target.mcu.plan import cmsis_nn_conditions
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Options, Subject, options
 from edgeml.target.profile import Target
-from edgeml.target.tflm_flash import flash_bytes
-from edgeml.target.tflm_plan import cmsis_nn_conditions
 
 MIB = 1 << 20
 

@@ -11,11 +11,11 @@ from functools import cache
 from importlib.metadata import version
 
 from edgeml.deploy.tflite import TfliteModel
+from edgeml.target.mcu.flash import flash_bytes
+from edgeml.target.mcu.plan import arena, cmsis_nn_conditions, order_is_forced
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject
 from edgeml.target.profile import Target
-from edgeml.target.tflm_flash import flash_bytes
-from edgeml.target.tflm_plan import arena, cmsis_nn_conditions, order_is_forced
 
 ERROR = 0.005
 """Largest error on networks whose operators have one possible order (bench/truth_mcu.py)."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgeml.errors import ModelError
-from edgeml.target import ethosu_vela
-from edgeml.target.ethosu_rules import already_compiled
-from edgeml.target.ethosu_vela import Compiled, VelaOptions, compile_model
+from edgeml.target.ethosu import vela as ethosu_vela
+from edgeml.target.ethosu.rules import already_compiled
+from edgeml.target.ethosu.vela import Compiled, VelaOptions, compile_model
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Subject, options
 from edgeml.target.profile import Target

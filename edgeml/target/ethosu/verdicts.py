@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import ModelError
-from edgeml.target.ethosu_rules import (
+from edgeml.target.ethosu.rules import (
     INSTEAD,
     MAPPED,
     MODEL_RULES,
@@ -17,7 +17,7 @@ from edgeml.target.ethosu_rules import (
     unsupported_op,
     unsupported_op_u55,
 )
-from edgeml.target.ethosu_vela import Compiled, Complaint, VelaOptions, compile_model
+from edgeml.target.ethosu.vela import Compiled, Complaint, VelaOptions, compile_model
 from edgeml.target.meter import MeterUnavailableError, options
 from edgeml.target.profile import Target
 from edgeml.target.rules import Op, OpVerdict, Rule, first_refusal, view, words

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.errors import ModelError
-from edgeml.target import tflm_child
+from edgeml.target.mcu import child as tflm_child
 from edgeml.target.meter import MeterUnavailableError
 
 MISSING = "tflite-micro is not installed: pip install 'edgeml[mcu]'"
@@ -152,7 +152,7 @@ def _child() -> _Child:
 
 
 def ask(model: bytes, limit_s: float, memory_bytes: int) -> dict[str, Any]:
-    """TFLite bytes -> tflm_child's answer about them, one without an error.
+    """TFLite bytes -> child.py's answer about them, one without an error.
 
     Args:
         model: flatbuffer.

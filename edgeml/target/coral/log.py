@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgeml.target.coral_rules import MAPPED
+from edgeml.target.coral.rules import MAPPED
 from edgeml.target.rules import OpVerdict
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

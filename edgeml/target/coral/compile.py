@@ -20,8 +20,8 @@ from pathlib import Path
 from pydantic import Field
 
 from edgeml.errors import ModelError
-from edgeml.target.board_process import Finished, converse, printable
-from edgeml.target.coral_log import CompilerLog, complaint, is_final, parse
+from edgeml.target.board.process import Finished, converse, printable
+from edgeml.target.coral.log import CompilerLog, complaint, is_final, parse
 from edgeml.target.meter import Options
 
 COMPILER = "edgetpu_compiler"

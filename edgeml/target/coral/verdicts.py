@@ -13,9 +13,9 @@ from pydantic import Field
 
 from edgeml.deploy.tflite import EDGETPU_OP, TfliteModel
 from edgeml.errors import ModelError
-from edgeml.target.coral_compile import CompilerOptions, compile_model, find_compiler
-from edgeml.target.coral_log import apply
-from edgeml.target.coral_rules import (
+from edgeml.target.coral.compile import CompilerOptions, compile_model, find_compiler
+from edgeml.target.coral.log import apply
+from edgeml.target.coral.rules import (
     INSTEAD,
     LATEST_RUNTIME,
     MAPPED,

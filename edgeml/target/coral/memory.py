@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgeml.target.coral_layers import MappedLayer
+from edgeml.target.coral.layers import MappedLayer
 
 MIB = 2**20
 LANES = 64

@@ -21,8 +21,8 @@ from edgeml.deploy.convert import to_tflite
 from edgeml.deploy.fold import Folded
 from edgeml.deploy.tflite_outline import outline
 from edgeml.errors import DisconnectedArchError, InfeasibleError
-from edgeml.target.calibrate_estimators import estimator_of
-from edgeml.target.calibrate_fit import Array
+from edgeml.target.calibrate.estimators import estimator_of
+from edgeml.target.calibrate.fit import Array
 from edgeml.target.profile import Target
 from edgeml.target.rule_sets import verdicts
 

@@ -3,7 +3,7 @@
 FOLDER holds compiled.tflite, plain.tflite where there is one, and request.json {"library", "threads"}.
 libedgetpu.so crashes with interpreters it was not built for; here it takes nothing down with it.
 
-    python -m edgeml.target.coral_child FOLDER
+    python -m edgeml.target.coral.child FOLDER
 """
 
 from __future__ import annotations

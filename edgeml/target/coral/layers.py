@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeml.deploy.tflite import Operator, Tensor, TfliteModel
-from edgeml.target.coral_host import HostWork, host_work
+from edgeml.target.coral.host import HostWork, host_work
 from edgeml.target.rules import OpVerdict
 
 KINDS = {

@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 
 from edgeml.errors import DeviceError, EdgemlError, ModelError
-from edgeml.target import board_report as report
-from edgeml.target.board import runner
-from edgeml.target.board_address import SshAddress
-from edgeml.target.board_process import Finished
+from edgeml.target.board import report, runner
+from edgeml.target.board.address import SshAddress
+from edgeml.target.board.process import Finished
 
 CONNECT_S = 10
 SSH_FAILED = 255

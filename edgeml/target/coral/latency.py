@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeml.target.coral_layers import MappedLayer, Workload
-from edgeml.target.coral_memory import MIB, Memory
+from edgeml.target.coral.layers import MappedLayer, Workload
+from edgeml.target.coral.memory import MIB, Memory
 
 CYCLES_PER_MS = 500_000
 TILES = 4
@@ -32,7 +32,7 @@ LAYER_TERMS = (
 )
 """Coefficients of a layer, of the chip itself and so the same on every device."""
 HOST_TERMS = ("vector_ns", "custom_ns")
-"""Coefficients of the host's work, on the reference processor of coral_host."""
+"""Coefficients of the host's work, on the reference processor of coral/host.py."""
 DEVICE_TERMS = ("start_ms", "link_ms_per_mb", "output_ms_per_mb", "host_factor")
 """Coefficients that differ from device to device."""
 

@@ -1,7 +1,7 @@
 """Device and a target -> the target with coefficients fitted to that device, and how wrong they are.
 
 A small designed set of models is timed on the device, or read from a CSV file; the profile's estimator is
-fitted to them from its own coefficients (calibrate_fit), and every model is predicted by a fit that has not
+fitted to them from its own coefficients (fit.py), and every model is predicted by a fit that has not
 seen it.
 """
 
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from edgeml.errors import ConfigError, DataError
 from edgeml.target.arm_work import computes_in
-from edgeml.target.calibrate_csv import MIN_MODELS, Sample, read_csv
-from edgeml.target.calibrate_estimators import Estimator, estimator_of
-from edgeml.target.calibrate_fit import Array, Errors, errors, fit, held_out, macs_prior
-from edgeml.target.calibrate_write import check_out, write_profile
+from edgeml.target.calibrate.csv_file import MIN_MODELS, Sample, read_csv
+from edgeml.target.calibrate.estimators import Estimator, estimator_of
+from edgeml.target.calibrate.fit import Array, Errors, errors, fit, held_out, macs_prior
+from edgeml.target.calibrate.write import check_out, write_profile
 from edgeml.target.measurement import Measurement
 from edgeml.target.profile import Coefficient, Option, Target
 
@@ -135,7 +135,7 @@ def calibrate(
 
 def _timed(device: str, base: Target, count: int, seed: int, time_models: TimeModels | None) -> list[Sample]:
     from edgeml.deploy.tflite import read_model
-    from edgeml.target.calibrate_models import designed_set
+    from edgeml.target.calibrate.models import designed_set
     from edgeml.target.devices import check_device, time_on
 
     if not MIN_MODELS <= count <= MAX_MODELS:

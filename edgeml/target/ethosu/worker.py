@@ -1,7 +1,7 @@
 """The child process that runs Vela: one JSON line a model in, one JSON line out, until standard input ends.
 
 Vela's core is C++ and ends its process on some damaged files, so it is not run inside edgeml. What it prints
-goes to standard error, a file of the parent. Started by ethosu_process.py as a script.
+goes to standard error, a file of the parent. Started by process.py as a script.
 """
 
 from __future__ import annotations

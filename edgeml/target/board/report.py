@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from edgeml.deploy.runtime import interpreter
 from edgeml.errors import DeviceError, ModelError
 from edgeml.target.board import runner
-from edgeml.target.board_process import printable
+from edgeml.target.board.process import printable
 from edgeml.target.measurement import Measurement
 
 WIDEN = 0.05

@@ -1,4 +1,4 @@
-"""Worker: one child process of ethosu_worker.py, asked about one model after another."""
+"""Worker: one child process of worker.py, asked about one model after another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from edgeml.target import ethosu_worker
+from edgeml.target.ethosu import worker as ethosu_worker
 
 START_LIMIT_S = 60.0
 SAID_LIMIT = 8 << 20

@@ -14,9 +14,9 @@ import numpy as np
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import ConfigError
 from edgeml.target.arm_work import TERMS
-from edgeml.target.calibrate_fit import Array
-from edgeml.target.coral_latency import DEVICE_TERMS, LAYER_TERMS
-from edgeml.target.cortex_m_work import work
+from edgeml.target.calibrate.fit import Array
+from edgeml.target.coral.latency import DEVICE_TERMS, LAYER_TERMS
+from edgeml.target.mcu.cortex_m import work
 from edgeml.target.meter import Subject
 from edgeml.target.meters import arm_estimate, coral_estimate
 from edgeml.target.profile import Option, Target
@@ -33,7 +33,7 @@ class Estimator:
         amounts: model, target -> what the weights are multiplied with; their sum is latency_ms.
         write: weights, target -> the profile's coefficients.
         interval: half width of the interval in log units -> the profile's coefficients for it.
-        freedom: see calibrate_fit.fit; 0 fits the scale only.
+        freedom: see fit.fit; 0 fits the scale only.
         dtypes: of the models it takes.
         on_cpu: what LiteRT takes on the device's CPU is what it predicts.
         settings: type, smallest and largest model in millions of MACs -> options for the profile.

@@ -1,6 +1,6 @@
 """Runs in a process of its own: says of .tflite files what tflite-micro makes of them, a JSON line each.
 
-Started by tflm_process.py as a file, so it imports nothing of edgeml. tflite-micro does not verify a model
+Started by process.py as a file, so it imports nothing of edgeml. tflite-micro does not verify a model
 and can crash on one or on a small arena, so every attempt is a fork of this process with a memory limit: a
 crash ends the fork, and this process says so.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.errors import DeviceError
-from edgeml.target.board_process import Finished, converse, printable
+from edgeml.target.board.process import Finished, converse, printable
 from edgeml.target.meter import MeterUnavailableError
 
 NO_ADB = "no `adb` program on PATH; install Android's platform tools (Debian: adb)"

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ConfigError, EdgemlError, ModelError
-from edgeml.target.ethosu_process import Worker, WorkerError
+from edgeml.target.ethosu.process import Worker, WorkerError
 from edgeml.target.meter import MeterUnavailableError, Options
 
 MISSING = "Arm Vela is not installed; pip install 'edgeml[ethos-u]'"

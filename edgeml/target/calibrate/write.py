@@ -11,7 +11,7 @@ from edgeml.errors import ConfigError, EdgemlError, StorageError
 from edgeml.target.profile import load_target
 
 if TYPE_CHECKING:
-    from edgeml.target.calibrate import Calibration
+    from edgeml.target.calibrate.calibration import Calibration
 
 HEADER = "# Written by `edgeml calibrate`; run it again rather than edit the coefficients.\n"
 

@@ -1,0 +1,1 @@
+"""A profile's estimator fitted to a device."""

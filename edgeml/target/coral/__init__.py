@@ -1,0 +1,1 @@
+"""Edge TPU (Coral): what maps, where parameters lie, how long it takes."""

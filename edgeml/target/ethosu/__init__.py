@@ -1,0 +1,1 @@
+"""Ethos-U through Arm Vela."""

@@ -1,0 +1,1 @@
+"""Microcontrollers: tflite-micro and Cortex-M."""
