@@ -19,7 +19,7 @@ from edgeml.target.board.process import printable
 from edgeml.target.measurement import Measurement
 
 WIDEN = 0.05
-"""Of the interval at both ends, as on this computer (meters/litert_host.py)."""
+"""Of the interval at both ends. No reference is timed beside the models, as host_timing.py does."""
 SLOWED = 1.05
 """Last third of the rounds against the first: from here on the board is said to have slowed down."""
 

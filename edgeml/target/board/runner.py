@@ -3,7 +3,8 @@
 edgeml sends it through one ssh connection, so it writes no file there and leaves none behind. It needs
 Python 3.7 or newer, numpy, and one of RUNTIMES. Standard input holds one line of JSON (see `main`), then the
 models one after the other, and stays open: when it closes, the host is gone and the board stops as well.
-The protocol is that of edgeml.target.meters.litert_host: warm up, rounds in shuffled order, low percentile.
+The protocol is that of edgeml.target.host_timing without its reference: warm up, rounds in shuffled order,
+low percentile.
 """
 
 from __future__ import annotations
