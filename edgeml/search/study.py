@@ -26,8 +26,10 @@ from edgeml.target.limits import violations
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
-TRIAL_TIME_SHARE = 1.5
-"""With --time, a trial may train this many times its share of the time left, then its schedule shrinks."""
+TRIAL_TIME_SHARE = 1.2
+"""With --time, a trial may take this many times its share of the time left, then its schedule shrinks."""
+LEAST_TRAINING = 0.3
+"""Of the typical training; a trial that would get less is not worth its time."""
 
 
 class Submit(Protocol):
@@ -139,14 +141,24 @@ class Study:
     def _may_go_on(self) -> bool:
         if self.progress.trials >= self.settings.trials:
             return False
-        return not self.settings.time_s or self.time_left_s() > 0.5 * self._typical_trial_s()
+        if not self.settings.time_s:
+            return True
+        return self._training_share_s() > LEAST_TRAINING * self._median_s(lambda time_s: time_s["train"])
 
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self.settings.time_s - (time.monotonic() - self.progress.started_at)
 
-    def _typical_trial_s(self) -> float:
-        spans = sorted(sum(c.time_s.values()) for c in self.archive.candidates.values() if c.time_s)
+    def _training_share_s(self) -> float:
+        """Seconds the next trial may train: its share of the time left, less what a trial takes besides."""
+        left = max(1, self.settings.trials - self.progress.trials)
+        besides = self._median_s(lambda time_s: sum(time_s.values()) - time_s["train"])
+        return min(1.0, TRIAL_TIME_SHARE / left) * self.time_left_s() - besides
+
+    def _median_s(self, seconds_of: Callable[[dict[str, float]], float]) -> float:
+        """Of the trials that were trained; 0 while there is none."""
+        times = [candidate.time_s for candidate in self.archive.candidates.values()]
+        spans = sorted(seconds_of(time_s) for time_s in times if "train" in time_s)
         return spans[len(spans) // 2] if spans else 0.0
 
     def _open_study(self) -> None:
@@ -203,9 +215,7 @@ class Study:
             parent = self.archive.parent(proposal.graph) if self.job.inherit else None
         fidelity = self.fidelity
         if self.settings.time_s:
-            left = max(1, self.settings.trials - self.progress.trials)
-            share = min(1.0, TRIAL_TIME_SHARE / left) * self.time_left_s()
-            fidelity = replace(fidelity, max_s=max(1.0, share))
+            fidelity = replace(fidelity, max_s=max(1.0, self._training_share_s()))
         return Order(
             number=number,
             choices=proposal.choices,
