@@ -26,7 +26,7 @@ from edgeml.target.limits import violations
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
-TRIAL_TIME_SHARE = 1.2
+TRIAL_TIME_SHARE = 1.1
 """With --time, a trial may take this many times its share of the time left, then its schedule shrinks."""
 LEAST_TRAINING = 0.3
 """Of the typical training; a trial that would get less is not worth its time."""
