@@ -39,7 +39,7 @@ from edgeml.deploy.tflite import read_model  # noqa: E402
 from edgeml.deploy.tflite_outline import outline  # noqa: E402
 from edgeml.errors import DisconnectedArchError  # noqa: E402
 from edgeml.resources import names  # noqa: E402
-from edgeml.target import tflm_process  # noqa: E402
+from edgeml.target.mcu import process as tflm_process  # noqa: E402
 from edgeml.target.mcu.flash import outlined_file_bytes  # noqa: E402
 from edgeml.target.mcu.plan import arena, order_is_forced  # noqa: E402
 from edgeml.train.build import build, get_weights  # noqa: E402
