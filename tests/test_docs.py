@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import re
 import subprocess
@@ -19,7 +18,6 @@ from tools import make_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-HAS_CLI = importlib.util.find_spec("edgeml.cli") is not None
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|(?:src|href)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -68,7 +66,6 @@ def test_every_yaml_file_is_mentioned_with_a_description(page: str, folder: str)
         )
 
 
-@pytest.mark.skipif(not HAS_CLI, reason="edgeml/cli.py is not written yet")
 def test_every_command_and_option_is_mentioned_and_explained() -> None:
     import click
 

@@ -34,10 +34,6 @@ BANNED_NAMES = {
 }
 FOREIGN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
-needs_cli = pytest.mark.skipif(
-    not (ROOT / "edgeml" / "cli.py").is_file(), reason="edgeml/cli.py is not written yet"
-)
-
 
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -52,7 +48,6 @@ def venv_program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-@needs_cli
 def test_rooms_import_only_leftwards() -> None:
     done = subprocess.run(
         [venv_program("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
@@ -71,7 +66,6 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
     assert lint_house.long_files(tmp_path) == ["tools/long.py has 300 lines; split it, the limit is 299."]
 
 
-@needs_cli
 def test_help_is_there_in_half_a_second() -> None:
     seconds = []
     for _ in range(5):
@@ -82,9 +76,7 @@ def test_help_is_there_in_half_a_second() -> None:
     assert statistics.median(seconds) <= 0.5, seconds
 
 
-@pytest.mark.parametrize(
-    "module", ["edgeml", *(["edgeml.cli"] if (ROOT / "edgeml" / "cli.py").is_file() else [])]
-)
+@pytest.mark.parametrize("module", ["edgeml", "edgeml.cli"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -169,3 +161,9 @@ def test_foreign_code_is_seen(code: str) -> None:
 
 def test_what_only_looks_like_foreign_code_is_not() -> None:
     assert not list(foreign_code(ast.parse("model.eval()\nyaml.safe_load(x)\n'never pickle'\n")))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "bench").glob("*.py")))
+def test_every_benchmark_imports(name):
+    """Benchmarks run for minutes, so only what they import is tried."""
+    importlib.import_module(f"bench.{name}")
