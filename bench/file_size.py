@@ -13,6 +13,7 @@ import numpy as np
 from edgeml.arch.cell import lower
 from edgeml.arch.cost import cost
 from edgeml.arch.graph import Graph
+from edgeml.arch.layers import Dense
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.deploy.convert import to_tflite
@@ -53,7 +54,7 @@ def main() -> None:
         images = np.random.default_rng(0).integers(0, 256, (4, *graph.input_shape), dtype=np.uint8)
         model = to_tflite(graph, fold(graph, trained_like(graph, len(sizes))), images)
         kernels = [node for node in graph.nodes if node.weight_shapes]
-        channels = sum(node.shape[2] for node in kernels)
+        channels = sum(node.shape[2] for node in kernels if not isinstance(node.layer, Dense))
         features.append([1, len(graph.nodes), len(kernels), channels])
         sizes.append((len(model), cost(graph).weight_bytes))
         used.append(cost(graph).size_bytes)
