@@ -158,15 +158,16 @@ def test_agreement_counts_values_inside_the_first_interval() -> None:
 
 @pytest.mark.slow
 def test_two_runs_agree_within_the_interval() -> None:
-    """8 of 10 in one of three tries: other tenants of the computer can spoil a minute (seen in CI).
+    """Not judged while other tenants keep the computer busy, of which the sessions themselves tell."""
+    sessions: list[Measurement] = []
 
-    bench/host_latency.py measures 100 repeats; this only tells that the protocol still works. Intervals 72 %
-    wide were seen in CI, 10 to 20 % in the benchmark.
-    """
-    tries = []
-    for _ in range(3):
-        found = agreement(lambda model: litert_host.latencies({"": model})[""], network(16), 10)
-        tries.append((found["agree_pct"], found["median_width_pct"]))
-        if found["agree_pct"] >= 80 and found["median_width_pct"] < 100:
-            return
-    pytest.fail(f"agreement and width in %: {tries}")
+    def session(model: bytes) -> Measurement:
+        sessions.append(litert_host.latencies({"": model})[""])
+        return sessions[-1]
+
+    found = agreement(session, network(16), 10)
+    busy = sum("notes" in measurement.conditions for measurement in sessions)
+    if busy > len(sessions) / 4:
+        pytest.skip(f"{busy} of {len(sessions)} sessions found this computer busy")
+    assert found["agree_pct"] >= 80  # of 10; bench/host_latency.py holds 95 % of 100
+    assert found["median_width_pct"] < 60
