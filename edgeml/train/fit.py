@@ -9,39 +9,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Split
+from edgeml.train.augment import augment
 from edgeml.train.fidelity import Fidelity
+from edgeml.train.optimiser import Adam as _Adam
+from edgeml.train.statistics import estimate_statistics
+from edgeml.train.watch import CurvePoint, Distil, Scorer, Watch, watched
+
+__all__ = ["FitResult", "Recipe", "accuracy_float", "choose_threads", "default_recipe", "fit"]
 
 STEPS_PER_CALL = 20
 WARM_UP = 0.05
-STATISTICS_BATCHES = 16
 SMALL_PIXELS = 256
 """Up to this many pixels an image's operators are too short to share between threads: 20 against 31 ms a step
 on 8x8 images with one thread, 48 against 35 ms on 28x28 (37 layers, batch 128, 2 cores)."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Training settings that are not architecture.
-
-    Attributes:
-        learning_rate: peak of the cosine schedule (Adam).
-        weight_decay: decoupled, on kernels.
-        label_smoothing: 0..1.
-        shift: largest random translation as a fraction of the side.
-        flip: random horizontal mirror.
-    """
-
-    learning_rate: float = 8e-3
-    weight_decay: float = 1e-4
-    label_smoothing: float = 0.0
-    shift: float = 0.1
-    flip: bool = False
-
-
 @dataclass
 class FitResult:
-    """What training gave: epochs as run, samples seen, seconds, loss and accuracy per epoch, or a failure."""
+    """What training gave.
+
+    Attributes:
+        epochs, samples: as run.
+        seconds: wall-clock, all in all.
+        trace_s: of these, until the first steps were done.
+        history: loss and accuracy on the training batches, by epoch.
+        failure: why the training is worthless.
+        stopped: what the watch said when it ended the training early.
+        curve: what the watch saw.
+    """
 
     epochs: float = 0.0
     samples: int = 0
@@ -49,6 +46,8 @@ class FitResult:
     trace_s: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     failure: str | None = None
+    stopped: str | None = None
+    curve: list[CurvePoint] = field(default_factory=list)
 
 
 def choose_threads(pixels: int) -> None:
@@ -64,12 +63,16 @@ def choose_threads(pixels: int) -> None:
         return
 
 
-def default_recipe(channels: int) -> Recipe:
-    """Colour photographs are mirrored at random; grey images (digits, spectrograms) are not."""
-    return Recipe(flip=channels == 3)
-
-
-def fit(model: Any, data: Split, fidelity: Fidelity, recipe: Recipe, seed: int) -> FitResult:
+def fit(
+    model: Any,
+    data: Split,
+    fidelity: Fidelity,
+    recipe: Recipe,
+    seed: int,
+    *,
+    teacher: Distil | None = None,
+    watch: Watch | None = None,
+) -> FitResult:
     """Train `model` (raw images -> logits) in place.
 
     Cosine schedule with a short warm-up; afterwards BatchNorm statistics are re-estimated, because moving
@@ -81,23 +84,28 @@ def fit(model: Any, data: Split, fidelity: Fidelity, recipe: Recipe, seed: int) 
         fidelity: epochs and batch size; `max_s` shortens the schedule once the step time is known.
         recipe: optimiser and augmentation.
         seed: order of samples and augmentation.
+        teacher: a trained network to learn from as well.
+        watch: measures the learning curve and may end the training; statistics are estimated all the same.
 
     Returns:
-        What was done; `failure` is set when the loss stopped being finite.
+        What was done; `failure` is set when the loss stopped being finite, `stopped` when the watch ended it.
     """
     import tensorflow as tf
 
     started = time.monotonic()
     rng = np.random.default_rng(seed)
     tf.random.set_seed(seed)
-    run_steps, adam = _loop(tf, model, data, recipe)
+    run_steps, adam = _loop(tf, model, data, recipe, teacher)
+    score = Scorer(model, watched(watch.val)) if watch else None
     result = FitResult()
     steps_per_epoch = max(1, len(data) // fidelity.batch_size)
     total = max(1, round(steps_per_epoch * fidelity.epochs))
     order = _Order(len(data), fidelity.batch_size, rng)
     done = first = 0
-    while done < total:
+    while done < total and not result.stopped:
         count = min(STEPS_PER_CALL, total - done, steps_per_epoch - done % steps_per_epoch)
+        if watch:
+            count = min(count, _checkpoint(watch, total, len(result.curve)) - done)
         rates = _rates(np.arange(done, done + count), total, recipe.learning_rate)
         loss, hits = run_steps(tf.constant(order.take(count)), tf.constant(rates, tf.float32))
         _record(result, float(loss), float(hits), count, fidelity.batch_size)
@@ -110,29 +118,27 @@ def fit(model: Any, data: Split, fidelity: Fidelity, recipe: Recipe, seed: int) 
             elapsed = time.monotonic() - started - result.trace_s
             total = _shorten(total, first, done + count, elapsed, fidelity.max_s - result.trace_s)
         done += count
-        if done % steps_per_epoch == 0 or done >= total:
+        if watch and score and done >= min(total, _checkpoint(watch, total, len(result.curve))):
+            result.curve.append(CurvePoint(done / steps_per_epoch, score()))
+            result.stopped = watch.judge(tuple(result.curve)) if done < total else None
+        if done % steps_per_epoch == 0 or done >= total or result.stopped:
             _close_epoch(result, done / steps_per_epoch)
     if result.failure is None:
-        _estimate_statistics(tf, model, run_steps, order)
+        estimate_statistics(tf, model, run_steps, order.take)
     result.epochs, result.samples = done / steps_per_epoch, done * fidelity.batch_size
     result.seconds = time.monotonic() - started
     del adam  # the traced function does not keep its variables alive
     return result
 
 
+def _checkpoint(watch: Watch, total: int, seen: int) -> int:
+    """The step after which the curve is measured next."""
+    return max(seen + 1, round(total * (seen + 1) / watch.checkpoints))
+
+
 def accuracy_float(model: Any, data: Split) -> float:
     """Top-1 accuracy of the float model on a split, 0..1."""
-    import tensorflow as tf
-
-    infer = tf.function(lambda images: tf.argmax(model(images, training=False), axis=-1))
-    batch, hits = 256, 0
-    for start in range(0, len(data), batch):
-        images = np.zeros((batch, *data.images.shape[1:]), np.float32)
-        chunk = data.images[start : start + batch]
-        images[: len(chunk)] = chunk
-        predicted = infer(tf.constant(images)).numpy()[: len(chunk)]
-        hits += int((predicted == data.labels[start : start + batch]).sum())
-    return hits / len(data)
+    return Scorer(model, data)()
 
 
 class _Order:
@@ -178,10 +184,11 @@ def _close_epoch(result: FitResult, epoch: float) -> None:
     row.update(loss=row["loss"] / steps, accuracy=row["accuracy"] / steps, epoch=epoch)
 
 
-def _loop(tf: Any, model: Any, data: Split, recipe: Recipe) -> tuple[Any, Any]:
+def _loop(tf: Any, model: Any, data: Split, recipe: Recipe, teacher: Distil | None) -> tuple[Any, Any]:
     """Traced function (indices (steps, batch), learning rates (steps,)) -> (mean loss, hits)."""
     images, labels = tf.constant(np.ascontiguousarray(data.images)), tf.constant(data.labels)
     classes = model.output_shape[-1]
+    taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
     adam = _Adam(tf, model.trainable_variables)
     kernels = [v for v in model.trainable_variables if "kernel" in v.name]
 
@@ -189,13 +196,16 @@ def _loop(tf: Any, model: Any, data: Split, recipe: Recipe) -> tuple[Any, Any]:
         total, hits = tf.constant(0.0), tf.constant(0.0)
         for step in tf.range(tf.shape(indices)[0]):
             rate = rates[step]
-            batch = _augment(tf, tf.cast(tf.gather(images, indices[step]), tf.float32), recipe)
+            batch = augment(tf, tf.cast(tf.gather(images, indices[step]), tf.float32), recipe)
             truth = tf.gather(labels, indices[step])
             with tf.GradientTape() as tape:
                 logits = model(batch, training=True)
                 target = tf.one_hot(truth, classes) * (1 - recipe.label_smoothing)
                 target += recipe.label_smoothing / classes
                 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+                if teacher is not None:
+                    soft = _divergence(tf, tf.gather(taught, indices[step]), logits, teacher.temperature)
+                    loss = (1 - teacher.weight) * loss + teacher.weight * soft
             gradients = tape.gradient(loss, model.trainable_variables)
             gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
             adam.apply(gradients, rate)
@@ -209,76 +219,9 @@ def _loop(tf: Any, model: Any, data: Split, recipe: Recipe) -> tuple[Any, Any]:
     return tf.function(run_steps).get_concrete_function(*signature), adam
 
 
-class _Adam:
-    """Adam (Kingma & Ba 2015) by TensorFlow's fused operator, one for each variable.
-
-    Keras's optimiser writes a dozen operators for each: 10 of 15 seconds that a network of 88 layers took to
-    trace, and as many to optimise.
-    """
-
-    def __init__(self, tf: Any, variables: list[Any]) -> None:
-        self._tf, self._variables = tf, variables
-        self._slots = [[tf.Variable(tf.zeros_like(v), trainable=False) for v in variables] for _ in range(2)]
-        self._steps = tf.Variable(0.0, trainable=False)
-
-    def apply(self, gradients: list[Any], rate: Any) -> None:
-        """One step; betas 0.9 and 0.999, epsilon 1e-7."""
-        step = self._steps.assign_add(1.0)
-        powers = 0.9**step, 0.999**step
-        for variable, gradient, first, second in zip(self._variables, gradients, *self._slots, strict=True):
-            self._tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=powers[0],
-                beta2_power=powers[1],
-                lr=rate,
-                beta1=0.9,
-                beta2=0.999,
-                epsilon=1e-7,
-                grad=gradient,
-            )
-
-
-def _augment(tf: Any, images: Any, recipe: Recipe) -> Any:
-    """Random translation (edges repeated) and mirror, each sample its own."""
-    batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
-    reach_y, reach_x = round(height * recipe.shift), round(width * recipe.shift)
-    if recipe.flip:
-        mirrored = tf.random.uniform((batch, 1, 1, 1)) < 0.5
-        images = tf.where(mirrored, tf.reverse(images, [2]), images)
-    if not (reach_y or reach_x):
-        return images
-    dy = tf.round(tf.random.uniform((batch,), -reach_y - 0.5, reach_y + 0.5))
-    dx = tf.round(tf.random.uniform((batch,), -reach_x - 0.5, reach_x + 0.5))
-    one, nil = tf.ones_like(dx), tf.zeros_like(dx)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack([one, nil, dx, nil, one, dy, nil, nil], 1),
-        output_shape=tf.constant([height, width]),
-        fill_value=0.0,
-        interpolation="NEAREST",
-        fill_mode="NEAREST",
-    )
-
-
-def _estimate_statistics(tf: Any, model: Any, run_steps: Any, order: _Order) -> None:
-    """Replace BatchNorm's moving averages by plain means over some batches, weights unchanged.
-
-    The training function runs with learning rate zero (so nothing needs tracing again). Moving averages
-    are set to zero before each batch; what stands there afterwards is (1 - momentum) times the batch's.
-    """
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
-    sums = [np.zeros(v.shape, np.float64) for v in variables]
-    rate = tf.constant([0.0], tf.float32)
-    for _ in range(STATISTICS_BATCHES):
-        for variable in variables:
-            variable.assign(tf.zeros_like(variable))
-        run_steps(tf.constant(order.take(1)), rate)
-        for index, variable in enumerate(variables):
-            sums[index] += variable.numpy()
-    for norm_index, norm in enumerate(norms):
-        share = STATISTICS_BATCHES * (1 - norm.momentum)
-        norm.moving_mean.assign(sums[2 * norm_index] / share)
-        norm.moving_variance.assign(sums[2 * norm_index + 1] / share)
+def _divergence(tf: Any, taught: Any, logits: Any, temperature: float) -> Any:
+    """T^2 * KL(teacher/T || student/T), the mean over a batch: its gradients are of one size for every T."""
+    sure = tf.nn.softmax(taught / temperature)
+    entropy = -tf.reduce_sum(sure * tf.nn.log_softmax(taught / temperature), -1)
+    cross = tf.nn.softmax_cross_entropy_with_logits(sure, logits / temperature)
+    return temperature**2 * tf.reduce_mean(cross - entropy)
