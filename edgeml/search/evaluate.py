@@ -172,12 +172,13 @@ def _sentence(metrics: dict[str, Any], broken: dict[str, float], job: Job) -> st
 
 def _inherit(run: RunDir, graph: Graph, fresh: Any, parent: str) -> tuple[Any, float]:
     from edgeml.search.run_dir import read_json
-    from edgeml.train.inherit import inherit, load_weights, overlap
+    from edgeml.train.inherit import SHRINK, inherit, load_weights
 
     folder = run.candidates / parent
     source = lower(Arch.from_dict(read_json(folder / "candidate.json")["arch"]))
     weights = load_weights(str(folder / "weights.safetensors"))
-    return inherit(graph, fresh, source, weights), overlap(graph, source)
+    inherited = inherit(graph, fresh, source, weights, shrink=SHRINK)
+    return inherited.weights, inherited.fraction
 
 
 def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:

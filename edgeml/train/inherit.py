@@ -1,17 +1,21 @@
-"""Weight inheritance by overlap: a child starts from what it shares with a trained parent.
+"""Weight inheritance: a child starts from a trained parent, by morphism where it has grown from it.
 
-A kernel of the child takes the parent's values where places, layer kinds and indices agree: channels are
-cut or padded at the end, spatial kernels at their centre. What has no counterpart keeps its fresh values.
+A morphism (`morphism.py`) makes the child compute exactly what the parent computes. Else overlap: a kernel
+of the child takes the parent's values where places, layer kinds and indices agree: channels are cut or
+padded at the end, spatial kernels at their centre. What has no counterpart keeps its fresh values.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from edgeml.arch.graph import Graph, Node
 from edgeml.train.build import Weights
+from edgeml.train.morphism import find_morphism
+from edgeml.train.morphism_weights import carry
 
 SHRINK = 0.5
 """Copied kernels are mixed half and half with fresh ones: shrink-and-perturb (Ash & Adams 2020,
@@ -33,19 +37,60 @@ def overlap(child: Graph, parent: Graph) -> float:
     return shared / total if total else 0.0
 
 
-def inherit(child: Graph, fresh: Weights, parent: Graph, weights: Weights, shrink: float = SHRINK) -> Weights:
-    """Fresh child weights with the parent's written in where they overlap.
+@dataclass(frozen=True)
+class Inherited:
+    """A child's first weights.
+
+    Attributes:
+        weights: of the child, shapes as in its fresh ones.
+        fraction: of its kernel weights that come from the parent, 0..1.
+        source: "morph" where the child computes exactly what the parent computes, else "overlap".
+    """
+
+    weights: Weights
+    fraction: float
+    source: str
+
+
+def inherit(
+    child: Graph, fresh: Weights, parent: Graph, weights: Weights, *, shrink: float | None = None
+) -> Inherited:
+    """The parent's weights in the child: its very function where the child has grown from it, else overlap.
 
     Args:
         child: graph of the new network.
         fresh: the child's initial weights.
         parent: graph of the trained network.
         weights: the parent's trained weights.
-        shrink: share of the parent in copied kernels; 1 copies exactly.
+        shrink: share of the parent in copied kernels, 0..1, the rest is fresh (shrink-and-perturb); 1 copies
+            exactly. None is 1 for a morph and SHRINK for an overlap.
 
     Returns:
-        Weights of the child; shapes are those of `fresh`.
+        Weights, fraction and source. A morph that is mixed with fresh kernels is called "overlap", because
+        it does not compute the parent's function.
     """
+    fraction = overlap(child, parent)
+    roles = find_morphism(child, parent)
+    exact = None if roles is None else carry(child, fresh, parent, weights, roles)
+    if exact is None:
+        share = SHRINK if shrink is None else shrink
+        return Inherited(_overlapping(child, fresh, parent, weights, share), fraction, "overlap")
+    share = 1.0 if shrink is None else shrink
+    if share == 1:
+        return Inherited(exact, fraction, "morph")
+    for name, value in exact.items():
+        if name.endswith(":kernel"):
+            exact[name] = share * value + (1 - share) * fresh[name]
+    return Inherited(exact, fraction, "overlap")
+
+
+def best_parent_score(child: Graph, parent: Graph) -> tuple[bool, float]:
+    """How good a start `parent` is, larger is better: (the child can compute its function, overlap)."""
+    return find_morphism(child, parent) is not None, overlap(child, parent)
+
+
+def _overlapping(child: Graph, fresh: Weights, parent: Graph, weights: Weights, shrink: float) -> Weights:
+    """Fresh child weights with the parent's written in where they overlap."""
     nodes = parent.by_name
     result = dict(fresh)
     for node in child.nodes:
