@@ -3,8 +3,8 @@
 Every trained candidate deposits its weights and every new one starts from a slice: leading channels, the
 centre of spatial kernels (as in Cai et al. 2020, "Once-for-All", whose supernet is one large network; here it
 grows out of the candidates). Weights of one place are kept apart where their channels cannot mean the same:
-other layers on the same edge, another activation, another source. Plain numpy: the coordinator writes, workers
-read.
+other layers on the same edge, another activation, another source. Plain numpy: the coordinator writes, the
+workers read.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Bank:
             fresh: its initial weights by "place:name".
 
         Returns:
-            Weights in the shapes of `fresh`, and the fraction of kernel weights that came from the bank, 0..1.
+            Weights in the shapes of `fresh`, and the fraction of kernel weights that came from the bank.
         """
         result, known, total = dict(fresh), 0, 0
         for node, slot in slots(graph):
