@@ -18,7 +18,8 @@ from edgeml.deploy import convert, onnx, runtime
 from edgeml.deploy.fold import fold
 from edgeml.errors import DisconnectedArchError
 from edgeml.resources import names
-from edgeml.train import build as keras_build
+from edgeml.train import build as network_build
+from edgeml.train import keras_model as keras_build
 
 TFLITE_NAMES = {
     "Conv2D": "CONV_2D",
@@ -49,18 +50,18 @@ def random_graph(space_name, seed, shape=(16, 16, 3), **fixed):
 
 def trained_like(graph, seed):
     """Built model whose BatchNorm vectors are not the identity."""
-    model = keras_build.build(graph, seed)
-    rng, weights = np.random.default_rng(seed), keras_build.get_weights(model, graph)
+    model = network_build.build(graph, seed)
+    rng, weights = np.random.default_rng(seed), network_build.get_weights(model, graph)
     for name, value in weights.items():
         if name.endswith((":gamma", ":variance")):
             weights[name] = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
         elif name.endswith((":beta", ":mean")):
             weights[name] = rng.normal(0, 0.2, value.shape).astype(np.float32)
-    keras_build.set_weights(model, graph, weights)
+    network_build.set_weights(model, graph, weights)
     return model, weights
 
 
-@pytest.mark.parametrize("table", [keras_build._LAYERS, convert._LAYERS, onnx._LAYERS])
+@pytest.mark.parametrize("table", [network_build._LAYERS, keras_build._LAYERS, convert._LAYERS, onnx._LAYERS])
 def test_every_primitive_layer_is_known_everywhere(table):
     assert set(table) == set(primitive.LAYERS)
 
@@ -69,8 +70,8 @@ def test_every_primitive_layer_is_known_everywhere(table):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_keras_has_our_shapes_and_weights(space, seed):
     graph = random_graph(space, seed)
-    model = keras_build.build(graph)
-    weights = keras_build.get_weights(model, graph)
+    model = keras_build.keras_model(graph)
+    weights = keras_build.keras_weights(model, graph)
     expected = {f"{n.name}:{w}": shape for n in graph.nodes for w, shape in n.weight_shapes.items()}
     assert {name: value.shape for name, value in weights.items()} == expected
     assert sum(prod(v.shape) for v in model.weights) == sum(map(prod, expected.values()))
@@ -108,7 +109,7 @@ def tflite_macs(ops):
         ("mbconv_macro", 5, {"activation": "hard_swish"}),
     ],
 )
-def test_tflite_and_onnx_say_what_keras_says(space, seed, fixed):
+def test_tflite_and_onnx_say_what_the_network_says(space, seed, fixed):
     import onnxruntime
 
     graph = random_graph(space, seed, **fixed)
@@ -152,8 +153,8 @@ def test_int8_agrees_with_float_on_a_wide_margin():
 
 def test_the_same_seed_builds_the_same_weights():
     graph = random_graph("nano", 6)
-    one, two = (keras_build.get_weights(keras_build.build(graph, 3), graph) for _ in range(2))
-    other = keras_build.get_weights(keras_build.build(graph, 4), graph)
+    one, two = (network_build.get_weights(network_build.build(graph, 3), graph) for _ in range(2))
+    other = network_build.get_weights(network_build.build(graph, 4), graph)
     assert all(np.array_equal(one[k], two[k]) for k in one)
     assert not np.array_equal(one["stem:kernel"], other["stem:kernel"])
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgeml.arch.cell import Arch
+from edgeml.errors import ConfigError, UnknownNameError
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training settings that are not architecture.
+    """Training settings that are not architecture. Dropout and activation are the Arch's.
 
     Attributes:
-        learning_rate: peak of the cosine schedule (Adam).
-        weight_decay: decoupled, on kernels.
+        learning_rate: peak of the cosine schedule, in Adam's scale; "sgd" multiplies it (train/optimiser.py).
+        weight_decay: decoupled (Loshchilov & Hutter 2019), on kernels.
         label_smoothing: 0..1.
-        shift: largest random translation as a fraction of the side.
+        shift: largest random translation as a fraction of the side, at augmentation 1.
         flip: random horizontal mirror.
+        optimiser: one of OPTIMISERS.
+        batch_size: samples a step; None leaves it to the fidelity.
+        initialiser: of convolution kernels, one of INITIALISERS.
+        augmentation: strength; multiplies `shift`, and 0 switches all augmentation off.
     """
 
     learning_rate: float = 8e-3
@@ -22,8 +31,68 @@ class Recipe:
     label_smoothing: float = 0.0
     shift: float = 0.1
     flip: bool = False
+    optimiser: str = "adam"
+    batch_size: int | None = None
+    initialiser: str = "he_normal"
+    augmentation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in OPTIMISERS:
+            raise UnknownNameError("optimiser", self.optimiser, OPTIMISERS)
+        if self.initialiser not in INITIALISERS:
+            raise UnknownNameError("initialiser", self.initialiser, INITIALISERS)
+        for name, (least, most, refused) in LIMITS.items():
+            value = getattr(self, name)
+            if value is None or ((least < value or (least == value and not refused)) and value <= most):
+                continue
+            bound = f"{'above' if refused else 'at least'} {least:g} and at most {most:g}"
+            raise ConfigError(f"training setting {name} is {value}, expected {bound}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; Recipe(**values) is its inverse."""
+        return asdict(self)
 
 
 def default_recipe(channels: int) -> Recipe:
     """Colour photographs are mirrored at random; grey images (digits, spectrograms) are not."""
     return Recipe(flip=channels == 3)
+
+
+def candidate_key(arch: Arch, recipe: Recipe) -> str:
+    """Identity of a candidate: the architecture's key, and how it is trained where that is not the default.
+
+    Returns:
+        `arch.key` for the default recipe, else 12 hexadecimal digits of both.
+
+    Raises:
+        DisconnectedArchError: there is no path from input to output (identity "graph" only).
+    """
+    # NATS-Bench's identity knows nothing of dropout; a graph's own key does.
+    dropout = arch.dropout if arch.identity == "published" else 0.0
+    if recipe == default_recipe(arch.input_shape[2]) and not dropout:
+        return arch.key
+    told = repr((arch.key, sorted(recipe.to_dict().items()), dropout))
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+OPTIMISERS = ("adam", "sgd", "rmsprop")
+"""With decoupled weight decay, "adam" is AdamW. "sgd" has Nesterov momentum."""
+
+INITIALISERS = {
+    "he_normal": (2.0, "fan_in", "normal"),
+    "he_uniform": (2.0, "fan_in", "uniform"),
+    "glorot_normal": (1.0, "fan_avg", "normal"),
+    "glorot_uniform": (1.0, "fan_avg", "uniform"),
+    "lecun_normal": (1.0, "fan_in", "normal"),
+}
+"""Scale of the variance, by which fan it is divided, distribution."""
+
+LIMITS: dict[str, tuple[float, float, bool]] = {
+    "learning_rate": (0.0, 1.0, True),
+    "weight_decay": (0.0, 1.0, False),
+    "label_smoothing": (0.0, 0.9, False),
+    "shift": (0.0, 0.5, False),
+    "batch_size": (1, 4096, False),
+    "augmentation": (0.0, 4.0, False),
+}
+"""Least, most, and whether the least itself is refused."""

@@ -1,7 +1,14 @@
-"""Graph -> Keras model. The only reading of a Graph that trains."""
+"""Graph -> Network: the reading of a Graph that trains, in TensorFlow's plain operators.
+
+All trained parameters lie in one vector, all BatchNorm statistics in another. A Keras model has two to four
+variables a layer, and with them the gradient clipping, the optimiser and the weight decay have operators for
+each: most of what tracing a step costs, and of a small network's step as well (bench/training_loop.py).
+`edgeml.train.keras_model` is the same network as a Keras model.
+"""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,152 +28,215 @@ from edgeml.arch.layers import (
     Pool2D,
     Softmax,
 )
+from edgeml.train.initialise import initial
 
 Weights = dict[str, NDArray[np.float32]]
 """Weights by "place:name", for example "stage0/cell1/node1/edge0/conv:kernel"."""
 
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-3
+STATISTICS = ("mean", "variance")
 
 
-def build(graph: Graph, seed: int = 0) -> Any:
-    """Graph -> tf_keras.Model from raw float32 values 0..255 (n, h, w, c) to logits (n, classes).
+class Network:
+    """A graph with weights; called with raw float32 images 0..255 (n, h, w, c) it gives logits (n, classes).
 
-    The final Softmax is left to the loss and to the converter. Layer names are place names.
+    Attributes:
+        graph: what it computes.
+        parameters: tf.Variable (p,), everything that is trained, place after place.
+        statistics: tf.Variable (s,), BatchNorm's moving means and variances, place after place.
+    """
+
+    def __init__(self, graph: Graph, weights: Weights) -> None:
+        import tensorflow as tf
+
+        self.graph, self._tf = graph, tf
+        shapes = {f"{node.name}:{name}": s for node in graph.nodes for name, s in node.weight_shapes.items()}
+        self._trained = {key: s for key, s in shapes.items() if not key.endswith(STATISTICS)}
+        self._moving = {key: s for key, s in shapes.items() if key.endswith(STATISTICS)}
+        self.parameters = tf.Variable(_joined(weights, self._trained), name="parameters")
+        self.statistics = tf.Variable(_joined(weights, self._moving), name="statistics", trainable=False)
+        self.labels = tf.function(self._labels, autograph=False)
+
+    def __call__(self, images: Any, training: bool = False) -> Any:
+        """Logits; with `training`, by the batch's own statistics, and the moving ones follow."""
+        logits, found = self.forward(self.parameters.read_value(), images, training)
+        if training:
+            self.follow(found)
+        return logits
+
+    def forward(self, parameters: Any, images: Any, training: bool) -> tuple[Any, Any]:
+        """Parameters (p,) and raw images -> logits and, with `training`, the batch's statistics (s,)."""
+        tf = self._tf
+        values = _pieces(tf, parameters, self._trained)
+        if not training:
+            values.update(_pieces(tf, self.statistics.read_value(), self._moving))
+        pass_ = _Pass(tf, values, training)
+        tensors: list[Any] = []
+        for node in self.graph.nodes:
+            inputs = [tensors[source] for source in node.inputs] or [images]
+            tensors.append(_LAYERS[type(node.layer)](pass_, node, node.layer, *inputs))
+        return tensors[-1], tf.concat(pass_.statistics, 0) if pass_.statistics else self.statistics[:0]
+
+    def follow(self, found: Any) -> None:
+        """Move BatchNorm's statistics towards those of a batch."""
+        self.statistics.assign_sub((1 - BATCH_NORM_MOMENTUM) * (self.statistics - found))
+
+    def kernels(self) -> NDArray[np.float32]:
+        """1 where a parameter belongs to a kernel, else 0, shape (p,)."""
+        ones = {key: np.full(s, key.endswith(":kernel"), np.float32) for key, s in self._trained.items()}
+        return _joined(ones, self._trained)
+
+    def get(self) -> Weights:
+        """All weights by "place:name"."""
+        return {
+            **_cut(self.parameters.numpy(), self._trained),
+            **_cut(self.statistics.numpy(), self._moving),
+        }
+
+    def set(self, weights: Weights) -> None:
+        """Write weights; what `weights` lacks stays as it is."""
+        merged = {**self.get(), **weights}
+        self.parameters.assign(_joined(merged, self._trained))
+        self.statistics.assign(_joined(merged, self._moving))
+
+    def _labels(self, images: Any) -> Any:
+        """Raw uint8 images -> the most probable class of each."""
+        return self._tf.argmax(self(self._tf.cast(images, self._tf.float32)), -1)
+
+
+def build(graph: Graph, seed: int = 0, initialiser: str = "he_normal") -> Network:
+    """Graph -> Network from raw float32 values 0..255 (n, h, w, c) to logits (n, classes).
+
+    The final Softmax is left to the loss and to the converter.
 
     Args:
         graph: what to build.
-        seed: of the weight initialisers; the same seed gives the same weights.
+        seed: of the weights; the same seed gives the same weights.
+        initialiser: of convolutions, one of `edgeml.arch.recipe.INITIALISERS`.
     """
-    import tf_keras as keras
-
-    tensors: list[Any] = []
-    model_input = None
-    for index, node in enumerate(graph.nodes):
-        inputs = [tensors[source] for source in node.inputs]
-        tensor = _LAYERS[type(node.layer)](keras, node, inputs, seed * 1009 + index)
-        if isinstance(node.layer, Input):
-            model_input = tensor
-            tensor = keras.layers.Rescaling(node.layer.scale, name="rescale")(tensor)
-        tensors.append(tensor)
-    return keras.Model(model_input, tensors[-1])
+    return Network(graph, initial(graph, seed, initialiser))
 
 
-def get_weights(model: Any, graph: Graph) -> Weights:
-    """Weights of a built model by "place:name" (float32)."""
-    found: Weights = {}
-    for node in graph.nodes:
-        for name, variable in _variables(model, node).items():
-            found[f"{node.name}:{name}"] = variable.numpy()
-    return found
+def get_weights(model: Network, graph: Graph) -> Weights:
+    """Weights of a built network by "place:name" (float32), in the order of `graph`."""
+    found = model.get()
+    return {
+        f"{node.name}:{name}": found[f"{node.name}:{name}"]
+        for node in graph.nodes
+        for name in node.weight_shapes
+    }
 
 
-def set_weights(model: Any, graph: Graph, weights: Weights) -> None:
-    """Write weights into a built model; places that `weights` lacks keep what they have."""
-    for node in graph.nodes:
-        for name, variable in _variables(model, node).items():
-            if f"{node.name}:{name}" in weights:
-                variable.assign(weights[f"{node.name}:{name}"])
+def set_weights(model: Network, graph: Graph, weights: Weights) -> None:
+    """Write weights into a built network; places that `weights` lacks keep what they have."""
+    places = {f"{node.name}:{name}" for node in graph.nodes for name in node.weight_shapes}
+    model.set({key: value for key, value in weights.items() if key in places})
 
 
-def layer_name(node: Node) -> str:
-    """Keras layer name of a node (slashes are scopes in Keras)."""
-    return node.name.replace("/", ".")
+def _joined(weights: Weights, shapes: dict[str, tuple[int, ...]]) -> NDArray[np.float32]:
+    parts = [np.zeros(0, np.float32)]
+    for key, shape in shapes.items():
+        if weights[key].shape != tuple(shape):
+            raise ValueError(f"weight {key} has shape {weights[key].shape}, expected {tuple(shape)}")
+        parts.append(weights[key].astype(np.float32).ravel())
+    return np.concatenate(parts)
 
 
-def _variables(model: Any, node: Node) -> dict[str, Any]:
-    if not node.weight_shapes:
+def _cut(vector: NDArray[np.float32], shapes: dict[str, tuple[int, ...]]) -> Weights:
+    ends = np.cumsum([prod(shape) for shape in shapes.values()])[:-1]
+    parts = np.split(vector, ends) if shapes else []
+    return {key: part.reshape(shape).copy() for (key, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def _pieces(tf: Any, vector: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The tensors that a vector holds, in one operator and a reshape (no copy) for each."""
+    if not shapes:
         return {}
-    layer = model.get_layer(layer_name(node))
-    if isinstance(node.layer, Dense):
-        return {"kernel": layer.kernel, "bias": layer.bias}
-    norm = model.get_layer(layer_name(node) + ".norm")
-    kernel = layer.depthwise_kernel if isinstance(node.layer, DepthwiseConv2D) else layer.kernel
-    statistics = {"mean": norm.moving_mean, "variance": norm.moving_variance}
-    return {"kernel": kernel, "gamma": norm.gamma, "beta": norm.beta, **statistics}
+    sizes = [prod(shape) for shape in shapes.values()]
+    parts = tf.raw_ops.SplitV(value=vector, size_splits=sizes, axis=0, num_split=len(sizes))
+    return {
+        key: part if len(shape) == 1 else tf.raw_ops.Reshape(tensor=part, shape=list(shape))
+        for (key, shape), part in zip(shapes.items(), parts, strict=True)
+    }
 
 
-def _input(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    return keras.layers.Input(node.shape, name="input")
+class _Pass:
+    """One walk through the network: weights by place, and the batch statistics met on the way."""
+
+    def __init__(self, tf: Any, values: dict[str, Any], training: bool) -> None:
+        self.tf, self.values, self.training = tf, values, training
+        self.ops = tf.raw_ops
+        self.statistics: list[Any] = []
+
+    def norm(self, node: Node, tensor: Any, activation: str | None) -> Any:
+        """BatchNorm (Ioffe & Szegedy 2015) and activation."""
+        known = () if self.training else tuple(self.values[f"{node.name}:{name}"] for name in STATISTICS)
+        mean, variance = known or ([], [])
+        tensor, mean, variance, *_ = self.ops.FusedBatchNormV3(
+            x=tensor,
+            scale=self.values[f"{node.name}:gamma"],
+            offset=self.values[f"{node.name}:beta"],
+            mean=mean,
+            variance=variance,
+            epsilon=BATCH_NORM_EPSILON,
+            is_training=self.training,
+        )
+        if self.training:
+            self.statistics += (mean, variance)
+        if activation is None:
+            return tensor
+        return self.ops.Relu6(features=tensor) if activation == "relu6" else self.ops.Relu(features=tensor)
 
 
-def _norm_activation(keras: Any, node: Node, tensor: Any) -> Any:
-    norm = keras.layers.BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=layer_name(node) + ".norm"
-    )
-    tensor = norm(tensor)
-    activation = node.layer.activation  # type: ignore[attr-defined]
-    if activation is None:
-        return tensor
-    return keras.layers.ReLU(6.0 if activation == "relu6" else None, name=layer_name(node) + ".act")(tensor)
+def _input(at: _Pass, node: Node, layer: Input, images: Any) -> Any:
+    return images * layer.scale
 
 
-def _conv(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    layer = node.layer
-    assert isinstance(layer, Conv2D)
-    conv = keras.layers.Conv2D(
-        layer.filters,
-        layer.kernel,
-        strides=layer.stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=keras.initializers.HeNormal(seed),
-        name=layer_name(node),
-    )
-    return _norm_activation(keras, node, conv(inputs[0]))
+def _conv(at: _Pass, node: Node, layer: Conv2D, tensor: Any) -> Any:
+    strides, kernel = [1, layer.stride, layer.stride, 1], at.values[f"{node.name}:kernel"]
+    tensor = at.ops.Conv2D(input=tensor, filter=kernel, strides=strides, padding="SAME")
+    return at.norm(node, tensor, layer.activation)
 
 
-def _depthwise(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    layer = node.layer
-    assert isinstance(layer, DepthwiseConv2D)
-    # VarianceScaling counts kernel**2 * channels as fan-in, but each output sees kernel**2 inputs only.
-    deviation = (2.0 / layer.kernel**2) ** 0.5
-    conv = keras.layers.DepthwiseConv2D(
-        layer.kernel,
-        strides=layer.stride,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=keras.initializers.TruncatedNormal(0.0, deviation, seed),
-        name=layer_name(node),
-    )
-    return _norm_activation(keras, node, conv(inputs[0]))
+def _depthwise(at: _Pass, node: Node, layer: DepthwiseConv2D, tensor: Any) -> Any:
+    strides, kernel = [1, layer.stride, layer.stride, 1], at.values[f"{node.name}:kernel"]
+    tensor = at.ops.DepthwiseConv2dNative(input=tensor, filter=kernel, strides=strides, padding="SAME")
+    return at.norm(node, tensor, layer.activation)
 
 
-def _pool(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    layer = node.layer
-    assert isinstance(layer, Pool2D)
-    kind = keras.layers.AveragePooling2D if layer.mode == "avg" else keras.layers.MaxPooling2D
-    return kind(layer.size, strides=layer.stride, padding="same", name=layer_name(node))(inputs[0])
+def _pool(at: _Pass, node: Node, layer: Pool2D, tensor: Any) -> Any:
+    size, strides = [1, layer.size, layer.size, 1], [1, layer.stride, layer.stride, 1]
+    if layer.mode == "avg":
+        return at.ops.AvgPool(value=tensor, ksize=size, strides=strides, padding="SAME")
+    return at.ops.MaxPool(input=tensor, ksize=size, strides=strides, padding="SAME")
 
 
-def _add(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    return keras.layers.Add(name=layer_name(node))(inputs)
+def _add(at: _Pass, node: Node, layer: Add, one: Any, other: Any) -> Any:
+    return at.ops.AddV2(x=one, y=other)
 
 
-def _concat(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    return keras.layers.Concatenate(name=layer_name(node))(inputs)
+def _concat(at: _Pass, node: Node, layer: Concat, *tensors: Any) -> Any:
+    return at.ops.ConcatV2(values=tensors, axis=3)
 
 
-def _global_pool(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    return keras.layers.GlobalAveragePooling2D(name=layer_name(node))(inputs[0])
+def _global_pool(at: _Pass, node: Node, layer: GlobalAveragePool, tensor: Any) -> Any:
+    return at.ops.Mean(input=tensor, axis=[1, 2])
 
 
-def _dense(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    layer = node.layer
-    assert isinstance(layer, Dense)
-    tensor = keras.layers.Dropout(layer.dropout, seed=seed)(inputs[0]) if layer.dropout else inputs[0]
-    initializer = keras.initializers.GlorotUniform(seed)
-    return keras.layers.Dense(layer.units, kernel_initializer=initializer, name=layer_name(node))(tensor)
+def _dense(at: _Pass, node: Node, layer: Dense, tensor: Any) -> Any:
+    if layer.dropout and at.training:
+        tensor = at.tf.nn.dropout(tensor, layer.dropout)
+    product = at.ops.MatMul(a=tensor, b=at.values[f"{node.name}:kernel"])
+    return at.ops.BiasAdd(value=product, bias=at.values[f"{node.name}:bias"])
 
 
-def _hard_swish(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    gate = keras.layers.Rescaling(1.0 / 6, 0.5, name=layer_name(node) + ".shift")(inputs[0])
-    gate = keras.layers.ReLU(1.0, name=layer_name(node) + ".gate")(gate)
-    return keras.layers.Multiply(name=layer_name(node))([inputs[0], gate])
+def _hard_swish(at: _Pass, node: Node, layer: HardSwish, tensor: Any) -> Any:
+    return tensor * at.ops.Relu6(features=tensor + 3.0) * (1 / 6)
 
 
-def _softmax(keras: Any, node: Node, inputs: list[Any], seed: int) -> Any:
-    return inputs[0]
+def _softmax(at: _Pass, node: Node, layer: Softmax, tensor: Any) -> Any:
+    return tensor
 
 
 _LAYERS: dict[type[Layer], Any] = {

@@ -1,26 +1,31 @@
-"""Keras model + data -> trained model. One traced loop, data in memory as uint8."""
+"""Network + data -> trained network. One traced step, data in memory as uint8."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Split
-from edgeml.train.augment import augment
+from edgeml.train.build import Network
 from edgeml.train.fidelity import Fidelity
-from edgeml.train.optimiser import Adam as _Adam
+from edgeml.train.loop import Loop, trace, unoptimised
 from edgeml.train.statistics import estimate_statistics
-from edgeml.train.watch import CurvePoint, Distil, Scorer, Watch, watched
+from edgeml.train.watch import CurvePoint, Distil, Watch, accuracy_float, watched
 
 __all__ = ["FitResult", "Recipe", "accuracy_float", "choose_threads", "default_recipe", "fit"]
 
-STEPS_PER_CALL = 20
+STEPS_PER_CHECK = 20
+"""Steps after which losses are read and the clock is looked at."""
+
 WARM_UP = 0.05
+EXPLODED = 50.0
+"""A loss of so many times that of guessing (the logarithm of the classes), for STEPS_PER_CHECK steps on end,
+is past recovery."""
+
 SMALL_PIXELS = 256
 """Up to this many pixels an image's operators are too short to share between threads: 20 against 31 ms a step
 on 8x8 images with one thread, 48 against 35 ms on 28x28 (37 layers, batch 128, 2 cores)."""
@@ -31,9 +36,10 @@ class FitResult:
     """What training gave.
 
     Attributes:
-        epochs, samples: as run.
+        epochs: passes over the samples used.
+        samples: seen, with repetition.
         seconds: wall-clock, all in all.
-        trace_s: of these, until the first steps were done.
+        trace_s: of these, until the first step was done.
         history: loss and accuracy on the training batches, by epoch.
         failure: why the training is worthless.
         stopped: what the watch said when it ended the training early.
@@ -64,7 +70,7 @@ def choose_threads(pixels: int) -> None:
 
 
 def fit(
-    model: Any,
+    model: Network,
     data: Split,
     fidelity: Fidelity,
     recipe: Recipe,
@@ -81,64 +87,120 @@ def fit(
     Args:
         model: from `build`.
         data: training split, uint8 images.
-        fidelity: epochs and batch size; `max_s` shortens the schedule once the step time is known.
+        fidelity: epochs, share of the data and batch size; `max_s` shortens the schedule once the step time
+            is known.
         recipe: optimiser and augmentation.
-        seed: order of samples and augmentation.
+        seed: which samples, their order, augmentation.
         teacher: a trained network to learn from as well.
         watch: measures the learning curve and may end the training; statistics are estimated all the same.
 
     Returns:
-        What was done; `failure` is set when the loss stopped being finite, `stopped` when the watch ended it.
+        What was done; `failure` is set when the loss exploded or stopped being finite, `stopped` when the
+        watch ended it.
+
+    Raises:
+        ConfigError: the teacher's logits do not fit the data.
     """
     import tensorflow as tf
 
     started = time.monotonic()
-    rng = np.random.default_rng(seed)
     tf.random.set_seed(seed)
-    run_steps, adam = _loop(tf, model, data, recipe, teacher)
-    score = Scorer(model, watched(watch.val)) if watch else None
-    result = FitResult()
-    steps_per_epoch = max(1, len(data) // fidelity.batch_size)
-    total = max(1, round(steps_per_epoch * fidelity.epochs))
-    order = _Order(len(data), fidelity.batch_size, rng)
-    done = first = 0
-    while done < total and not result.stopped:
-        count = min(STEPS_PER_CALL, total - done, steps_per_epoch - done % steps_per_epoch)
-        if watch:
-            count = min(count, _checkpoint(watch, total, len(result.curve)) - done)
-        rates = _rates(np.arange(done, done + count), total, recipe.learning_rate)
-        loss, hits = run_steps(tf.constant(order.take(count)), tf.constant(rates, tf.float32))
-        _record(result, float(loss), float(hits), count, fidelity.batch_size)
-        if not np.isfinite(float(loss)):
-            result.failure = f"loss became {float(loss)} at step {done + count} of {total}"
-            break
-        if done == 0:  # starting up is no measure of the pace
-            first, result.trace_s = count, time.monotonic() - started
-        elif fidelity.max_s:
-            elapsed = time.monotonic() - started - result.trace_s
-            total = _shorten(total, first, done + count, elapsed, fidelity.max_s - result.trace_s)
-        done += count
-        if watch and score and done >= min(total, _checkpoint(watch, total, len(result.curve))):
-            result.curve.append(CurvePoint(done / steps_per_epoch, score()))
-            result.stopped = watch.judge(tuple(result.curve)) if done < total else None
-        if done % steps_per_epoch == 0 or done >= total or result.stopped:
-            _close_epoch(result, done / steps_per_epoch)
-    if result.failure is None:
-        estimate_statistics(tf, model, run_steps, order.take)
-    result.epochs, result.samples = done / steps_per_epoch, done * fidelity.batch_size
-    result.seconds = time.monotonic() - started
-    del adam  # the traced function does not keep its variables alive
-    return result
+    if teacher:
+        teacher.check(len(data), model.graph.output_shape[2])
+    used = fidelity.subset(data.labels, seed)
+    if used is not None:
+        data = Split(data.images[used], data.labels[used])
+        teacher = teacher and teacher.of(used)
+    batch = fidelity.batch(len(data), recipe.batch_size)
+    with unoptimised():
+        loop = trace(model, data, recipe, teacher, batch)
+        run = _Run(model, loop, fidelity, recipe, len(data), batch, seed)
+        return run.train(watch and watched(watch, run.total * batch), started)
 
 
-def _checkpoint(watch: Watch, total: int, seen: int) -> int:
-    """The step after which the curve is measured next."""
-    return max(seen + 1, round(total * (seen + 1) / watch.checkpoints))
+class _Run:
+    """A training under way: how far it is, what it has seen."""
 
+    def __init__(
+        self,
+        model: Network,
+        loop: Loop,
+        fidelity: Fidelity,
+        recipe: Recipe,
+        samples: int,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self.model, self.loop, self.fidelity, self.recipe, self.batch = model, loop, fidelity, recipe, batch
+        self.order = _Order(samples, batch, np.random.default_rng(seed))
+        self.epoch = max(1, samples // batch)
+        self.total = max(1, round(self.epoch * fidelity.epochs))
+        self.done = 0
+        self.result = FitResult()
+        self.log_classes = float(np.log(max(2, model.graph.output_shape[2])))
 
-def accuracy_float(model: Any, data: Split) -> float:
-    """Top-1 accuracy of the float model on a split, 0..1."""
-    return Scorer(model, data)()
+    def train(self, watch: Watch | None, started: float) -> FitResult:
+        """Steps until the end, a failure or a stop."""
+        result = self.result
+        while self.done < self.total and not (result.failure or result.stopped):
+            self._advance(1 if self.done == 0 else self._until(watch))
+            if self.done <= 1:  # starting up is no measure of the pace
+                result.trace_s = time.monotonic() - started
+            elif self.fidelity.max_s:
+                elapsed = time.monotonic() - started - result.trace_s
+                self.total = _shorten(self.total, self.done, elapsed, self.fidelity.max_s - result.trace_s)
+            if watch and not result.failure and self.done >= min(self.total, self._checkpoint(watch)):
+                result.curve.append(CurvePoint(self.done / self.epoch, accuracy_float(self.model, watch.val)))
+                result.stopped = watch.judge(tuple(result.curve)) if self.done < self.total else None
+            if self.done % self.epoch == 0 or self.done >= self.total or result.failure or result.stopped:
+                self._close_epoch()
+        if result.failure is None:
+            estimate_statistics(self.model, self.loop.step, self.order.take)
+        result.epochs, result.samples = self.done / self.epoch, self.done * self.batch
+        result.seconds = time.monotonic() - started
+        return result
+
+    def _until(self, watch: Watch | None) -> int:
+        """Steps to the next moment at which something is looked at."""
+        count = min(STEPS_PER_CHECK, self.total - self.done, self.epoch - self.done % self.epoch)
+        return min(count, max(1, self._checkpoint(watch) - self.done)) if watch else count
+
+    def _checkpoint(self, watch: Watch) -> int:
+        """The step after which the curve is measured next."""
+        seen = len(self.result.curve)
+        return max(seen + 1, round(self.total * (seen + 1) / watch.checkpoints))
+
+    def _advance(self, count: int) -> None:
+        rates = _rates(np.arange(self.done, self.done + count), self.total, self.recipe.learning_rate)
+        batches = self.order.take(count)
+        found = [self.loop.step(batch, rate)[:2] for batch, rate in zip(batches, rates, strict=True)]
+        losses = np.array([float(loss) for loss, _ in found])
+        self._check(losses, rates)
+        history = self.result.history
+        if not history or "epoch" in history[-1]:
+            history.append({"loss": 0.0, "accuracy": 0.0, "steps": 0.0})
+        history[-1]["loss"] += float(losses.sum())
+        history[-1]["accuracy"] += sum(float(hits) for _, hits in found) / self.batch
+        history[-1]["steps"] += count
+        self.done += count
+
+    def _check(self, losses: NDArray[np.float64], rates: NDArray[np.float32]) -> None:
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if len(bad):
+            what, at = f"became {losses[bad[0]]}", int(bad[0])
+        elif len(losses) > 1 and losses.min() > EXPLODED * self.log_classes:
+            what, at = f"exploded to {losses[0]:.4g} (guessing has {self.log_classes:.3g})", 0
+        else:
+            return
+        self.result.failure = (
+            f"loss {what} at step {self.done + at + 1} of {self.total}, where the learning rate was "
+            f"{rates[at]:.3g} (its peak is {self.recipe.learning_rate:g}); a lower one may train"
+        )
+
+    def _close_epoch(self) -> None:
+        row = self.result.history[-1]
+        steps = row.pop("steps", 0.0) or 1.0
+        row.update(loss=row["loss"] / steps, accuracy=row["accuracy"] / steps, epoch=self.done / self.epoch)
 
 
 class _Order:
@@ -157,71 +219,13 @@ class _Order:
         return taken.reshape(steps, self._batch)
 
 
-def _rates(steps: NDArray[np.int64], total: int, peak: float) -> NDArray[np.float64]:
+def _rates(steps: NDArray[np.int64], total: int, peak: float) -> NDArray[np.float32]:
     warm = max(1.0, WARM_UP * total)
     cosine = 0.5 * (1 + np.cos(np.pi * np.minimum(1.0, steps / total)))
-    return peak * np.minimum(1.0, (steps + 1) / warm) * cosine
+    return (peak * np.minimum(1.0, (steps + 1) / warm) * cosine).astype(np.float32)
 
 
-def _shorten(total: int, first: int, done: int, elapsed_s: float, limit_s: float) -> int:
-    """Steps that fit into `limit_s` at the pace since step `first`; never more than planned."""
-    pace_s = max(elapsed_s / (done - first), 1e-9)
-    return max(done, min(total, first + int(limit_s / pace_s)))
-
-
-def _record(result: FitResult, loss: float, hits: float, steps: int, batch: int) -> None:
-    if not result.history or "epoch" in result.history[-1]:
-        result.history.append({"loss": 0.0, "accuracy": 0.0, "steps": 0.0})
-    row = result.history[-1]
-    row["loss"] += loss * steps
-    row["accuracy"] += hits / batch
-    row["steps"] += steps
-
-
-def _close_epoch(result: FitResult, epoch: float) -> None:
-    row = result.history[-1]
-    steps = row.pop("steps", 0.0) or 1.0
-    row.update(loss=row["loss"] / steps, accuracy=row["accuracy"] / steps, epoch=epoch)
-
-
-def _loop(tf: Any, model: Any, data: Split, recipe: Recipe, teacher: Distil | None) -> tuple[Any, Any]:
-    """Traced function (indices (steps, batch), learning rates (steps,)) -> (mean loss, hits)."""
-    images, labels = tf.constant(np.ascontiguousarray(data.images)), tf.constant(data.labels)
-    classes = model.output_shape[-1]
-    taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
-    adam = _Adam(tf, model.trainable_variables)
-    kernels = [v for v in model.trainable_variables if "kernel" in v.name]
-
-    def run_steps(indices: Any, rates: Any) -> Any:
-        total, hits = tf.constant(0.0), tf.constant(0.0)
-        for step in tf.range(tf.shape(indices)[0]):
-            rate = rates[step]
-            batch = augment(tf, tf.cast(tf.gather(images, indices[step]), tf.float32), recipe)
-            truth = tf.gather(labels, indices[step])
-            with tf.GradientTape() as tape:
-                logits = model(batch, training=True)
-                target = tf.one_hot(truth, classes) * (1 - recipe.label_smoothing)
-                target += recipe.label_smoothing / classes
-                loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
-                if teacher is not None:
-                    soft = _divergence(tf, tf.gather(taught, indices[step]), logits, teacher.temperature)
-                    loss = (1 - teacher.weight) * loss + teacher.weight * soft
-            gradients = tape.gradient(loss, model.trainable_variables)
-            gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
-            adam.apply(gradients, rate)
-            for kernel in kernels:
-                kernel.assign_sub(rate * recipe.weight_decay * kernel)
-            total += loss
-            hits += tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == truth, tf.float32))
-        return total / tf.cast(tf.shape(indices)[0], tf.float32), hits
-
-    signature = (tf.TensorSpec((None, None), tf.int64), tf.TensorSpec((None,), tf.float32))
-    return tf.function(run_steps).get_concrete_function(*signature), adam
-
-
-def _divergence(tf: Any, taught: Any, logits: Any, temperature: float) -> Any:
-    """T^2 * KL(teacher/T || student/T), the mean over a batch: its gradients are of one size for every T."""
-    sure = tf.nn.softmax(taught / temperature)
-    entropy = -tf.reduce_sum(sure * tf.nn.log_softmax(taught / temperature), -1)
-    cross = tf.nn.softmax_cross_entropy_with_logits(sure, logits / temperature)
-    return temperature**2 * tf.reduce_mean(cross - entropy)
+def _shorten(total: int, done: int, elapsed_s: float, limit_s: float) -> int:
+    """Steps that fit into `limit_s` at the pace since the first step; never more than planned."""
+    pace_s = max(elapsed_s / (done - 1), 1e-9)
+    return max(done, min(total, 1 + int(limit_s / pace_s)))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.dataset import Split
+from edgeml.errors import ConfigError
+from edgeml.train.build import Network
 
 WATCHED_IMAGES = 2_000
 BATCH = 256
+COST = 0.03
+"""Share of a training that watching it may cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,22 @@ class Distil:
     teacher: NDArray[np.float32]
     weight: float = 0.7
     temperature: float = 3.0
+
+    def of(self, used: NDArray[np.int64]) -> Distil:
+        """The same for some of the samples."""
+        return replace(self, teacher=self.teacher[used])
+
+    def check(self, samples: int, classes: int) -> None:
+        """Make sure that there are logits of every sample.
+
+        Raises:
+            ConfigError: another shape, or values that are not finite.
+        """
+        if self.teacher.shape != (samples, classes) or not np.isfinite(self.teacher).all():
+            raise ConfigError(
+                f"a teacher's logits have shape {self.teacher.shape}, expected finite ones of shape "
+                f"{(samples, classes)}: one row for every training sample, in its order."
+            )
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,8 @@ class Watch:
     """Looks at a training now and then and may end it.
 
     Attributes:
-        val: validation images; the first WATCHED_IMAGES of them are used (prefixes are stratified).
+        val: validation images; the first WATCHED_IMAGES of them, or fewer in a short training,
+            are used (prefixes are stratified).
         judge: called with the curve at every checkpoint but the last, which is the end anyway.
         checkpoints: how many, evenly spaced over the planned steps; the last is the end of the training.
     """
@@ -59,27 +79,22 @@ class Watch:
     checkpoints: int = 10
 
 
-class Scorer:
-    """Accuracy of a model on a split, traced once and called as often as wanted."""
-
-    def __init__(self, model: Any, data: Split) -> None:
-        import tensorflow as tf
-
-        self._tf, self._data = tf, data
-        self._infer = tf.function(lambda images: tf.argmax(model(images, training=False), axis=-1))
-
-    def __call__(self) -> float:
-        """Top-1 accuracy with the weights of this moment, 0..1."""
-        hits = 0
-        for start in range(0, len(self._data), BATCH):
-            chunk = self._data.images[start : start + BATCH]
-            images = np.zeros((BATCH, *chunk.shape[1:]), np.float32)
-            images[: len(chunk)] = chunk
-            predicted = self._infer(self._tf.constant(images)).numpy()[: len(chunk)]
-            hits += int((predicted == self._data.labels[start : start + BATCH]).sum())
-        return hits / len(self._data)
+def accuracy_float(model: Network, data: Split) -> float:
+    """Top-1 accuracy of the float model on a split, 0..1."""
+    hits = 0
+    for start in range(0, len(data), BATCH):
+        chunk, truth = data.images[start : start + BATCH], data.labels[start : start + BATCH]
+        images = np.zeros((BATCH, *chunk.shape[1:]), np.uint8)  # one shape, so that one trace serves
+        images[: len(chunk)] = chunk
+        hits += int((model.labels(images).numpy()[: len(chunk)] == truth).sum())
+    return hits / len(data)
 
 
-def watched(split: Split) -> Split:
-    """The part of a validation split that learning curves are measured on."""
-    return Split(split.images[:WATCHED_IMAGES], split.labels[:WATCHED_IMAGES])
+def watched(watch: Watch, samples: int) -> Watch:
+    """The watch on as many validation images as a training that sees `samples` in all can afford.
+
+    An image's inference takes about a third of its training step.
+    """
+    affordable = int(3 * COST * samples / watch.checkpoints) // BATCH * BATCH
+    count = max(BATCH, min(WATCHED_IMAGES, affordable))
+    return replace(watch, val=Split(watch.val.images[:count], watch.val.labels[:count]))

@@ -1,0 +1,96 @@
+"""The traced training step, and the settings under which TensorFlow starts it soonest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeml.arch.recipe import Recipe
+from edgeml.data.dataset import Split
+from edgeml.train.augment import augment
+from edgeml.train.build import Network
+from edgeml.train.optimiser import optimiser
+from edgeml.train.watch import Distil
+
+LARGEST_NORM = 5.0
+"""Gradients longer than this are shortened to it (Pascanu et al. 2013)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """One training step, traced.
+
+    Attributes:
+        step: (indices (batch,) int64, learning rate) -> (loss, hits, batch statistics (s,)).
+        kept: variables that the traced function uses but does not keep alive.
+    """
+
+    step: Callable[[Any, Any], tuple[Any, Any, Any]]
+    kept: list[Any]
+
+
+def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None, batch: int) -> Loop:
+    """Network, data in memory as uint8, recipe -> the step; a rate of 0 changes the statistics only."""
+    import tensorflow as tf
+
+    images, labels = tf.constant(np.ascontiguousarray(data.images)), tf.constant(data.labels)
+    taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
+    classes = network.graph.output_shape[2]
+    apply, kept = optimiser(recipe.optimiser, tf, network.parameters)
+    decayed = tf.constant(recipe.weight_decay * network.kernels())
+    smooth = recipe.label_smoothing
+
+    def step(indices: Any, rate: Any) -> tuple[Any, Any, Any]:
+        shown = augment(tf, tf.cast(tf.gather(images, indices), tf.float32), recipe)
+        truth = tf.gather(labels, indices)
+        target = tf.one_hot(truth, classes, 1 - smooth + smooth / classes, smooth / classes)
+        parameters = network.parameters.read_value()
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            logits, found = network.forward(parameters, shown, training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+            if teacher is not None:
+                soft = divergence(tf, tf.gather(taught, indices), logits, teacher.temperature)
+                loss = (1 - teacher.weight) * loss + teacher.weight * soft
+        gradient = tape.gradient(loss, parameters)
+        gradient *= LARGEST_NORM / tf.maximum(tf.norm(gradient), LARGEST_NORM)
+        apply(gradient, rate)
+        if recipe.weight_decay:
+            network.parameters.assign_sub(rate * decayed * network.parameters)
+        network.follow(found)
+        return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == truth, tf.float32)), found
+
+    traced = tf.function(step, autograph=False)
+    signature = tf.TensorSpec((batch,), tf.int64), tf.TensorSpec((), tf.float32)
+    return Loop(traced.get_concrete_function(*signature), kept)
+
+
+def divergence(tf: Any, taught: Any, logits: Any, temperature: float) -> Any:
+    """T^2 * KL(teacher/T || student/T), the mean over a batch: its gradients are of one size for every T."""
+    sure = tf.nn.softmax(taught / temperature)
+    entropy = -tf.reduce_sum(sure * tf.nn.log_softmax(taught / temperature), -1)
+    cross = tf.nn.softmax_cross_entropy_with_logits(sure, logits / temperature)
+    return temperature**2 * tf.reduce_mean(cross - entropy)
+
+
+@contextmanager
+def unoptimised() -> Iterator[None]:
+    """No graph optimisation by TensorFlow (Grappler) while this lasts.
+
+    It takes as long as the tracing itself and finds nothing that makes a step quicker
+    (bench/training_loop.py); oneDNN's own rewriting happens all the same.
+    """
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": before.get("disable_meta_optimizer", False)}
+        )
