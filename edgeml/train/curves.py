@@ -105,11 +105,11 @@ class Extrapolator:
         if len(progress) and self._curves:
             known = self._seen_until(progress)
             mixture = extrapolate(progress, angles[None])
-            return _summarise(known.cumulative(mixture, angles, _ANGLES), done, float(points[-1, 1]))
+            return summarise(known.cumulative(mixture, angles, _ANGLES), done, float(points[-1, 1]))
         if self._curves:
-            return _summarise(self._of_finals(), done, math.nan)
+            return summarise(self._of_finals(), done, math.nan)
         last = float(to_accuracy(angles[-1])) if len(angles) else math.nan
-        return _summarise(extrapolate(progress, angles[None]).cumulative(_ANGLES), done, last)
+        return summarise(extrapolate(progress, angles[None]).cumulative(_ANGLES), done, last)
 
     def _seen_until(self, progress: Floats) -> Known:
         key = tuple(progress.tolist())
@@ -143,12 +143,12 @@ def should_stop(prediction: Prediction, needed: float, threshold: float = 0.05, 
     chance = prediction.chance_above(needed)
     if needed <= 0.0 or prediction.progress >= 1.0 or chance >= threshold:
         return None
-    so_far = f", {100 * prediction.last:.1f} % so far" if math.isfinite(prediction.last) else ""
+    done = f"{100 * prediction.progress:.0f} % of training done, " if prediction.progress > 0 else ""
+    so_far = f"{100 * prediction.last:.1f} % so far, " if math.isfinite(prediction.last) else ""
     spread = f"{100 * prediction.low:.1f} to {100 * prediction.high:.1f}"
     return (
-        f"{100 * prediction.progress:.0f} % of training done{so_far}, expected {100 * prediction.mean:.1f} % "
-        f"({spread}), {100 * needed:.1f} % needed to join the front{f' at {at}' if at else ''}: "
-        f"chance {_percent(chance)}"
+        f"{done}{so_far}expected {100 * prediction.mean:.1f} % ({spread}), {100 * needed:.1f} % needed "
+        f"to join the front{f' at {at}' if at else ''}: chance {_percent(chance)}"
     )
 
 
@@ -186,8 +186,13 @@ def _angles(progress: Floats, accuracies: Floats) -> tuple[Floats, Floats]:
     return progress[finite], to_angle(accuracies[finite])
 
 
-def _summarise(cumulative: Floats, progress: float, last: float) -> Prediction:
-    """Cumulative chances over `_ANGLES` -> prediction; what lies beyond the ends is at the ends."""
+def summary_angles() -> Floats:
+    """The angles, 0 to pi, at which `summarise` wants cumulative chances, (1001,)."""
+    return _ANGLES
+
+
+def summarise(cumulative: Floats, progress: float, last: float) -> Prediction:
+    """Chances of ending below each of `summary_angles` -> prediction; the ends take what is beyond them."""
     rising = np.maximum.accumulate(np.clip(cumulative, 0.0, 1.0))
     rising[-1] = 1.0
     middles = (_ACCURACIES[1:] + _ACCURACIES[:-1]) / 2
