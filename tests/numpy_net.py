@@ -18,8 +18,29 @@ from edgeml.arch.layers import (
 from edgeml.train.build import BATCH_NORM_EPSILON
 
 
-def forward(graph, weights, images):
-    """Logits (n, classes), float64; images are raw values 0..255 (n, h, w, c)."""
+def trained_like(graph, seed, images):
+    """Random weights whose BatchNorm statistics are near those of `images`, as training leaves them."""
+    rng, weights = np.random.default_rng(seed), {}
+    for node in graph.nodes:
+        for name, shape in node.weight_shapes.items():
+            if name == "kernel":
+                depthwise = isinstance(node.layer, DepthwiseConv2D)
+                fan_in = np.prod(shape[:2]) if depthwise else np.prod(shape[:-1])
+                value = rng.normal(0, (2 / fan_in) ** 0.5, shape)
+            elif name == "gamma":
+                value = rng.uniform(0.5, 1.5, shape)
+            else:
+                value = rng.normal(0, 0.3, shape)
+            weights[f"{node.name}:{name}"] = value.astype(np.float32)
+    forward(graph, weights, images, rng)
+    return weights
+
+
+def forward(graph, weights, images, settle=None):
+    """Logits (n, classes), float64; images are raw values 0..255 (n, h, w, c).
+
+    With random numbers as `settle`, BatchNorm's mean and variance are first written into `weights`.
+    """
     values = []
     for node in graph.nodes:
         read = [values[source] for source in node.inputs]
@@ -28,7 +49,13 @@ def forward(graph, weights, images):
         if isinstance(layer, Input):
             value = images * layer.scale
         elif isinstance(layer, Conv2D | DepthwiseConv2D):
-            value = _convolution(layer, own, read[0])
+            value = _convolve(layer, own["kernel"], read[0])
+            if settle is not None:
+                spread = np.sqrt(value.var((0, 1, 2)) + 1e-2)
+                own["mean"] = value.mean((0, 1, 2)) + settle.normal(0, 0.2, spread.shape) * spread
+                own["variance"] = spread**2 * settle.uniform(0.7, 1.4, spread.shape)
+                weights.update({f"{node.name}:{n}": own[n].astype(np.float32) for n in ("mean", "variance")})
+            value = _normalise(layer, own, value)
         elif isinstance(layer, Pool2D):
             value = _pool(layer, read[0])
         elif isinstance(layer, Add):
@@ -58,12 +85,14 @@ def _windows(layer_kernel, stride, tensor, fill):
     return found[:, ::stride, ::stride]
 
 
-def _convolution(layer, own, tensor):
+def _convolve(layer, kernel, tensor):
     windows = _windows(layer.kernel, layer.stride, tensor, 0.0)
     if isinstance(layer, Conv2D):
-        value = np.einsum("nyxcij,ijco->nyxo", windows, own["kernel"], optimize=True)
-    else:
-        value = np.einsum("nyxcij,ijc->nyxc", windows, own["kernel"][..., 0], optimize=True)
+        return np.einsum("nyxcij,ijco->nyxo", windows, kernel, optimize=True)
+    return np.einsum("nyxcij,ijc->nyxc", windows, kernel[..., 0], optimize=True)
+
+
+def _normalise(layer, own, value):
     scale = own["gamma"] / np.sqrt(own["variance"] + BATCH_NORM_EPSILON)
     value = (value - own["mean"]) * scale + own["beta"]
     if layer.activation is None:

@@ -94,9 +94,9 @@ def new_branch(arch: Arch, rng: random.Random) -> Arch | None:
         for n, edges in enumerate(cell.nodes):
             for e, edge in enumerate(edges):
                 if edge.op == "zero":
-                    yield _with_edge(cell, n, e, replace(edge, op=rng.choice(_TRAINED)))
+                    yield _with_edge(cell, n, e, replace(edge, op=rng.choice(_BRANCHES)))
             if len(edges) < MOST_EDGES and arch.identity == "graph":
-                yield _with_node(cell, n, (*edges, Edge(rng.randrange(n + 1), rng.choice(_TRAINED))))
+                yield _with_node(cell, n, (*edges, Edge(rng.randrange(n + 1), rng.choice(_BRANCHES))))
 
     return _edit_cell(arch, rng, grow)
 
@@ -119,7 +119,7 @@ def new_node(arch: Arch, rng: random.Random) -> Arch | None:
     def grow(cell: Cell) -> Iterator[Cell]:
         count = len(cell.nodes)
         if count < MOST_NODES and arch.identity == "graph":
-            branch = Edge(rng.randrange(count + 1), rng.choice(_TRAINED))
+            branch = Edge(rng.randrange(count + 1), rng.choice(_BRANCHES))
             if cell.output == "concat":
                 yield replace(cell, nodes=(*cell.nodes, (replace(branch, source=0),)))
             else:
@@ -221,8 +221,8 @@ def _larger(op: str, field: str) -> list[str]:
     return [found.string for found in sorted(larger, key=lambda found: int(found[field]))]
 
 
-_TRAINED = tuple(op for op in OPS if OP_NAME.fullmatch(op) and "pool" not in op)
-"""Ops with weights of their own: what a branch may start with and be silent at first."""
+_BRANCHES = tuple(op for op in OPS if op.startswith(("conv_", "sep_conv_")))
+"""What a new branch may be: ops whose last layer can be silent at first. A residual adds its input."""
 
 MORPHS: dict[str, Morph] = {
     "wider_stem": wider_stem,

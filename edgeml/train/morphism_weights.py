@@ -16,8 +16,9 @@ from edgeml.arch.layers import Add, Concat, Conv2D, Dense, DepthwiseConv2D, Inpu
 from edgeml.train.build import BATCH_NORM_EPSILON, Weights
 from edgeml.train.morphism import FREE, SILENT, Role, offset
 
-WAKING = 1e-6
-"""Shift of a silent layer before a rectifier: its derivative at 0 is 0, and the layer would never learn."""
+WAKING = 1e-9
+"""Shift of a silent layer before a rectifier: its derivative at 0 is 0, and the layer would never learn.
+So small that it is lost in what it is added to."""
 
 Layout = NDArray[np.int64]
 """For each channel of a child tensor the parent's channel it holds, or FREE or SILENT."""
@@ -54,10 +55,8 @@ def carry(
             _match(node, other, own, theirs, read[0], layout, child.nodes[node.inputs[0]].shape[:2])
         elif role.how == "identity":
             _identity(node, own, read[0], layout, moments.of(role.goal))
-        elif role.how == "silent":
-            own["gamma"][:] = 0
-            own["beta"][:] = WAKING if node.layer.activation else 0  # type: ignore[attr-defined]
         result.update({f"{node.name}:{name}": value for name, value in own.items()})
+    _silence(child, roles, layouts, result)
     return result
 
 
@@ -136,6 +135,29 @@ def _identity(node: Node, own: Weights, read: Layout, layout: Layout, moments: t
     mean, variance = (vector[layout[holds]].astype(np.float32) for vector in moments)
     own["mean"][holds], own["beta"][holds], own["variance"][holds] = mean, mean, variance
     own["gamma"][holds] = np.sqrt(variance + BATCH_NORM_EPSILON)
+
+
+def _silence(child: Graph, roles: tuple[Role, ...], layouts: list[Layout], result: Weights) -> None:
+    """Scale to zero the channels of silent layers that are added to the parent's.
+
+    What is added to new channels stays: with their outgoing weights zero too, it would have no gradient.
+    """
+    quiet = [np.zeros(node.shape[2], bool) for node in child.nodes]
+    for i in range(len(child.nodes) - 1, -1, -1):
+        node, role = child.nodes[i], roles[i]
+        if role.how == "silent":
+            for name, value in (("gamma", 0.0), ("beta", WAKING if _activation(node) else 0.0)):
+                changed = result[f"{node.name}:{name}"].copy()
+                changed[quiet[i]] = value
+                result[f"{node.name}:{name}"] = changed
+            continue
+        for source, goal in zip(node.inputs, role.inputs, strict=True):
+            if goal == SILENT:
+                quiet[source] |= quiet[i] if role.goal == SILENT else layouts[i] >= 0
+
+
+def _activation(node: Node) -> str | None:
+    return node.layer.activation if isinstance(node.layer, Conv2D | DepthwiseConv2D) else None
 
 
 class _Moments:
