@@ -71,7 +71,9 @@ def candidate_key(arch: Arch, recipe: Recipe) -> str:
     dropout = arch.dropout if arch.identity == "published" else 0.0
     if recipe == default_recipe(arch.input_shape[2]) and not dropout:
         return arch.key
-    told = repr((arch.key, sorted(recipe.to_dict().items()), dropout))
+    # 1 and 1.0 are equal settings and must be one key.
+    settings = {k: float(v) if isinstance(v, int) else v for k, v in recipe.to_dict().items()}
+    told = repr((arch.key, sorted(settings.items()), dropout))
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

@@ -13,6 +13,7 @@ from math import prod
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.layers import Shape
+from edgeml.arch.recipe import Recipe, default_recipe
 
 Choice = str | int | float
 Choices = Mapping[str, Choice]
@@ -44,6 +45,7 @@ class Space:
         decisions: in a fixed order, each with at least two choices.
         decode: choices and task -> Arch. Complete choices always decode.
         source: path of the YAML file.
+        recipe: choices and the number of image channels -> how such a candidate is trained.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Space:
     decisions: tuple[Decision, ...]
     decode: Callable[[Choices, Task], Arch]
     source: str = ""
+    recipe: Callable[[Choices, int], Recipe] = lambda choices, channels: default_recipe(channels)
 
     @property
     def size(self) -> int:

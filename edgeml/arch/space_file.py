@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.arch.layers import ACTIVATIONS
 from edgeml.arch.ops import OPS
+from edgeml.arch.recipe import Recipe
 from edgeml.arch.space import Choice, Choices, Decision, Space, Task
+from edgeml.arch.training_file import TrainingFile, recipe_of
 from edgeml.errors import ConfigError
 from edgeml.resources import find, load_yaml, validation_message
 
@@ -93,6 +95,7 @@ class SpaceFile(_Strict):
     cell: CellFile | None = None
     stages: CellStagesFile | list[StageFile]
     head: Annotated[list[Annotated[int, Field(ge=0, le=2048)]], Field(min_length=1)] = [0]
+    training: TrainingFile = TrainingFile()
 
     @property
     def activations(self) -> list[str]:
@@ -110,6 +113,8 @@ class SpaceFile(_Strict):
             raise ValueError("kind 'stages' needs `stages:` as a list and no `cell:`")
         if isinstance(self.stages, list) and not self.stages:
             raise ValueError("`stages:` is empty; expected at least one stage")
+        if self.training.dropout is not None and self.dropout:
+            raise ValueError("`dropout:` stands here and under `training:`; keep one of them")
         return self
 
 
@@ -133,18 +138,24 @@ def _space(path: Path, file: SpaceFile) -> Space:
     decisions: Listed = [("resolution", file.resolution), ("stem.channels", file.stem.channels)]
     kind = _cell_decisions(file) if file.kind == "cells" else _stage_decisions(file)
     every: Listed = [*decisions, *kind, ("head.channels", file.head)]
-    every.append(("activation", file.activations))
+    every += [("activation", file.activations), *file.training.decisions()]
     listed = [Decision(name, tuple(dict.fromkeys(choices))) for name, choices in every]
     fixed = {decision.name: decision.choices[0] for decision in listed if len(decision.choices) == 1}
     free = tuple(decision for decision in listed if len(decision.choices) > 1)
 
-    def decode(choices: Choices, task: Task) -> Arch:
+    def complete(choices: Choices) -> Choices:
         missing = [decision.name for decision in free if decision.name not in choices]
         if missing:
             raise ConfigError(f"choices for space {path.stem} lack {', '.join(missing)}.")
-        return _decode(file, {**fixed, **choices}, task)
+        return {**fixed, **choices}
 
-    return Space(path.stem, file.description, free, decode, str(path))
+    def decode(choices: Choices, task: Task) -> Arch:
+        return _decode(file, complete(choices), task)
+
+    def recipe(choices: Choices, channels: int) -> Recipe:
+        return recipe_of(complete(choices), channels)
+
+    return Space(path.stem, file.description, free, decode, str(path), recipe)
 
 
 def _cell_decisions(file: SpaceFile) -> Listed:
@@ -190,7 +201,7 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
         stages=stages,
         head_channels=int(choices["head.channels"]),
         activation=str(choices["activation"]),
-        dropout=file.dropout,
+        dropout=float(choices.get("training.dropout", file.dropout)),
         identity=file.identity,
     )
 

@@ -8,10 +8,17 @@ from edgeml.arch.recipe import Recipe
 
 
 def augment(tf: Any, images: Any, recipe: Recipe) -> Any:
-    """Random translation (edges repeated) and mirror, each sample its own."""
+    """Random translation (edges repeated) and mirror, each sample its own; `recipe.augmentation` scales it.
+
+    Args:
+        tf: TensorFlow.
+        images: (n, h, w, c), uint8 or float32.
+        recipe: shift, flip and their strength.
+    """
     batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
-    reach_y, reach_x = round(height * recipe.shift), round(width * recipe.shift)
-    if recipe.flip:
+    shift = min(0.5, recipe.shift * recipe.augmentation)
+    reach_y, reach_x = round(height * shift), round(width * shift)
+    if recipe.flip and recipe.augmentation:
         mirrored = tf.random.uniform((batch, 1, 1, 1)) < 0.5
         images = tf.where(mirrored, tf.reverse(images, [2]), images)
     if not (reach_y or reach_x):

@@ -45,7 +45,7 @@ def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None,
     smooth = recipe.label_smoothing
 
     def step(indices: Any, rate: Any) -> tuple[Any, Any, Any]:
-        shown = augment(tf, tf.cast(tf.gather(images, indices), tf.float32), recipe)
+        shown = tf.cast(augment(tf, tf.gather(images, indices), recipe), tf.float32)
         truth = tf.gather(labels, indices)
         target = tf.one_hot(truth, classes, 1 - smooth + smooth / classes, smooth / classes)
         parameters = network.parameters.read_value()
