@@ -208,23 +208,25 @@ def main() -> None:
     start("nano", 5, (8, 8, 1))  # what only the first network of a process pays
     result: dict[str, Any] = {"tensorflow": tf.__version__, "batch": BATCH, "threads": 1}
     if given.only != "speed":
-        result["start"] = [start(*one) for one in START]
-        for row in result["start"]:
+        result["start"] = []
+        for one in START:
+            row = start(*one)
             took = f"{row['cpu_s']:6.2f} CPU s {row['wall_s']:6.2f} s"
-            print(f"{row['network']:18}{row['layers']:5} layers {took} to the first step")
+            print(f"{row['network']:18}{row['layers']:5} layers {took} to the first step", flush=True)
+            result["start"].append(row)
         found = [row["cpu_s"] for row in result["start"]]
         result["start_cpu_s"] = {"median": round(float(np.median(found)), 2), "worst": max(found)}
     if given.only != "start":
-        result["speed"] = [speed(*one, given.rounds, given.steps) for one in SPEED]
-        for row in result["speed"]:
+        result["speed"] = []
+        for one in SPEED:
+            row = speed(*one, given.rounds, given.steps)
             rates, over = row["images_per_cpu_s"], row["fit_over"]
-            print(
-                f"{row['network']:18}{row['image']!s:14}{row['layers']:4} layers  fit {rates['fit']:8.0f} "
-                + "  ".join(
-                    f"{name} {rates[name]:8.0f} ratio {r['median']} ({r['low']} to {r['high']})"
-                    for name, r in over.items()
-                )
-            )
+            print(f"{row['network']:18}{row['image']!s:14}{row['layers']:4} layers", end="")
+            print(f" {rates['fit']:8.0f} images/CPU s", end="")
+            for name, r in over.items():
+                print(f" {r['median']:6.2f} ({r['low']:.2f} to {r['high']:.2f}) x {name}", end="")
+            print(flush=True)
+            result["speed"].append(row)
     text = json.dumps(result, indent=1)
     print(text)
     if given.out:
