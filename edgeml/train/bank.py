@@ -94,7 +94,7 @@ class Bank:
             for name in node.weight_shapes:
                 key = f"{node.name}:{name}"
                 mask = self._seen(slot, name, fresh[key].shape) > 0
-                stored = _fit_box(self._arrays[f"{slot}:{name}"], fresh[key].shape)
+                stored = _cut(self._arrays[f"{slot}:{name}"], fresh[key].shape)
                 result[key] = np.where(mask, stored, fresh[key]).astype(np.float32)
                 known += int(mask.sum()) if name == "kernel" else 0
         return result, known / total if total else 0.0
@@ -115,10 +115,10 @@ class Bank:
             for name in (*(n for n in node.weight_shapes if n != "kernel"), "kernel"):
                 value = weights[f"{node.name}:{name}"]
                 key = f"{slot}:{name}"
-                shape = _union(value.shape, self._arrays[key].shape) if key in self._arrays else value.shape
-                stored = _fit_box(self._arrays.get(key, np.zeros_like(value)), shape)
+                shape = union(value.shape, self._arrays[key].shape) if key in self._arrays else value.shape
+                stored = _cut(self._arrays.get(key, np.zeros_like(value)), shape)
                 seen = self._seen(slot, name, shape)
-                inside = _box(shape, value.shape)
+                inside = box(shape, value.shape)
                 share = np.where(seen[inside] > 0, np.float32(mix), np.float32(1))
                 stored[inside] += share * (value - stored[inside])
                 self._arrays[key] = stored
@@ -141,7 +141,7 @@ class Bank:
         if len(shape) == 1:
             channels = 2 if "|DepthwiseConv2D|" in slot else kernel.ndim - 1
             kernel = kernel.max(axis=tuple(axis for axis in range(kernel.ndim) if axis != channels))
-        return _fit_box(kernel, shape)
+        return _cut(kernel, shape)
 
 
 def slots(graph: Graph) -> Iterator[tuple[Node, str]]:
@@ -179,11 +179,12 @@ def _source(graph: Graph, node: Node) -> str:
     return there[0]
 
 
-def _union(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+def union(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """The smallest shape that holds both."""
     return tuple(max(a, b) for a, b in zip(one, other, strict=True))
 
 
-def _box(outer: tuple[int, ...], inner: tuple[int, ...]) -> tuple[slice, ...]:
+def box(outer: tuple[int, ...], inner: tuple[int, ...]) -> tuple[slice, ...]:
     """Where an inner shape lies in an outer one: centred on spatial axes, from the start on channels."""
     starts = [
         (o - i) // 2 if len(outer) == 4 and a < 2 else 0
@@ -192,9 +193,9 @@ def _box(outer: tuple[int, ...], inner: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(s, s + i) for s, i in zip(starts, inner, strict=True))
 
 
-def _fit_box(array: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _cut(array: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """An array cut or zero-padded to a shape (a copy)."""
     result = np.zeros(shape, np.float32)
     shared = tuple(min(a, b) for a, b in zip(array.shape, shape, strict=True))
-    result[_box(shape, shared)] = array[_box(array.shape, shared)]
+    result[box(shape, shared)] = array[box(array.shape, shared)]
     return result
