@@ -115,7 +115,8 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
     from edgeml.train.build import build
     from edgeml.train.fidelity import Fidelity
     from edgeml.train.fit import _Run
-    from edgeml.train.loop import trace, unoptimised
+    from edgeml.train.grappler import unoptimised
+    from edgeml.train.loop import trace
 
     graph, data, recipe = random_graph(space, seed, shape), samples(shape), default_recipe(shape[2])
     network = build(graph)
@@ -166,7 +167,8 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
 def start(space: str, seed: int, shape: tuple[int, int, int]) -> dict[str, Any]:
     """Seconds from an architecture to the end of its first step."""
     from edgeml.train.build import build
-    from edgeml.train.loop import trace, unoptimised
+    from edgeml.train.grappler import unoptimised
+    from edgeml.train.loop import trace
 
     graph, data = random_graph(space, seed, shape), samples(shape, 512)
     marks = [(time.process_time(), time.monotonic())]

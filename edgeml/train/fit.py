@@ -12,7 +12,8 @@ from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Split
 from edgeml.train.build import Network
 from edgeml.train.fidelity import Fidelity
-from edgeml.train.loop import Loop, trace, unoptimised
+from edgeml.train.grappler import unoptimised
+from edgeml.train.loop import Loop, trace
 from edgeml.train.statistics import estimate_statistics
 from edgeml.train.watch import CurvePoint, Distil, Watch, accuracy_float, watched
 

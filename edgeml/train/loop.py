@@ -1,9 +1,8 @@
-"""The traced training step, and the settings under which TensorFlow starts it soonest."""
+"""The traced training step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,11 @@ from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
 from edgeml.train.augment import augment
 from edgeml.train.build import Network
+from edgeml.train.grappler import unoptimised
 from edgeml.train.optimiser import optimiser
 from edgeml.train.watch import Distil
+
+__all__ = ["LARGEST_NORM", "Loop", "divergence", "trace", "unoptimised"]
 
 LARGEST_NORM = 5.0
 """Gradients longer than this are shortened to it (Pascanu et al. 2013)."""
@@ -75,22 +77,3 @@ def divergence(tf: Any, taught: Any, logits: Any, temperature: float) -> Any:
     entropy = -tf.reduce_sum(sure * tf.nn.log_softmax(taught / temperature), -1)
     cross = tf.nn.softmax_cross_entropy_with_logits(sure, logits / temperature)
     return temperature**2 * tf.reduce_mean(cross - entropy)
-
-
-@contextmanager
-def unoptimised() -> Iterator[None]:
-    """No graph optimisation by TensorFlow (Grappler) while this lasts.
-
-    It takes as long as the tracing itself and finds nothing that makes a step quicker
-    (bench/training_loop.py); oneDNN's own rewriting happens all the same.
-    """
-    import tensorflow as tf
-
-    before = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options(
-            {"disable_meta_optimizer": before.get("disable_meta_optimizer", False)}
-        )

@@ -1,0 +1,25 @@
+"""TensorFlow's graph optimiser, switched off where it does not pay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def unoptimised() -> Iterator[None]:
+    """No graph optimisation by TensorFlow (Grappler) while this lasts.
+
+    It takes as long as the tracing itself and finds nothing that makes a step quicker
+    (bench/training_loop.py); oneDNN's own rewriting happens all the same.
+    """
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": before.get("disable_meta_optimizer", False)}
+        )
