@@ -2,8 +2,10 @@
 
 Images a second of `edgeml.train.fit` against a bare loop on the same network: the network as a Keras model,
 its step in a tf.function as TensorFlow's guide writes it, the same batches, augmentation, loss, clipping and
-decay; once with tf_keras's Adam, once with TensorFlow's fused Adam operator for each variable ("raw"). All
-three run in one process on one thread, in turns, in CPU seconds; the first steps (tracing) are left out.
+decay; once with tf_keras's Adam, once with TensorFlow's fused Adam operator for each variable ("raw"). All run
+in one process on one thread, in turns, in CPU seconds; the first steps (tracing) are left out. Beside them,
+edgeml's own loop with TensorFlow's graph optimiser on ("grappler"), and inference of the same network, of which
+watching a learning curve consists.
 
 Start: CPU and wall seconds from an Arch nobody has built before to the end of its first step.
 
@@ -114,18 +116,24 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
     """Images per CPU second of the three loops, medians, and the ratios to fit's by round."""
     from edgeml.train.build import build
     from edgeml.train.fidelity import Fidelity
-    from edgeml.train.fit import _Run
+    from edgeml.train.fit import _Run, accuracy_float
     from edgeml.train.grappler import unoptimised
     from edgeml.train.loop import trace
 
     graph, data, recipe = random_graph(space, seed, shape), samples(shape), default_recipe(shape[2])
-    network = build(graph)
-    run = _Run(network, trace(network, data, recipe, None, BATCH), Fidelity(1e6), recipe, len(data), BATCH, 0)
+    runs = []
+    for _ in range(2):
+        network = build(graph)
+        loop = trace(network, data, recipe, None, BATCH)
+        runs.append(_Run(network, loop, Fidelity(1e6), recipe, len(data), BATCH, 0))
     order = np.random.default_rng(0)
 
     def ours() -> None:
         with unoptimised():
-            run._advance(steps)
+            runs[0]._advance(steps)
+
+    def watching() -> None:
+        accuracy_float(runs[0].model, Split(data.images[:512], data.labels[:512]))
 
     def theirs(step: Callable[[Any, Any], Any]) -> Callable[[], None]:
         def loop() -> None:
@@ -140,6 +148,8 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
         "fit": ours,
         "keras_adam": theirs(bare_loop(graph, data, recipe, True)),
         "raw_adam": theirs(bare_loop(graph, data, recipe, False)),
+        "grappler": lambda: runs[1]._advance(steps),
+        "inference": watching,
     }
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     for turn in range(rounds + 1):
@@ -148,12 +158,17 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
             loop()
             if turn:  # the first turn traces and warms up
                 seconds[name].append(time.process_time() - began)
-    rate = {name: BATCH * steps / float(np.median(values)) for name, values in seconds.items()}
-    ratios = {name: np.array(seconds[name]) / np.array(seconds["fit"]) for name in ("keras_adam", "raw_adam")}
+    seen = {name: 512 if name == "inference" else BATCH * steps for name in loops}
+    rate = {name: seen[name] / float(np.median(values)) for name, values in seconds.items()}
+    ratios = {
+        name: np.array(seconds[name]) / np.array(seconds["fit"])
+        for name in ("keras_adam", "raw_adam", "grappler")
+    }
     return {
         "network": f"{space}-{seed}",
         "image": list(shape),
         "layers": len(graph.nodes),
+        "inference_over_step": round(rate["fit"] / rate["inference"], 3),
         "images_per_cpu_s": {name: round(value, 1) for name, value in rate.items()},
         "fit_over": {
             name: {
@@ -227,7 +242,7 @@ def main() -> None:
             print(f" {rates['fit']:8.0f} images/CPU s", end="")
             for name, r in over.items():
                 print(f" {r['median']:6.2f} ({r['low']:.2f} to {r['high']:.2f}) x {name}", end="")
-            print(flush=True)
+            print(f"; an image's inference {row['inference_over_step']:.2f} of its step", flush=True)
             result["speed"].append(row)
     text = json.dumps(result, indent=1)
     print(text)
