@@ -33,7 +33,7 @@ NOISE_FACTORS = (0.5, 1.0, 2.0, 4.0)
 NOISE_CHANCES = (0.3, 0.4, 0.2, 0.1)
 EARLY_VARIANCE = 8.0
 """How much larger the variance is at full learning rate than at the end, where weights rest."""
-NEGLIGIBLE = 1e-4
+NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)

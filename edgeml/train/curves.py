@@ -21,7 +21,7 @@ import numpy as np
 from edgeml.train.curve_known import Known
 from edgeml.train.curve_shapes import Floats, extrapolate, normal_below, to_accuracy, to_angle
 
-_ANGLES = np.linspace(0.0, np.pi, 1_001)
+_ANGLES = np.linspace(0.0, np.pi, 501)
 _ACCURACIES = to_accuracy(_ANGLES)
 LATEST = 64
 """Completed curves used: three coefficients need no more, and a search's candidates drift."""
@@ -37,7 +37,7 @@ class Prediction:
         high: 95 % quantile.
         progress: share of the training done, 0..1.
         last: accuracy measured last; NaN where none is known.
-        cumulative: chance of ending below each of 1,001 accuracies that are evenly spaced as angles.
+        cumulative: chance of ending below each of 501 accuracies that are evenly spaced as angles.
     """
 
     mean: float
@@ -98,17 +98,15 @@ class Extrapolator:
         points = np.asarray(curve, np.float64).reshape(-1, 2)
         progress, angles = _angles(points[:, 0], points[:, 1])
         done = float(points[-1, 0]) if len(points) else 0.0
+        last = float(to_accuracy(angles[-1])) if len(angles) else math.nan
         if len(progress) and progress[-1] >= 1.0:
-            reached = float(points[-1, 1])
-            step = np.where(reached <= _ACCURACIES, 1.0, 0.0)
-            return Prediction(reached, reached, reached, 1.0, reached, step)
+            return Prediction(last, last, last, 1.0, last, np.where(last <= _ACCURACIES, 1.0, 0.0))
         if len(progress) and self._curves:
             known = self._seen_until(progress)
             mixture = extrapolate(progress, angles[None])
-            return summarise(known.cumulative(mixture, angles, _ANGLES), done, float(points[-1, 1]))
+            return summarise(known.cumulative(mixture, angles, _ANGLES), done, last)
         if self._curves:
-            return summarise(self._of_finals(), done, math.nan)
-        last = float(to_accuracy(angles[-1])) if len(angles) else math.nan
+            return summarise(self._of_finals(), done, last)
         return summarise(extrapolate(progress, angles[None]).cumulative(_ANGLES), done, last)
 
     def _seen_until(self, progress: Floats) -> Known:
@@ -162,6 +160,8 @@ def needed_accuracy(front_points: Sequence[tuple[float, ...]], costs: Sequence[f
     Raises:
         ValueError: a point with another number of costs.
     """
+    if any(len(point) != len(costs) + 1 for point in front_points):
+        raise ValueError(f"a front of {len(front_points[0]) - 1} costs and a candidate of {len(costs)}")
     errors = [
         error
         for error, *theirs in front_points
@@ -187,7 +187,7 @@ def _angles(progress: Floats, accuracies: Floats) -> tuple[Floats, Floats]:
 
 
 def summary_angles() -> Floats:
-    """The angles, 0 to pi, at which `summarise` wants cumulative chances, (1001,)."""
+    """The angles, 0 to pi, at which `summarise` wants cumulative chances, (501,)."""
     return _ANGLES
 
 
