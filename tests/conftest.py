@@ -1,9 +1,11 @@
-"""What several test files share."""
+"""What several test files share, and in which order two worker processes (`pytest -n 2`) share them out."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +16,49 @@ ROOT = Path(__file__).resolve().parent.parent
 # The machine is shared, so no deadline; CI draws the same examples every time.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("house")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one worker, for its fixtures. Slow files come first, so that both workers end
+    together, and tests marked `alone` last, one by one in one worker."""
+    alone = [item for item in items if item.get_closest_marker("alone")]
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    rest = [item for item in items if not item.get_closest_marker("alone")]
+    items[:] = [*sorted(rest, key=lambda item: item.path not in slow), *alone]
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("alone" if item in alone else item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test marked `alone` has the room to itself, others share it. All come through the gate, where who
+    waits for the room keeps later ones out. The kernel frees both locks of a worker that dies."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    folder = Path(item.config.getoption("basetemp")).parent  # of this run, where each worker has its own
+    with (folder / "gate").open("w") as gate, (folder / "room").open("w") as room:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(room, fcntl.LOCK_UN)  # closing is not enough where a forked child still has it open
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sqlite_waits_for_no_disk() -> Generator[None]:
+    """Optuna commits every parameter of a trial, and each commit waits for the disk (20 ms and more on a busy
+    one). Studies inside the tests do without: they survive a killed process, though not a power cut."""
+    import sqlalchemy
+
+    def connected(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", connected)
+    yield
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", connected)
 
 
 @pytest.fixture(scope="session")

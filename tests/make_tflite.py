@@ -80,7 +80,8 @@ def make(spec: ModelSpec) -> bytes:
     graph.outputs = spec.outputs or spec.ops[-1].outputs
     model.subgraphs = [graph] * spec.subgraphs
     model.metadata = [_metadata(schema, name) for name in spec.metadata]
-    builder = flatbuffers.Builder(1024)
+    constants = sum(tensor.value.nbytes for tensor in spec.tensors if tensor.value is not None)
+    builder = flatbuffers.Builder(1024 + constants)  # growing copies what is there
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

@@ -66,6 +66,7 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
     assert lint_house.long_files(tmp_path) == ["tools/long.py has 300 lines; split it, the limit is 299."]
 
 
+@pytest.mark.alone
 def test_help_is_there_in_half_a_second() -> None:
     seconds = []
     for _ in range(5):

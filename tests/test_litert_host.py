@@ -20,6 +20,8 @@ from edgeml.target.meters import litert_host
 from edgeml.target.profile import load_target
 from tests.make_tflite import ModelSpec, make
 
+pytestmark = pytest.mark.alone
+
 
 class Scripted(Reference):
     """A reference that takes what a script says, over and over; it learns its best at once."""

@@ -45,6 +45,7 @@ def wrapper(tmp_path: Path) -> Wrapper:
     return write
 
 
+@pytest.mark.alone
 def test_real_milliseconds_of_two_models_in_one_session(loopback: loopback_sshd.Loopback) -> None:
     found = ssh.time_models(loopback.url(sys.executable), {"small": SMALL, "large": LARGE}, threads=1)
     small, large = found["small"], found["large"]

@@ -187,6 +187,7 @@ def test_noise_after_the_identifier_is_a_model_error(noise: bytes) -> None:
     outcome(b"\x10\x00\x00\x00TFL3" + noise)
 
 
+@pytest.mark.alone
 def test_a_model_of_300_mb_is_read_fast() -> None:
     import numpy as np
 
