@@ -38,7 +38,7 @@ CHECKPOINTS = 10
 SHARES = (0.2, 0.3, 0.5, 0.7)
 KNOWN = (0, 5, 20, 60)
 THRESHOLDS = (0.05, 0.2)
-ORDERS = 8
+ORDERS = 5
 DEVELOPED_ON = 31
 TABLE = ROOT.parent / "shared" / "data" / "nb201" / "nb201_accuracy.csv.gz"
 

@@ -1,11 +1,12 @@
-"""What curves that ran to their end say about one that has not: two regressions, weighted by prediction.
+"""What curves that ran to their end say about one that has not: regressions, weighted by prediction.
 
-Both are linear regressions with conjugate priors, so their predictions are Student's t distributions that
+They are linear regressions with conjugate priors, so their predictions are Student's t distributions that
 are wide while few curves are known and need no minimum number:
 
 - `corrected`: where completed curves ended within their own parametric prediction (as normal scores), on how
   that prediction compares with the others'. It keeps the parametric mixture's form and moves and scales it.
-- `direct`: the final angle's distance from the last one, on the last angle and the step before it.
+- `direct`: the final angle's distance from the last one, on the last angle and the step before it;
+- `scaled`: the same with noise in proportion to the parametric deviation: who begins late is less certain.
 
 Their weights, together with the parametric mixture's, are their likelihoods of the completed curves, each
 predicted from the others (stacking by leave-one-out; the exponent below 1 allows for curves being alike).
@@ -20,7 +21,9 @@ import numpy as np
 from edgeml.train.curve_shapes import Floats, Mixture, extrapolate
 
 ENOUGH_FOR_DIRECT = 4
-TEMPERING = 0.5
+DIRECT_DEVIATIONS = np.array([2.0, 0.3, 0.5])
+"""Of the coefficients of `direct` before any curve is known: constant, last angle, last step."""
+TEMPERING = 0.35
 FLOOR = 1e-2
 """Least density (of an angle) that a prediction is charged with, so that no single miss decides."""
 
@@ -93,7 +96,7 @@ class Known:
     """Completed curves, seen up to the same checkpoints as the curve in question."""
 
     def __init__(self, progress: Floats, angles: Floats, finals: Floats) -> None:
-        """Fit both regressions.
+        """Fit the regressions.
 
         Args:
             progress: (points,), at least one.
@@ -107,17 +110,16 @@ class Known:
         rows = np.column_stack([np.ones(len(angles)), (mixture.mean - self._centre) / 0.3])
         scores = ndtri(np.clip(mixture.below(finals), 1e-4, 1 - 1e-4))
         self._corrected = regress(rows, scores, np.array([1.0, 4.0]), np.zeros(2), 1.0, 8.0)
-        spread = 0.5 * float(np.median(mixture.deviation))
-        moved = np.column_stack([np.ones(len(angles)), _movement(angles) - self._middle])
-        prior = np.array([0.01, spread**2 / 0.3**2, spread**2 / 0.5**2])
-        gains = finals - angles[:, -1]
-        self._direct = regress(moved, gains, prior, np.zeros(3), spread, 3.0)
-
-        density = _density(mixture, finals)
+        gains, moved = finals - angles[:, -1], _movement(angles) - self._middle
+        self._unit = 0.5 * float(np.median(mixture.deviation))
+        self._direct = _direct(moved, gains, np.full(len(angles), self._unit))
+        self._scaled = _direct(moved, gains, 0.5 * mixture.deviation)
         change = self._corrected.left_out_density() / _normal_density(scores)
+        density = _density(mixture, finals)
         likelihoods = [density, density * change]
         if len(angles) >= ENOUGH_FOR_DIRECT:
-            likelihoods.append(self._direct.left_out_density())
+            likelihoods.append(self._direct.left_out_density() / self._unit)
+            likelihoods.append(self._scaled.left_out_density() / (0.5 * mixture.deviation))
         totals = TEMPERING * np.log(np.maximum(likelihoods, FLOOR)).sum(1)
         self.weights: Floats = np.exp(totals - totals.max()) / np.exp(totals - totals.max()).sum()
 
@@ -138,8 +140,12 @@ class Known:
         found = [parametric, stdtr(degrees, (scores - centre) / scale)]
         if len(self.weights) > len(found):
             row = np.concatenate([[1.0], _movement(curve[None])[0] - self._middle])
-            centre, scale, degrees = self._direct.predict(row)
-            found.append(stdtr(degrees, (angles - curve[-1] - centre) / scale))
+            for fitted, unit in (
+                (self._direct, self._unit),
+                (self._scaled, 0.5 * float(mixture.deviation[0])),
+            ):
+                centre, scale, degrees = fitted.predict(row / unit)
+                found.append(stdtr(degrees, ((angles - curve[-1]) / unit - centre) / scale))
         return np.asarray(self.weights @ np.array(found))
 
 
@@ -147,6 +153,12 @@ def _movement(angles: Floats) -> Floats:
     """Curves (n, points) -> last angle and last step, (n, 2)."""
     last = angles[:, -1]
     return np.column_stack([last, last - angles[:, max(angles.shape[1] - 2, 0)]])
+
+
+def _direct(moved: Floats, gains: Floats, units: Floats) -> Regression:
+    """Gains (n,) on movements (n, 2), each curve's noise in proportion to its unit (n,)."""
+    rows = np.column_stack([np.ones(len(gains)), moved]) / units[:, None]
+    return regress(rows, gains / units, DIRECT_DEVIATIONS**-2, np.zeros(3), 1.0, 3.0)
 
 
 def _normal_density(score: Floats) -> Floats:
