@@ -35,6 +35,8 @@ UPDATES = 8
 """Weight vectors, thus gradient steps, for every new trial."""
 RATE = 0.3
 ENTROPY = 0.1
+DECAY = 0.01
+"""Of the logits, every update: old trials would push a choice that the policy has dropped ever further."""
 CLIP = 2.0
 """Upper bound of the importance ratio of one decision."""
 AUGMENTATION = 0.05
@@ -152,6 +154,7 @@ class Controller:
         surprise = -np.log(np.maximum(policy, 1e-12))
         entropy = (policy * surprise).sum(axis=1, keepdims=True)
         gradient = gradient / len(rows) + ENTROPY * policy * (surprise - entropy)
+        self._logits *= 1 - DECAY
         self._logits += RATE * features(weights)[:, None, None] * np.where(self._impossible, 0.0, gradient)
 
 
