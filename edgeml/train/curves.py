@@ -4,8 +4,11 @@ Of a training whose cosine schedule was planned in advance, `Extrapolator` predi
 
 - with no completed curve, by 170 parametric learning curves averaged by their likelihood (`curve_shapes`);
 - with completed curves of the same schedule, by that average, the same average corrected by where completed
-  curves ended within it, and a regression of the final value on the last two; the three are weighted by how
-  well each predicts the completed curves from one another (`curve_known`).
+  curves ended within it, and two regressions of the final value on the last two; each is weighted by how well
+  it predicts the completed curves from one another (`curve_known`).
+
+Predicted is the float model's accuracy on the images of the curve; what int8 loses is the caller's to take
+off. Curves that were stopped are not among the completed ones, which are therefore better than the average.
 
 Figures and what was tried instead: docs/decisions/006-learning-curves.md, `python bench/curves.py`.
 """
