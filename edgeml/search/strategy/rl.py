@@ -35,7 +35,7 @@ UPDATES = 8
 """Weight vectors, thus gradient steps, for every new trial."""
 RATE = 0.3
 ENTROPY = 0.1
-DECAY = 0.01
+DECAY = 0.003
 """Of the logits, every update: old trials would push a choice that the policy has dropped ever further."""
 CLIP = 2.0
 """Upper bound of the importance ratio of one decision."""
