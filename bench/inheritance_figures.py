@@ -32,7 +32,7 @@ def summary(rows: Rows) -> list[dict[str, Any]]:
 
 def compare(mine: Rows, scratch: Rows) -> dict[str, Any]:
     """Figures of one search against the from-scratch search of the same architectures."""
-    count = min(sum(row["number"] >= 0 for row in rows) for rows in (mine, scratch))
+    count = min(1 + max(row["number"] for row in rows) for rows in (mine, scratch))
     mine, scratch = ([row for row in rows if row["number"] < count] for rows in (mine, scratch))
     points = [_point(row) for row in (*mine, *scratch) if row["number"] >= 0]
     reference = pareto.reference_point(points, 1 - CHANCE)
@@ -42,7 +42,8 @@ def compare(mine: Rows, scratch: Rows) -> dict[str, Any]:
     nearly = next((s for s, volume in curve if volume >= 0.99 * goal), None)
     third = [volume for s, volume in curve if s <= seconds / 3]
     full = {row["number"]: row["accuracy"] for row in scratch if row["number"] >= 0}
-    pairs = [(row["accuracy"], full[row["number"]]) for row in mine if row["number"] in full]
+    first = [row for row in mine if row["number"] in full and "polish" not in row]
+    pairs = [(row["accuracy"], full[row["number"]]) for row in first]
     gains = [(a - CHANCE) / (b - CHANCE) for a, b in pairs]
     return {
         "candidates": count,
@@ -54,7 +55,7 @@ def compare(mine: Rows, scratch: Rows) -> dict[str, Any]:
         "hypervolume_of_scratch_at_third": round(third[-1] / goal, 4) if third else 0.0,
         "reached_at_cpu_share": None if reached is None else round(reached / seconds, 4),
         "reached_99_percent_at_cpu_share": None if nearly is None else round(nearly / seconds, 4),
-        "epochs_share": round(statistics.median(row["share"] for row in mine if row["number"] >= 0), 4),
+        "epochs_share": round(statistics.median(row["share"] for row in first), 4),
         "gain_median": round(statistics.median(gains), 4),
         "gain_enough": round(sum(gain >= ENOUGH for gain in gains) / len(gains), 4),
         "accuracy_difference": round(statistics.mean(a - b for a, b in pairs), 4),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.dataset import Split
+from edgeml.errors import RunError, StorageError
 from edgeml.train.build import Network
 
 BATCH = 256
@@ -28,8 +30,32 @@ def logits(network: Network, data: Split) -> NDArray[np.float32]:
 
 
 def save_logits(path: Path, found: NDArray[np.float32]) -> None:
-    """Write a teacher's logits, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        np.save(file, found.astype(np.float32), allow_pickle=False)
-    temporary.replace(path)
+    """Write a teacher's logits as .npy, whole or not at all.
+
+    Raises:
+        StorageError: the disk is full or the folder read-only.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, found.astype(np.float32), allow_pickle=False)
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; free some space, then --resume.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_logits(path: Path) -> NDArray[np.float32]:
+    """Read logits written by `save_logits`.
+
+    Raises:
+        RunError: missing, or no such file.
+    """
+    try:
+        found: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise RunError(
+            f"{path}: no teacher's logits ({error}); delete it, the search makes them anew."
+        ) from error
+    return found

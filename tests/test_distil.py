@@ -1,0 +1,48 @@
+"""A teacher's logits: those of the network, in the order of the split, whatever the split's length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeml.data.dataset import Split
+from edgeml.errors import RunError
+from edgeml.train.distil import BATCH, load_logits, logits, save_logits
+from tests.test_bank import network
+
+
+@pytest.fixture(scope="module")
+def trained():
+    from edgeml.train.build import build
+
+    return build(network("sep_conv_3x3"), 3)
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (BATCH + 37, 8, 8, 1), np.uint8)
+    return Split(images, rng.integers(0, 3, len(images)))
+
+
+def test_logits_are_the_networks_in_the_order_of_the_split(trained, split) -> None:
+    found = logits(trained, split)
+    assert found.dtype == np.float32
+    assert found.shape == (BATCH + 37, 3)
+    expected = trained(split.images.astype(np.float32)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(found, axis=0).min() > 0
+
+
+def test_logits_are_kept_in_a_file(trained, split, tmp_path) -> None:
+    found, path = logits(trained, split), tmp_path / "teacher.npy"
+    save_logits(path, found)
+    assert np.array_equal(load_logits(path), found)
+    assert [file.name for file in tmp_path.iterdir()] == ["teacher.npy"]
+
+
+def test_broken_file_is_said(tmp_path) -> None:
+    path = tmp_path / "teacher.npy"
+    path.write_bytes(b"not logits")
+    with pytest.raises(RunError, match=r"teacher\.npy"):
+        load_logits(path)
