@@ -1,6 +1,6 @@
 """Trains random architectures and records their learning curves: bench/results/curve_GROUP.json.
 
-    python bench/curve_record.py GROUP [--first 0] [--count 40] [--cpu-s 600]
+    python bench/curve_record.py [GROUP] [--first 0] [--count 40] [--cpu-s 600]
 
 A group is a data set, a number of training images and a schedule (GROUPS); its architectures are drawn from
 two search spaces in turn. A curve that is there already is not trained again, so a stopped recording goes on.
@@ -107,11 +107,14 @@ def record(name: str, seed: int, train: Split, val: Split) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("group", choices=list(GROUPS))
+    parser.add_argument("group", nargs="?", choices=list(GROUPS), help="default: list what is recorded")
     parser.add_argument("--count", type=int, default=40, help="seeds below this")
     parser.add_argument("--first", type=int, default=0, help="seed to begin with")
     parser.add_argument("--cpu-s", type=float, default=600, help="no further one after these CPU seconds")
     given = parser.parse_args()
+    if given.group is None:
+        print(json.dumps({name: len(load_curves(name)) for name in GROUPS}))
+        return
     if GROUPS[given.group].source != "digits" and not (SHARED / GROUPS[given.group].source).exists():
         print(f"skipped: {SHARED / GROUPS[given.group].source} is not on this machine")
         return

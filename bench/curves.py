@@ -3,10 +3,11 @@
     python bench/curves.py [--json] [--write]      --write keeps the figures in bench/results/curves.json
 
 Curves are those of bench/curve_record.py, 10 checkpoints each. Shapes and priors were chosen on the digits of
-seeds 0 to 30, the fourth member and the tempering after a look at all digits, so the later ones are left
-out in part only; nothing was chosen on Fashion-MNIST. `known` curves are drawn at random from the others of the group, several times over. The search is
-simulated: candidates in random order, a front of error and MACs, completed curves as they come. Rungs: the
-published accuracies of NAS-Bench-201 after 12 and 200 epochs, all 15,625 cells to draw from.
+seeds 0 to 30, the fourth member and the tempering after a look at all digits, so the later ones are left out
+in part only; nothing was chosen on Fashion-MNIST. `known` curves are drawn at random from the others of the
+group, several times over. The search is simulated: candidates in random order, a front of error and MACs,
+completed curves as they come. Rungs: the published accuracies of NAS-Bench-201 after 12 and 200 epochs, all
+15,625 cells to draw from.
 """
 
 from __future__ import annotations
