@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 START = 10
 """Random trials before the first model."""
-WINDOW = 256
+WINDOW = 128
 """Trials that TPE sees, half of them the best ones; all of them while there are no more."""
 GP_WINDOW = 128
 """Trials that the Gaussian process sees; its time grows with their cube."""
