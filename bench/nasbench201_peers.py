@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=[*OPTUNA, *SYNE_TUNE])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--budgets", type=int, nargs="*", default=list(BUDGETS))
-    parser.add_argument("--out", type=Path, help="JSON; tasks that it holds already stay")
+    parser.add_argument("--out", type=Path, help="JSON; other tasks and peers that it holds stay")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     budgets, found = tuple(sorted(asked.budgets)), dict[str, Any]()
@@ -181,7 +181,10 @@ def main() -> None:
     if asked.out and asked.out.exists():
         before = json.loads(asked.out.read_text())
         if (before["seeds"], before["versions"]) == (result["seeds"], result["versions"]):
-            result["tasks"] = {**before["tasks"], **found}
+            old = before["tasks"]
+            result["tasks"] = {
+                name: {**old.get(name, {}), **found.get(name, {})} for name in {**old, **found}
+            }
             result["skipped"] = sorted({*before["skipped"], *result["skipped"]})
     if asked.out:
         asked.out.write_text(json.dumps(result, indent=1) + "\n")
