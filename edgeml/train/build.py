@@ -168,11 +168,12 @@ class _Pass:
         self.tf, self.values, self.training = tf, values, training
         self.ops = tf.raw_ops
         self.statistics: list[Any] = []
+        self.unknown = [tf.constant([], tf.float32)] * 2  # one constant for all layers: less to trace
 
     def norm(self, node: Node, tensor: Any, activation: str | None) -> Any:
         """BatchNorm (Ioffe & Szegedy 2015) and activation."""
-        known = () if self.training else tuple(self.values[f"{node.name}:{name}"] for name in STATISTICS)
-        mean, variance = known or ([], [])
+        known = self.unknown if self.training else [self.values[f"{node.name}:{s}"] for s in STATISTICS]
+        mean, variance = known
         tensor, mean, variance, *_ = self.ops.FusedBatchNormV3(
             x=tensor,
             scale=self.values[f"{node.name}:gamma"],
