@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     found = _read(given.out) if not given.fresh else {"rows": []}
     for seed in range(given.first_seed, given.first_seed + given.seeds):
         epochs = given.samples / len(data.train) if given.samples else None
-        setting = Setting(data.train, data.val, given.space, seed, 2.0 if given.small else epochs)
+        epochs = 2.0 if given.small else epochs
+        setting = Setting(data.train, data.val, given.space, seed, epochs, given.batch)
         for arm in given.arms:
             where = {"arm": arm, "space": given.space, "seed": seed}
             if arm == "scratch":
@@ -94,6 +95,7 @@ def _parse(arguments: list[str] | None, arms: list[str]) -> argparse.Namespace:
     parser.add_argument("--space", default="nano")
     parser.add_argument("--image-size", type=int, default=None, help="side in px; as stored otherwise")
     parser.add_argument("--samples", type=int, default=None, help="that full training sees; else 180,000")
+    parser.add_argument("--batch", type=int, default=None, help="samples a step; else the product's 128")
     parser.add_argument("--fresh", action="store_true", help="run again what is there already")
     parser.add_argument("--small", action="store_true", help="bundled digits, two epochs: a smoke test")
     parser.add_argument("--out", type=Path, default=RESULTS)

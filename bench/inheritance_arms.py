@@ -73,11 +73,13 @@ class Setting:
     space: str
     seed: int
     epochs: float | None
+    batch: int | None = None
 
     def fidelity(self, share: float = 1.0) -> Fidelity:
         """A share of full training."""
         full = full_fidelity(len(self.train), self.epochs)
-        return replace(full, epochs=full.epochs * share)
+        batch = self.batch or full.batch_size
+        return replace(full, epochs=full.epochs * share, batch_size=batch)
 
     @property
     def recipe(self) -> Recipe:
