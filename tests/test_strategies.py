@@ -129,22 +129,22 @@ def test_a_gaussian_process_without_pytorch_says_how_to_get_it():
 @pytest.mark.parametrize("space_name", SPACES)
 def test_proposals_are_listed_choices_never_repeat_and_follow_the_seed(name, space_name):
     space = load_space(space_name)
-    first, again, other = (Run(name, space, seed=seed).go(16) for seed in (3, 3, 4))
+    first, again, other = (Run(name, space, seed=seed).go(13) for seed in (3, 3, 4))
     listed = {decision.name: set(decision.choices) for decision in space.decisions}
     for params in first.params:
         assert params.keys() == listed.keys()
         assert all(choice in listed[name] for name, choice in params.items())
-    assert len(set(first.keys)) == 16
+    assert len(set(first.keys)) == 13
     assert first.params == again.params != other.params
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_objectives_that_tie_or_do_not_vary_and_failures_and_nothing_feasible(name, small):
     space = small("skip, conv_1x1, conv_3x3, sep_conv_3x3, sep_conv_5x5, max_pool_3x3", range(4, 10))
-    Run(name, space).go(20, lambda choices: [0.5, 0.5])
-    Run(name, space).go(20, lambda choices: [synthetic(space, choices)[0], 7.0])
-    Run(name, space).go(20, lambda choices: None)
-    Run(name, space).go(20, lambda choices: (synthetic(space, choices), 1.0 + synthetic(space, choices)[1]))
+    Run(name, space).go(14, lambda choices: [0.5, 0.5])
+    Run(name, space).go(14, lambda choices: [synthetic(space, choices)[0], 7.0])
+    Run(name, space).go(14, lambda choices: None)
+    Run(name, space).go(14, lambda choices: (synthetic(space, choices), 1.0 + synthetic(space, choices)[1]))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -157,7 +157,7 @@ def test_three_objectives_failures_and_infeasible_trials_together(name, small):
         objectives = synthetic(space, choices, 3)
         return None if kind == 0 else (objectives, 0.5) if kind == 1 else objectives
 
-    Run(name, space, objectives=3).go(24, values)
+    Run(name, space, objectives=3).go(18, values)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -196,7 +196,7 @@ def test_limits_are_kept(name):
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_a_learning_strategy_beats_random_on_an_easy_task(name):
-    """Mean hypervolume of three seeds, 60 trials; random does not come close within twice the trials."""
+    """Mean hypervolume of three seeds, 60 trials."""
     space = load_space("mbconv_macro")
     free = Space("free", "Any choices.", space.decisions, space.decode)
 
