@@ -35,6 +35,11 @@ class Task:
     classes: int
 
 
+def untuned(choices: Choices, channels: int) -> Recipe:
+    """The default recipe, whatever the choices: that of a space without training settings."""
+    return default_recipe(channels)
+
+
 @dataclass(frozen=True)
 class Space:
     """A search space.
@@ -53,7 +58,7 @@ class Space:
     decisions: tuple[Decision, ...]
     decode: Callable[[Choices, Task], Arch]
     source: str = ""
-    recipe: Callable[[Choices, int], Recipe] = lambda choices, channels: default_recipe(channels)
+    recipe: Callable[[Choices, int], Recipe] = untuned
 
     @property
     def size(self) -> int:
