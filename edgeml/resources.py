@@ -15,7 +15,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folders(kind: str) -> list[Path]:
-    """Folders that may hold `kind` ("targets" or "search_spaces"), most specific first."""
+    """Folders that may hold `kind` ("targets", "search_spaces" or "fidelities"), most specific first."""
     roots = [Path.cwd()]
     roots += [Path(entry) for entry in os.environ.get("EDGEML_PATH", "").split(os.pathsep) if entry]
     roots += [_PACKAGE / "builtin", _PACKAGE.parent]
@@ -36,7 +36,7 @@ def find(kind: str, name: str, what: str) -> Path:
     """Path of the YAML file called `name`.
 
     Args:
-        kind: "targets" or "search_spaces".
+        kind: "targets", "search_spaces" or "fidelities".
         name: a stem such as "cpu" or a path ending in .yaml.
         what: how error messages call it, for example "target".
 

@@ -71,7 +71,8 @@ def headline(study: Study) -> str:
     settings = study.settings
     budget = f"{settings.trials} trials" + (f" or {duration(settings.time_s)}" if settings.time_s else "")
     limits = ", ".join(f"{name} <= {describe(name, value)}" for name, value in study.job.limits.items())
-    epochs = f"{study.fidelity.epochs:.3g} epochs each"
+    steps = [f"{study.fidelity.epochs * rung.epochs:.3g}" for rung in study.ladder.rungs]
+    epochs = f"{' then '.join(steps)} epochs" + (" each" if len(steps) == 1 else ", the promising ones")
     return (
         f"searching {settings.space} for {' and '.join(settings.targets)} with {settings.strategy}: "
         f"{budget}, {epochs}"
@@ -90,16 +91,20 @@ def taken_away(one: Pruned) -> str:
 def trial_line(study: Study, candidate: Candidate) -> str:
     """One finished trial in one line."""
     head = f"[{study.progress.trials}/{study.settings.trials}] {candidate.key}"
-    if candidate.status != "complete" or candidate.accuracy is None:
+    if candidate.status not in ("complete", "stopped") or candidate.accuracy is None:
         return f"{head} {candidate.status}: {candidate.reason}"
+    if candidate.reason:
+        return f"{head} stopped early: {candidate.reason}"
     front = study.archive.front()
-    parts = [f"accuracy {100 * candidate.accuracy:.2f} % int8"]
+    rung = f"rung {candidate.rung + 1} of {study.ladder.top + 1} | " if study.ladder.top else ""
+    parts = [f"{rung}accuracy {100 * candidate.accuracy:.2f} % int8"]
     for name in study.archive.objectives:
         metric = candidate.metrics[name]
         parts.append(f"{_short(name)} {describe(name, metric['value'])} {metric['kind']}")
     size = candidate.metrics["size_bytes"]
     parts.append(f"{describe('size_bytes', size['value'])} {size['kind']}")
-    parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
+    if front:
+        parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
 
@@ -111,10 +116,10 @@ def _short(metric: str) -> str:
 
 
 def time_left_s(study: Study) -> float:
-    """Expected seconds to the end: trials left at the pace so far, or the time limit if that is nearer."""
-    done = study.progress.trials
+    """Expected seconds to the end: training left at the pace so far, or the time limit if that is nearer."""
     spans = [sum(c.time_s.values()) for c in study.archive.candidates.values()]
-    by_trials = (study.settings.trials - done) * (sum(spans) / len(spans) if spans else 0.0)
+    spent = sum(study.rungs.spent)
+    by_trials = study.rungs.left(study.settings.trials) * (sum(spans) / spent if spent else 0.0)
     if not study.settings.time_s:
         return by_trials
     left = study.time_left_s()

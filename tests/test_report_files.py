@@ -147,7 +147,7 @@ def _write_run_json(path: Path, hostile: str, timed: tuple[str, ...]) -> None:
     dump(
         path / "run.json",
         {
-            "layout": 2,
+            "layout": 3,
             "edgeml": "0.1.0",
             "created": "2026-11-24T09:57:00+00:00",
             "settings": {
@@ -223,7 +223,7 @@ def test_other_layouts(tmp_path: Path, layout: object, advice: str) -> None:
     edit(path / "run.json", layout=layout)
     with pytest.raises(RunError, match=advice) as caught:
         open_run(path)
-    assert "this edgeml reads layout 2" in str(caught.value)
+    assert "this edgeml reads layout 3" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["run.json", "state.json", "front.json", "candidate.json"])

@@ -164,7 +164,7 @@ def test_a_run_without_candidates(tmp_path: Path) -> None:
 
 def test_a_run_json_with_little_in_it(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run")
-    (path / "run.json").write_text('{"layout": 2}')
+    (path / "run.json").write_text('{"layout": 3}')
     assert "Accuracy and size" in Page(write_report(path)).text
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeml.errors import ConfigError, DeviceError, RunError
+from edgeml.errors import ConfigError, DeviceError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
     from edgeml.search.progress import Listener
@@ -94,7 +94,10 @@ def search(
     resume: bool = False,
     seed: int = 0,
     epochs: float | None = None,
-    inherit: bool = True,
+    inherit: str | None = None,
+    fidelity: str | None = None,
+    curves: bool = True,
+    confirm: bool = False,
     image_size: int | None = None,
     strict: bool = False,
     listener: Listener | None = None,
@@ -106,7 +109,7 @@ def search(
         target: name or path of a target profile, or several: then each has its objectives, and there is one
             front. "cpu" when None.
         space: search space; the (first) target's own when None.
-        strategy: "random" or "evolution" (default).
+        strategy: "auto" (default), "grid", "random", "bayesian", "evolution" or "rl".
         trials: how many architectures to train (default 30).
         time_s: seconds for the search; 0 for no limit.
         limits: by metric, for example {"size_bytes": 100_000}; "ram_bytes@mcu-m7" for one of several targets.
@@ -114,7 +117,10 @@ def search(
         resume: go on with the run in `out`.
         seed: of everything random.
         epochs: of full training; the data set's size decides when None.
-        inherit: start children from trained relatives.
+        inherit: where new networks' weights come from: "auto" (default), "morph", "bank" or "none".
+        fidelity: the ladder of rungs: "fast", "balanced" (default), "full" or a YAML file.
+        curves: end trainings whose learning curve will hardly reach the front.
+        confirm: train the front's members from scratch too and report both accuracies.
         image_size: side in pixels for folders of images.
         strict: unreadable images are fatal.
         listener: told about progress.
@@ -127,11 +133,20 @@ def search(
     """
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
-    from edgeml.search.settings import DEFAULT_STRATEGY, DEFAULT_TRIALS, Settings
+    from edgeml.search.settings import (
+        DEFAULT_FIDELITY,
+        DEFAULT_INHERIT,
+        DEFAULT_STRATEGY,
+        DEFAULT_TRIALS,
+        INHERITS,
+        Settings,
+    )
     from edgeml.target.targets import Targets
 
     if trials is not None and trials < 1:
         raise ConfigError(f"--trials {trials}: expected at least 1.")
+    if inherit is not None and inherit not in INHERITS:
+        raise UnknownNameError("--inherit", inherit, INHERITS)
     old: dict[str, Any] = {}
     if resume:
         run_dir = RunDir(_path_to_resume(out))
@@ -153,7 +168,10 @@ def search(
         seed=seed or int(old.get("seed", 0)),
         limits=targets.limits(limits or {}) if limits or not old else old["limits"],
         epochs=epochs if epochs is not None else old.get("epochs"),
-        inherit=inherit and bool(old.get("inherit", True)),
+        inherit=inherit or str(old.get("inherit", DEFAULT_INHERIT)),
+        fidelity=fidelity or str(old.get("fidelity", DEFAULT_FIDELITY)),
+        curves=curves and bool(old.get("curves", True)),
+        confirm=confirm or bool(old.get("confirm", False)),
         image_size=image_size or old.get("image_size"),
         strict=strict,
     )

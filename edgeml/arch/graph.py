@@ -6,9 +6,9 @@ A graph is what an architecture means. Cost, rules, build, inheritance and the e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from edgeml.arch.layers import SEPARATE, Add, Layer, Shape
 
@@ -98,6 +98,12 @@ def _digest(value: object) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:24]
 
 
+@lru_cache(maxsize=8192)
+def _born(layer: Layer, shapes: tuple[Shape, ...]) -> tuple[Shape, Mapping[str, tuple[int, ...]], int]:
+    """Output shape, weight shapes and MACs of a layer; networks of one space share most of them."""
+    return layer.output_shape(shapes), layer.weight_shapes(shapes), layer.macs(shapes)
+
+
 class GraphBuilder:
     """Collects nodes and gives the simplified graph: only what the output depends on."""
 
@@ -120,10 +126,7 @@ class GraphBuilder:
         if name in self._names:
             raise ValueError(f"two nodes called {name!r}")
         self._names.add(name)
-        shapes: Sequence[Shape] = [self._nodes[index].shape for index in inputs]
-        node = Node(
-            name, layer, inputs, layer.output_shape(shapes), layer.weight_shapes(shapes), layer.macs(shapes)
-        )
+        node = Node(name, layer, inputs, *_born(layer, tuple(self._nodes[index].shape for index in inputs)))
         if not node.weight_shapes:
             same = (layer, tuple(sorted(inputs)) if isinstance(layer, Add) else inputs)
             if same in self._same:

@@ -22,7 +22,14 @@ INTERRUPTED = 130
     help="Device profile; see `edgeml targets`; several give one front. [default: cpu]",
 )
 @click.option("--space", help="Search space; see `edgeml spaces`. [default: the target's]")
-@click.option("--strategy", help="evolution or random. [default: evolution]")
+@click.option(
+    "--strategy",
+    help="auto, grid, random, bayesian[:gp], evolution[:nsga2] or rl. [default: auto]",
+)
+@click.option(
+    "--fidelity",
+    help="Rungs of training: fast, balanced, full or a YAML file. [default: balanced]",
+)
 @click.option("--trials", type=int, help="Architectures to train. [default: 30]")
 @click.option("--time", "time_text", help="Time limit such as 90s, 30m, 1h30m. [default: none]")
 @click.option(
@@ -41,8 +48,16 @@ INTERRUPTED = 130
     help="Passes over the data at full training. [default: by size of the data]",
 )
 @click.option(
-    "--inherit/--no-inherit", default=True, show_default=True, help="Start from trained relatives' weights."
+    "--inherit",
+    help="Where new networks' weights come from: auto, morph, bank or none. [default: auto]",
 )
+@click.option(
+    "--curves/--no-curves",
+    default=True,
+    show_default=True,
+    help="End trainings whose learning curve will hardly reach the front.",
+)
+@click.option("--confirm", is_flag=True, help="Train the front's members from scratch too; show both.")
 @click.option(
     "--image-size",
     type=click.IntRange(4, 1024),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from edgeml.errors import RunError
 
-Status = Literal["complete", "infeasible", "failed"]
+Status = Literal["complete", "stopped", "infeasible", "failed"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Candidate:
     Attributes:
         key: canonical key of the architecture.
         number: trial number in the run.
-        status: complete, infeasible (breaks a limit) or failed; `reason` says why.
+        status: complete (fully trained), stopped (on a lower rung, or by its learning curve), infeasible
+            (breaks a limit) or failed; `reason` says why.
         choices: decisions of the space.
         arch: Arch.to_dict().
         accuracy: of the int8 artifact on the validation split, 0..1.
@@ -25,7 +26,12 @@ class Candidate:
         test_accuracy: of the artifact on the test split {value, low, high, n}; front of a finished run only.
         metrics: Measurement dicts by metric.
         fidelity: epochs and samples as trained.
+        rung: the highest rung it was trained on; `rungs` has one row a training (rung, epochs, accuracy,
+            accuracy_float, cost in full trainings, seconds, stopped).
+        recipe: training settings.
         parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
+        source: how it inherited: morph (computes what the parent does, before training), overlap or bank.
+        lineage: what differs from the parent, in words.
         seed: of weights, order of samples and augmentation.
         artifact: file, bytes and SHA-256 of the model.
         history: loss and accuracy per epoch.
@@ -45,8 +51,13 @@ class Candidate:
     test_accuracy: dict[str, float] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     fidelity: dict[str, Any] = field(default_factory=dict)
+    rung: int = 0
+    rungs: list[dict[str, Any]] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None
     inherited_fraction: float | None = None
+    source: str | None = None
+    lineage: str | None = None
     artifact: dict[str, Any] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     time_s: dict[str, float] = field(default_factory=dict)
@@ -71,9 +82,18 @@ class Candidate:
                 f"{where}: not a candidate of this edgeml ({error}); delete the folder."
             ) from error
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it may be trained on the next rung: done with a lower one, not stopped by its curve."""
+        return self.status == "stopped" and bool(self.rungs) and not self.rungs[-1].get("stopped")
+
     def point(self, objectives: list[str]) -> tuple[float, ...] | None:
-        """(1 - accuracy, cost, ...) to be minimised, or None where something was not measured."""
-        if self.status != "complete" or self.accuracy is None:
+        """(1 - accuracy, cost, ...) to be minimised; None unless fully trained and measured."""
+        return self.scores(objectives) if self.status == "complete" else None
+
+    def scores(self, objectives: list[str]) -> tuple[float, ...] | None:
+        """The same whatever rung the accuracy is of; None where something was not measured."""
+        if self.accuracy is None:
             return None
         try:
             return (1 - self.accuracy, *(float(self.metrics[name]["value"]) for name in objectives))

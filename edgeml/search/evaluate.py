@@ -1,7 +1,7 @@
-"""One architecture -> one candidate. A function of its arguments; runs in a worker process.
+"""One order -> one candidate. A function of its arguments; runs in a worker process.
 
-build -> (untrained artifact measured, where a limit is on what a meter reads off it) -> inherit -> fit
--> convert -> accuracy of the artifact -> measure -> candidate folder
+build -> (untrained artifact measured, where a limit is on what a meter reads off it) -> inherit, or the
+candidate's own weights -> fit -> convert -> accuracy of the artifact -> measure -> candidate folder
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from edgeml.arch.cell import Arch, lower
+from edgeml.arch.cell import Arch
 from edgeml.arch.cost import cost
 from edgeml.arch.graph import Graph
+from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
 from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
+from edgeml.search.ladder import Rung
 from edgeml.search.run_dir import RunDir
 from edgeml.target.limits import describe, violations
 from edgeml.target.targets import Targets
@@ -37,25 +39,53 @@ class Job:
         run: the run directory; its data/ holds the data set.
         targets: device profiles.
         limits: by metric.
-        inherit: start from the parent's weights where there is a parent.
+        inherit: where a new network's weights come from (train/start.py).
     """
 
     run: str
     targets: Targets
     limits: dict[str, float]
-    inherit: bool = True
+    inherit: str = "none"
+
+    @property
+    def inherits(self) -> bool:
+        """Whether new networks start from trained ones."""
+        return self.inherit != "none"
 
 
 @dataclass(frozen=True)
 class Order:
-    """One evaluation: the architecture, how much training, which parent, which seed."""
+    """One training: the architecture, how much of it, where its weights come from, what it has to reach.
+
+    Attributes:
+        number, key, choices, arch, recipe, seed: of the candidate.
+        rung, index: the rung, and its place on the ladder.
+        top: this is full training.
+        cost: of this training, in full trainings.
+        fidelity: what is trained now.
+        before: the candidate as it was, where it is trained further.
+        carry: go on from its own weights.
+        parent: key of the candidate to inherit from.
+        needed: accuracy that joins the front at its costs; 0 where it is not known or does not matter.
+        curves: completed learning curves of this rung.
+    """
 
     number: int
+    key: str
     choices: dict[str, Any]
     arch: dict[str, Any]
-    fidelity: Fidelity
     seed: int
+    fidelity: Fidelity
+    recipe: Recipe = field(default_factory=Recipe)
+    rung: Rung = field(default_factory=lambda: Rung(1.0))
+    index: int = 0
+    top: bool = True
+    cost: float = 1.0
+    before: Candidate | None = None
+    carry: bool = False
     parent: str | None = None
+    needed: float = 0.0
+    curves: tuple[tuple[float, ...], ...] = ()
 
 
 class _InfeasibleError(Exception):
@@ -67,7 +97,7 @@ class _InfeasibleError(Exception):
 
 
 def evaluate(job: Job, order: Order) -> Candidate:
-    """Train, convert and measure one architecture and store its folder.
+    """Train, convert and measure one architecture on one rung and store its folder.
 
     Returns:
         The candidate; training or conversion that fails gives status "failed" with a reason.
@@ -76,10 +106,13 @@ def evaluate(job: Job, order: Order) -> Candidate:
         StorageError: the folder cannot be written.
     """
     arch = Arch.from_dict(order.arch)
-    candidate = Candidate(arch.key, order.number, "complete", order.choices, order.arch, order.seed)
+    candidate = order.before or Candidate(
+        order.key, order.number, "complete", order.choices, order.arch, order.seed
+    )
+    candidate = replace(candidate, rung=order.index, recipe=order.recipe.to_dict())
     files: dict[str, bytes] = {}
     try:
-        candidate = _run(job, order, arch.graph, candidate, files)
+        candidate = _run(job, order, arch, candidate, files)
     except ModelError as error:
         candidate = replace(candidate, status="failed", reason=str(error))
     except _InfeasibleError as error:
@@ -97,33 +130,32 @@ def _forget() -> None:
     tf_keras.backend.clear_session()
 
 
-def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict[str, bytes]) -> Candidate:
+def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[str, bytes]) -> Candidate:
     from safetensors.numpy import save
 
     from edgeml.deploy import runtime
     from edgeml.deploy.convert import to_tflite
     from edgeml.deploy.fold import fold
-    from edgeml.train.build import build, get_weights, set_weights
-    from edgeml.train.fit import accuracy_float, choose_threads, default_recipe, fit
+    from edgeml.search.start import start
+    from edgeml.search.watching import Watching
+    from edgeml.train.build import build, get_weights
+    from edgeml.train.fit import accuracy_float, choose_threads, fit
 
     clock = _Clock()
+    graph = order.rung.scaled(arch).graph  # what is trained; the network itself on most ladders
     choose_threads(graph.input_shape[0] * graph.input_shape[1])
-    data = _data(job.run, *graph.input_shape[:2])
+    data = open_data(job.run, *graph.input_shape[:2])
     with clock("build"):
-        model = build(graph, order.seed)
+        model = build(graph, order.seed, order.recipe.initialiser)
     calibration = data.calibration(CALIBRATION_IMAGES, order.seed)
-    if job.targets.limited_by_artifact(job.limits):
+    if order.before is None and job.targets.limited_by_artifact(job.limits):
         with clock("measure"):
-            untrained = to_tflite(graph, fold(graph, get_weights(model, graph)), calibration[:8])
-            _check_untrained(untrained, graph, job)
-    parent, fraction = None, None
-    if job.inherit and order.parent:
-        fresh = get_weights(model, graph)
-        inherited, fraction = _inherit(RunDir(Path(job.run)), graph, fresh, order.parent)
-        set_weights(model, graph, inherited)
-        parent = order.parent
+            untrained = _untrained(arch, job, order)
+            _check_untrained(untrained, arch.graph, job)
+    started = start(RunDir(Path(job.run)), job, order, graph, model)
+    watching = Watching(order, data.val)
     with clock("train"):
-        result = fit(model, data.train, order.fidelity, default_recipe(graph.input_shape[2]), order.seed)
+        result = fit(model, data.train, order.fidelity, order.recipe, order.seed, watch=watching.watch)
         if result.failure:
             raise ModelError(f"training failed: {result.failure}")
     with clock("accuracy"):
@@ -134,23 +166,52 @@ def _run(job: Job, order: Order, graph: Graph, candidate: Candidate, files: dict
     with clock("accuracy"):
         accuracy = runtime.accuracy(artifact, data.val)
     with clock("measure"):
-        metrics = job.targets.measure(artifact, cost(graph))
+        model_itself = artifact if order.rung.whole else _untrained(arch, job, order)
+        metrics = job.targets.measure(model_itself, cost(arch.graph))
     files.update({"model.tflite": artifact, "weights.safetensors": save(weights)})
     digest = hashlib.sha256(artifact).hexdigest()
+    row = {
+        "rung": order.index,
+        "epochs": round(result.epochs, 3),
+        "accuracy": accuracy,
+        "accuracy_float": float_accuracy,
+        "cost": order.cost,
+        "train_s": clock.seconds["train"],
+        "besides_s": sum(clock.seconds.values()) - clock.seconds["train"],
+        **watching.found(result),
+    }
+    before = candidate.fidelity
     done = replace(
         candidate,
+        status="complete" if order.top and not result.stopped else "stopped",
+        reason=result.stopped,
         accuracy=accuracy,
         accuracy_float=float_accuracy,
         metrics={name: m.to_dict() for name, m in metrics.items()},
-        fidelity={"epochs": round(result.epochs, 3), "samples": result.samples},
-        parent=parent,
-        inherited_fraction=fraction,
+        fidelity={
+            "epochs": round(before.get("epochs", 0.0) * order.carry + result.epochs, 3),
+            "samples": before.get("samples", 0) * order.carry + result.samples,
+        },
+        rungs=[*candidate.rungs, row],
         artifact={"format": "tflite", "file": "model.tflite", "bytes": len(artifact), "sha256": digest},
-        history=result.history,
-        time_s=clock.seconds,
+        history=[*candidate.history, *result.history],
+        time_s=clock.added_to(candidate.time_s),
+        **started,
     )
     broken = violations({name: m.value for name, m in metrics.items()}, job.limits)
     return replace(done, status="infeasible", reason=_sentence(done.metrics, broken, job)) if broken else done
+
+
+def _untrained(arch: Arch, job: Job, order: Order) -> bytes:
+    """The network itself, converted with fresh weights: for what does not depend on them."""
+    from edgeml.deploy.convert import to_tflite
+    from edgeml.deploy.fold import fold
+    from edgeml.train.build import build, get_weights
+
+    graph = arch.graph
+    data = open_data(job.run, *graph.input_shape[:2])
+    model = build(graph, order.seed)
+    return to_tflite(graph, fold(graph, get_weights(model, graph)), data.calibration(8, order.seed))
 
 
 def _check_untrained(artifact: bytes, graph: Graph, job: Job) -> None:
@@ -170,55 +231,8 @@ def _sentence(metrics: dict[str, Any], broken: dict[str, float], job: Job) -> st
     return "; ".join(parts)
 
 
-def _inherit(run: RunDir, graph: Graph, fresh: Any, parent: str) -> tuple[Any, float]:
-    from edgeml.search.run_dir import read_json
-    from edgeml.train.inherit import SHRINK, inherit, load_weights
-
-    folder = run.candidates / parent
-    source = lower(Arch.from_dict(read_json(folder / "candidate.json")["arch"]))
-    weights = load_weights(str(folder / "weights.safetensors"))
-    inherited = inherit(graph, fresh, source, weights, shrink=SHRINK)
-    return inherited.weights, inherited.fraction
-
-
-def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
-    """Final figures of the front: test accuracy of every artifact, latencies in one interleaved session.
-
-    Returns:
-        By key: {"test_accuracy": {...}, "metrics": {metric: Measurement dict}}; metrics holds what differs
-        from run to run.
-    """
-    from edgeml.deploy import runtime
-
-    run = RunDir(Path(job.run))
-    models = {key: run.model(key) for key in keys}
-    found: dict[str, dict[str, Any]] = {}
-    for key, model in models.items():
-        height, width, _ = Arch.from_dict(_arch(run, key)).input_shape
-        test = _data(job.run, height, width).test
-        found[key] = {"test_accuracy": interval(round(runtime.accuracy(model, test) * len(test)), len(test))}
-    for key, figures in job.targets.measure_again(models).items():
-        found[key]["metrics"] = {name: figure.to_dict() for name, figure in figures.items()}
-    return found
-
-
-def interval(hits: int, n: int) -> dict[str, float]:
-    """Accuracy with its 95 % Wilson interval (Wilson 1927)."""
-    z, share = 1.96, hits / n
-    centre, spread = share + z * z / (2 * n), z * ((share * (1 - share) + z * z / (4 * n)) / n) ** 0.5
-    scale = 1 + z * z / n
-    return {"value": share, "low": (centre - spread) / scale, "high": (centre + spread) / scale, "n": n}
-
-
-def _arch(run: RunDir, key: str) -> dict[str, Any]:
-    from edgeml.search.run_dir import read_json
-
-    arch: dict[str, Any] = read_json(run.candidates / key / "candidate.json")["arch"]
-    return arch
-
-
 @lru_cache(maxsize=4)
-def _data(run: str, height: int, width: int) -> Dataset:
+def open_data(run: str, height: int, width: int) -> Dataset:
     """The run's data at one size; kept between evaluations of one worker."""
     return Dataset.open(Path(run) / "data").resized(height, width)
 
@@ -236,3 +250,8 @@ class _Clock:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
+
+    def added_to(self, before: dict[str, float]) -> dict[str, float]:
+        """Seconds by stage, those of earlier trainings included."""
+        return {stage: before.get(stage, 0.0) + self.seconds.get(stage, 0.0)
+                for stage in {**before, **self.seconds}}  # fmt: skip

@@ -7,11 +7,12 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from edgeml.arch.cell import Arch, lower
 from edgeml.arch.cost import cost
 from edgeml.arch.graph import Graph
+from edgeml.arch.recipe import Recipe, candidate_key
 from edgeml.arch.space import Choice, Choices, Space, Task
 from edgeml.errors import DisconnectedArchError, InfeasibleError
 from edgeml.target.limits import Limits, describe, violations
@@ -19,6 +20,8 @@ from edgeml.target.targets import Targets
 
 SAMPLES = 200
 ENUMERATE_UP_TO = 20_000
+REMEMBERED = 4_000
+"""Points whose network is kept in mind."""
 NO_TARGETS = Targets(())
 
 
@@ -30,6 +33,7 @@ class Proposal:
     arch: Arch
     graph: Graph
     key: str
+    recipe: Recipe = field(default_factory=Recipe)
 
 
 class Proposer:
@@ -46,28 +50,50 @@ class Proposer:
         self.space, self.task, self.limits, self.targets = space, task, limits, targets
         self._ask_targets = targets.know_before_training(limits)
         self.seen: set[str] = set()
+        self._looked_at: dict[tuple[Choice, ...], tuple[Proposal | None, dict[str, float]]] = {}
         self.refused: Counter[str] = Counter()
         self.duplicates = 0
 
     def judge(self, choices: Choices) -> Proposal | None:
         """The proposal, or None where it is refused; reasons are counted."""
-        arch = self.space.decode(choices, self.task)
-        try:
-            graph, key = arch.graph, arch.key
-        except DisconnectedArchError:
+        proposal, broken = self._look(choices)
+        if proposal is None:
             self.refused["disconnected"] += 1
-            return None
-        broken = self._broken(graph)
-        if broken:
-            self.refused.update(self._reasons(graph, broken))
-            return None
-        if key in self.seen:
+        elif broken:
+            self.refused.update(self._reasons(proposal.graph, broken))
+        elif proposal.key in self.seen:
             self.duplicates += 1
-            return None
-        return Proposal(dict(choices), arch, graph, key)
+        else:
+            return proposal
+        return None
+
+    def outlook(self, choices: Choices) -> Proposal | None:
+        """What a point would be, seen or not; None where it is refused. Nothing is counted."""
+        proposal, broken = self._look(choices)
+        return None if broken else proposal
+
+    def _look(self, choices: Choices) -> tuple[Proposal | None, dict[str, float]]:
+        """The network of a point (None where disconnected) and the limits it breaks; remembered."""
+        point = tuple(choices[decision.name] for decision in self.space.decisions)
+        if point not in self._looked_at:
+            if len(self._looked_at) >= REMEMBERED:
+                self._looked_at.clear()
+            self._looked_at[point] = self._look_anew(choices)
+        return self._looked_at[point]
+
+    def _look_anew(self, choices: Choices) -> tuple[Proposal | None, dict[str, float]]:
+        arch = self.space.decode(choices, self.task)
+        recipe = self.space.recipe(choices, self.task.input_shape[2])
+        try:
+            proposal = Proposal(dict(choices), arch, arch.graph, candidate_key(arch, recipe), recipe)
+        except DisconnectedArchError:
+            return None, {}
+        return proposal, self._broken(proposal.graph)
 
     def _broken(self, graph: Graph) -> dict[str, float]:
         """Relative excess of every limit that the graph breaks; estimators come last, they take longer."""
+        if not self.limits:
+            return {}
         broken = violations(asdict(cost(graph)), self.limits)
         if broken or not self._ask_targets:
             return broken
@@ -80,19 +106,23 @@ class Proposer:
 
     def excess(self, choices: Choices) -> float:
         """Sum of relative limit violations; 0 where feasible, infinite where disconnected."""
-        try:
-            return sum(self._broken(lower(self.space.decode(choices, self.task))).values())
-        except DisconnectedArchError:
-            return math.inf
+        proposal, broken = self._look(choices)
+        return math.inf if proposal is None else sum(broken.values())
 
     def costs(self, choices: Choices) -> dict[str, float] | None:
         """Costs known before training, None where the architecture is disconnected."""
-        try:
-            graph = lower(self.space.decode(choices, self.task))
-        except DisconnectedArchError:
-            return None
-        figures = self.targets.expected(graph) if self._ask_targets else {}
+        proposal, _ = self._look(choices)
+        return None if proposal is None else self.known_costs(proposal.graph)
+
+    def known_costs(self, graph: Graph) -> dict[str, float]:
+        """Costs of a graph that are known before training, by metric."""
+        figures = self.targets.expected(graph) if self._ask_targets or self.objectives else {}
         return {**asdict(cost(graph)), **{name: figure.value for name, figure in figures.items()}}
+
+    @property
+    def objectives(self) -> list[str]:
+        """Costs that the targets minimise."""
+        return self.targets.objectives
 
     def repair(self, choices: Choices, rng: random.Random) -> dict[str, Choice]:
         """Change decisions one by one, each to the choice that lowers the excess most, until feasible."""

@@ -26,8 +26,10 @@ from typing import IO, Any
 from edgeml.errors import RunError, StorageError
 from edgeml.search.candidate import Candidate
 
-LAYOUT = 2
-"""2: run.json lists `targets`; 1 had one `target`."""
+LAYOUT = 3
+"""3: candidates have `rungs`; 2: run.json lists `targets`; 1 had one `target`."""
+BEFORE = ".before"
+"""Ending of a candidate's folder while the one of its next rung takes its place."""
 
 
 @contextmanager
@@ -140,7 +142,11 @@ class RunDir:
         with storage_errors(self.path):
             self.candidates.mkdir(exist_ok=True)
             for rest in self.candidates.glob(".*"):
-                shutil.rmtree(rest, ignore_errors=True)
+                whole = self.candidates / rest.name.removeprefix(".").removesuffix(BEFORE)
+                if rest.name.endswith(BEFORE) and not whole.exists():
+                    rest.replace(whole)  # killed while the new one took its place
+                else:
+                    shutil.rmtree(rest, ignore_errors=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -174,6 +180,7 @@ class RunDir:
     def store(self, candidate: Candidate, files: dict[str, bytes]) -> None:
         """Write a candidate's folder whole or not at all."""
         final, staging = self.candidates / candidate.key, self.candidates / f".{candidate.key}"
+        old = self.candidates / f".{candidate.key}{BEFORE}"
         with storage_errors(final):
             shutil.rmtree(staging, ignore_errors=True)
             try:
@@ -181,8 +188,11 @@ class RunDir:
                 for name, content in files.items():
                     (staging / name).write_bytes(content)
                 write_json(staging / "candidate.json", candidate.to_dict())
-                shutil.rmtree(final, ignore_errors=True)
+                if final.exists():
+                    shutil.rmtree(old, ignore_errors=True)
+                    final.replace(old)
                 staging.replace(final)
+                shutil.rmtree(old, ignore_errors=True)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time as clock
@@ -13,14 +14,16 @@ from typing import Any
 from edgeml.arch.space import Space, Task
 from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset, load
-from edgeml.errors import RunError, UnknownNameError
-from edgeml.search.evaluate import Job, evaluate, finish
+from edgeml.errors import RunError
+from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.executor import Workers, warm_up
+from edgeml.search.final import finish
+from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.progress import Listener, Silent
 from edgeml.search.prune import Pruned, prune
 from edgeml.search.run_dir import LAYOUT, RunDir, read_json, write_json
 from edgeml.search.settings import Settings, check_same
-from edgeml.search.strategy import STRATEGIES
+from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
@@ -48,8 +51,8 @@ def run_session(
     """
     began = clock.monotonic()
     space = load_space(settings.space)
-    if settings.strategy not in STRATEGIES:
-        raise UnknownNameError("strategy", settings.strategy, STRATEGIES)
+    strategy(settings.strategy)
+    ladder = load_ladder(settings.fidelity)
     if resume:
         check_same(run_dir.open()["settings"], settings)
         run_dir.clear_unfinished()
@@ -58,7 +61,7 @@ def run_session(
     workers = Workers(run_dir.log)
     try:
         workers.submit(warm_up)
-        study = _prepare(run_dir, settings, space, targets, resume, listener, workers)
+        study = _prepare(run_dir, settings, space, targets, ladder, resume, listener, workers)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
@@ -75,6 +78,7 @@ def _prepare(
     settings: Settings,
     space: Space,
     targets: Targets,
+    ladder: Ladder,
     resume: bool,
     listener: Listener | None,
     workers: Workers,
@@ -85,17 +89,17 @@ def _prepare(
     fidelity = full_fidelity(len(data.train), settings.epochs)
     whole, (space, pruned) = space, prune(space, task, targets)
     study = Study(
-        run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent()
+        run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent(), ladder
     )
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
     if resume:
-        _check_unchanged(run_dir, data, whole)
+        _check_unchanged(run_dir, data, whole, ladder)
         state = run_dir.path / "state.json"
         study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
     else:
         data.save(run_dir.data)
-        write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned))
+        write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned, ladder))
     return study
 
 
@@ -127,7 +131,7 @@ def _same(metrics: dict[str, dict[str, Any]], name: str, new: dict[str, Any]) ->
     return name in metrics and metrics[name]["tool"] == new["tool"]
 
 
-def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space) -> None:
+def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space, ladder: Ladder) -> None:
     run = read_json(run_dir.path / "run.json")
     if run["dataset"]["hash"] != data.hash:
         raise RunError(
@@ -137,6 +141,11 @@ def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space) -> None:
     if run["space"] != _space_dict(space):
         raise RunError(
             f"--resume: search space {space.name} has changed since {run_dir.path} was started; "
+            "restore it or start a new run with another --out."
+        )
+    if run["ladder"] != json.loads(json.dumps(ladder.to_dict())):
+        raise RunError(
+            f"--resume: fidelity {ladder.name} has changed since {run_dir.path} was started; "
             "restore it or start a new run with another --out."
         )
 
@@ -150,7 +159,12 @@ def _space_dict(space: Space) -> dict[str, Any]:
 
 
 def _describe(
-    settings: Settings, targets: Targets, space: Space, data: Dataset, pruned: tuple[Pruned, ...]
+    settings: Settings,
+    targets: Targets,
+    space: Space,
+    data: Dataset,
+    pruned: tuple[Pruned, ...],
+    ladder: Ladder,
 ) -> dict[str, Any]:
     """What run.json holds."""
     parts = {"train": data.train, "val": data.val, "test": data.test}
@@ -174,6 +188,7 @@ def _describe(
             "warnings": list(data.warnings),
         },
         "space": _space_dict(space),
+        "ladder": ladder.to_dict(),
         "pruned": [one.to_dict() for one in pruned],
         "targets": targets.dump(),
         "versions": _versions(),

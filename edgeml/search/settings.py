@@ -9,7 +9,10 @@ from typing import Any
 from edgeml.errors import ConfigError, RunError
 
 DEFAULT_TRIALS = 30
-DEFAULT_STRATEGY = "evolution"
+DEFAULT_STRATEGY = "auto"
+DEFAULT_FIDELITY = "balanced"
+DEFAULT_INHERIT = "auto"
+INHERITS = ("auto", "morph", "bank", "none")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,10 @@ class Settings:
         seed: of split, sampler and training.
         limits: by metric, the user's and the target's (the tighter of the two).
         epochs: of full training; None lets the data set's size decide.
-        inherit: start from trained relatives' weights.
+        inherit: where new networks' weights come from, one of INHERITS.
+        fidelity: name or path of the ladder of rungs.
+        curves: end a training whose learning curve will hardly reach the front.
+        confirm: train the front's members from scratch too.
         image_size: side in pixels for folders of images; None lets the data decide.
         strict: unreadable images are fatal.
     """
@@ -39,7 +45,10 @@ class Settings:
     seed: int = 0
     limits: dict[str, float] = field(default_factory=dict)
     epochs: float | None = None
-    inherit: bool = True
+    inherit: str = DEFAULT_INHERIT
+    fidelity: str = DEFAULT_FIDELITY
+    curves: bool = True
+    confirm: bool = False
     image_size: int | None = None
     strict: bool = False
 
@@ -48,7 +57,18 @@ class Settings:
         return asdict(self)
 
 
-FIXED = ("targets", "space", "strategy", "seed", "limits", "epochs", "inherit", "image_size")
+FIXED = (
+    "targets",
+    "space",
+    "strategy",
+    "seed",
+    "limits",
+    "epochs",
+    "inherit",
+    "fidelity",
+    "curves",
+    "image_size",
+)
 """Settings that a resumed run must share with the run it goes on with."""
 
 

@@ -1,7 +1,7 @@
 """Strategies: each a function (space, seed) -> Optuna sampler; `sampler` makes any of them distinct.
 
 To add one: a file here with one function, a name in STRATEGIES. A variant of one is an option after a colon
-in its name, listed in OPTIONS.
+in its name, listed in OPTIONS. A sampler with a method `bind` is given the judge of what may be proposed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edgeml.arch.space import Space
 from edgeml.errors import UnknownNameError
 from edgeml.search.propose import Proposer
+from edgeml.search.strategy.auto import auto
 from edgeml.search.strategy.bayesian import bayesian, gaussian_process
 from edgeml.search.strategy.evolution import evolution, nsga2
 from edgeml.search.strategy.grid import grid
@@ -20,6 +21,8 @@ from edgeml.search.strategy.rl import rl
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+
+    from edgeml.search.strategy.distinct import DistinctSampler
 
 Strategy = Callable[[Space, int], "BaseSampler"]
 
@@ -41,7 +44,7 @@ def strategy(name: str) -> Strategy:
     return OPTIONS[name]
 
 
-def sampler(name: str, space: Space, proposer: Proposer, seed: int) -> BaseSampler:
+def sampler(name: str, space: Space, proposer: Proposer, seed: int) -> DistinctSampler:
     """The named strategy, made to propose only new, feasible architectures.
 
     Raises:
@@ -50,12 +53,15 @@ def sampler(name: str, space: Space, proposer: Proposer, seed: int) -> BaseSampl
         MissingToolError: it needs a package that is not installed.
     """
     chosen = strategy(name)(space, seed)
+    if hasattr(chosen, "bind"):
+        chosen.bind(proposer)
     from edgeml.search.strategy.distinct import DistinctSampler
 
     return DistinctSampler(chosen, proposer, seed)
 
 
 STRATEGIES: dict[str, Strategy] = {
+    "auto": auto,
     "grid": grid,
     "random": random_search,
     "bayesian": bayesian,

@@ -1,0 +1,47 @@
+"""How long the next training may take, so that a search with --time ends in time with all its trials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from edgeml.search.candidate import Candidate
+from edgeml.search.progress import Progress
+from edgeml.search.rungs import Rungs
+from edgeml.search.settings import Settings
+
+TRIAL_TIME_SHARE = 1.1
+"""With --time, a training may take this many times its share of the time left, then its schedule shrinks."""
+LEAST_TRAINING = 0.3
+"""Of the typical training; a trial that would get less is not worth its time."""
+
+
+class Pace:
+    """The clock of a session."""
+
+    def __init__(self, settings: Settings, progress: Progress, rungs: Rungs) -> None:
+        self._settings, self._progress, self._rungs = settings, progress, rungs
+
+    def time_left_s(self) -> float:
+        """Seconds of this session's --time that are left; negative without a limit."""
+        return self._settings.time_s - (time.monotonic() - self._progress.started_at)
+
+    def training_s(self, cost: float, candidates: Iterable[Candidate]) -> float:
+        """Seconds a training of `cost` full trainings may take: its share of the time left, less the rest."""
+        left = max(cost, self._rungs.left(self._settings.trials))
+        besides = _median(candidates, lambda row: row["besides_s"])
+        return min(1.0, TRIAL_TIME_SHARE * cost / left) * self.time_left_s() - besides
+
+    def worth_it(self, cost: float, candidates: Iterable[Candidate]) -> bool:
+        """Whether there is time for enough of such a training."""
+        if not self._settings.time_s:
+            return True
+        rows = list(candidates)
+        typical = _median(rows, lambda row: row["train_s"] / max(row["cost"], 1e-9))
+        return self.training_s(cost, rows) > LEAST_TRAINING * cost * typical
+
+
+def _median(candidates: Iterable[Candidate], of: Callable[[dict[str, float]], float]) -> float:
+    """Over all trainings; 0 while there is none."""
+    values = sorted(of(row) for candidate in candidates for row in candidate.rungs if "train_s" in row)
+    return values[len(values) // 2] if values else 0.0

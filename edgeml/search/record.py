@@ -1,0 +1,119 @@
+"""What a search leaves behind while it runs: candidates, state.json, front.json and Optuna's study on disk.
+
+The study in study.db has one trial a training (user attributes: key, number, rung), for readers such as
+optuna-dashboard. The search itself never reads it back: candidates/ holds all it needs to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgeml.search.candidate import Candidate
+from edgeml.search.run_dir import RunDir, database_errors, write_json
+
+if TYPE_CHECKING:
+    from optuna.study import Study as OptunaStudy
+
+
+Writes = Callable[[], dict[str, Any]]
+
+
+class Record(Protocol):
+    """Where a search writes to."""
+
+    def open(self, axes: int, distributions: Mapping[str, Any], known: Iterable[Candidate]) -> None:
+        """Get ready; `known` are the candidates of earlier sessions."""
+
+    def store(self, candidate: Candidate) -> None:
+        """Write a candidate that no worker has written, with no files beside it."""
+
+    def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
+        """A training is done; `values` are its objectives as measured, None where it failed."""
+
+    def save(self, state: Writes, front: Writes) -> None:
+        """Write where the search stands."""
+
+
+class RunRecord:
+    """The record of a run directory."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self._study: OptunaStudy | None = None
+        self._distributions: dict[str, Any] = {}
+
+    def open(self, axes: int, distributions: Mapping[str, Any], known: Iterable[Candidate]) -> None:
+        """Open the study and note trainings that a killed session stored but did not note.
+
+        Raises:
+            StorageError: the database cannot be written.
+        """
+        import optuna
+
+        self._distributions = dict(distributions)
+        with database_errors(self._run.path):
+            self._study = optuna.create_study(
+                storage=self._run.storage_url,
+                study_name="edgeml",
+                directions=["minimize"] * axes,
+                load_if_exists=True,
+            )
+            trials = self._study.get_trials(deepcopy=False)
+            noted = {(t.user_attrs.get("key"), t.user_attrs.get("rung")) for t in trials}
+        for candidate in known:
+            if (candidate.key, candidate.rung) not in noted:
+                self._note(candidate, None, {})
+
+    def store(self, candidate: Candidate) -> None:
+        """Write a candidate without files."""
+        self._run.store(candidate, {})
+
+    def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
+        """Rewrite the candidate and note the training.
+
+        Raises:
+            StorageError: the disk is full or the database cannot be written.
+        """
+        self._run.update(candidate)
+        self._note(candidate, values, broken)
+
+    def _note(
+        self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]
+    ) -> None:
+        import optuna
+
+        assert self._study is not None
+        state = optuna.trial.TrialState
+        with database_errors(self._run.path):
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    state=state.FAIL if values is None else state.COMPLETE,
+                    values=None if values is None else list(values),
+                    params=candidate.choices,
+                    distributions=self._distributions,
+                    user_attrs={"key": candidate.key, "number": candidate.number, "rung": candidate.rung},
+                    constraints=dict(broken) or None,
+                )
+            )
+
+    def save(self, state: Writes, front: Writes) -> None:
+        """Write state.json and front.json."""
+        write_json(self._run.path / "state.json", state())
+        write_json(self._run.path / "front.json", front())
+
+
+class NoRecord:
+    """Leaves nothing behind: for benchmarks of the search alone."""
+
+    def open(self, axes: int, distributions: Mapping[str, Any], known: Iterable[Candidate]) -> None:
+        """Nothing."""
+
+    def store(self, candidate: Candidate) -> None:
+        """Nothing."""
+
+    def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def save(self, state: Writes, front: Writes) -> None:
+        """Nothing."""

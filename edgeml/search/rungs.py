@@ -1,0 +1,139 @@
+"""Which training comes next: a new architecture on the lowest rung, or a promotion; and do the rungs rank?
+
+Asynchronous, as in ASHA (Li et al. 2020): nothing waits for a rung to be full. A rung is due while it has had
+less than its share of all training. Who is promoted to it: the candidate with the largest expected gain of
+hypervolume where the strategy has a surrogate, else the first by Pareto rank and crowding distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeml.search import pareto
+from edgeml.search.candidate import Candidate
+from edgeml.search.ladder import Ladder
+
+LEAST = 4
+"""Candidates on a rung before one of them is promoted."""
+ENOUGH_PAIRS = 8
+"""Candidates on both rungs before their rank correlation says something."""
+POOR = 0.5
+"""A rank correlation below is reported as a warning."""
+
+Gains = Callable[[Sequence[Candidate]], Sequence[float]]
+"""Candidates -> what their full training is expected to add to the hypervolume."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A candidate that is trained further, and the rung it goes to."""
+
+    candidate: Candidate
+    rung: int
+
+
+class Rungs:
+    """What has been spent on every rung, and what is due."""
+
+    def __init__(self, ladder: Ladder, objectives: list[str]) -> None:
+        self.ladder, self._objectives = ladder, objectives
+        self.spent = [0.0] * len(ladder.rungs)
+
+    def count(self, rung: int) -> None:
+        """A training on `rung` is done."""
+        self.spent[rung] += self.ladder.cost(rung)
+
+    def left(self, trials: int) -> float:
+        """Training that a run of so many trials has left, in full trainings."""
+        first = trials * self.ladder.cost(0) / self.ladder.rungs[0].share
+        return max(0.0, first - sum(self.spent))
+
+    def promotion(self, candidates: Sequence[Candidate], more: bool, gains: Gains | None) -> Promotion | None:
+        """The promotion that is due, None where a new architecture is (or, with `more` False, nothing).
+
+        Args:
+            candidates: all of the run.
+            more: new architectures may still be proposed.
+            gains: of a strategy with a surrogate.
+        """
+        for rung in range(self.ladder.top, 0, -1):
+            waiting = [c for c in candidates if c.waiting and c.rung == rung - 1]
+            reached = sum(1 for c in candidates if c.rung >= rung - 1 and c.rungs)
+            if not waiting or (more and reached < LEAST):
+                continue
+            if self._due(rung, more):
+                return Promotion(self._best(waiting, gains), rung)
+        return None
+
+    def _due(self, rung: int, more: bool) -> bool:
+        cost, share = self.ladder.cost(rung), self.ladder.rungs[rung].share
+        if more:
+            return self.spent[rung] + cost <= share * (sum(self.spent) + cost) + 1e-9
+        first = self.spent[0] / self.ladder.rungs[0].share  # what the whole run costs, by its shares
+        if rung == self.ladder.top and self.spent[rung] == 0:
+            return True
+        return self.spent[rung] + cost / 2 <= share * first + 1e-9
+
+    def _best(self, waiting: list[Candidate], gains: Gains | None) -> Candidate:
+        if gains is not None:
+            expected = gains(waiting)
+            return max(zip(expected, waiting, strict=True), key=lambda pair: (pair[0], -pair[1].number))[1]
+        points = [candidate.scores(self._objectives) or () for candidate in waiting]
+        members = pareto.front(points)
+        distance = pareto.crowding([points[i] for i in members])
+        # Of equals the more accurate: a cheap network that guesses is on every front.
+        order = sorted(zip(distance, members, strict=True), key=lambda pair: (-pair[0], points[pair[1]]))
+        return waiting[order[0][1]]
+
+
+def correlations(candidates: Sequence[Candidate], ladder: Ladder) -> list[dict[str, Any]]:
+    """Rank correlation that a run observed between each rung and full training.
+
+    Returns:
+        One row a lower rung: rung, epochs (share of full), pairs, spearman (None where there are fewer than
+        3 pairs or one side is constant) and ranks (False: it does not order candidates well; None: unknown).
+    """
+    rows = []
+    for index in range(ladder.top):
+        pairs = [
+            (at[index], at[ladder.top])
+            for at in (accuracies(candidate) for candidate in candidates)
+            if index in at and ladder.top in at
+        ]
+        value = spearman(pairs)
+        known = value is not None and len(pairs) >= ENOUGH_PAIRS
+        rows.append(
+            {
+                "rung": index,
+                "epochs": ladder.rungs[index].epochs,
+                "pairs": len(pairs),
+                "spearman": value,
+                "ranks": value >= POOR if value is not None and known else None,
+            }
+        )
+    return rows
+
+
+def accuracies(candidate: Candidate) -> Mapping[int, float]:
+    """Accuracy by rung, of the rungs that a candidate was trained on to the end."""
+    return {int(r["rung"]): float(r["accuracy"]) for r in candidate.rungs if not r.get("stopped")}
+
+
+def spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Spearman's rank correlation, ties at their mean rank; None where it is not defined."""
+    if len(pairs) < 3:
+        return None
+    first, second = (_ranks([pair[side] for pair in pairs]) for side in (0, 1))
+    mean = (len(pairs) - 1) / 2
+    products = sum((a - mean) * (b - mean) for a, b in zip(first, second, strict=True))
+    squares = [sum((a - mean) ** 2 for a in ranks) for ranks in (first, second)]
+    return None if 0 in squares else float(products / (squares[0] * squares[1]) ** 0.5)
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    return [
+        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2
+        for value in values
+    ]

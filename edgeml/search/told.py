@@ -1,0 +1,69 @@
+"""What a strategy is told about a candidate: its objectives as they are, or as full training would make them.
+
+A candidate on a lower rung, or stopped by its learning curve, is told with its expected full accuracy; one
+that breaks a limit, with its costs, the error of guessing where it was not trained, and what it breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from edgeml.search.archive import Archive
+from edgeml.search.candidate import Candidate
+from edgeml.search.rungs import accuracies
+from edgeml.target.limits import Limits, violations
+
+GRID = 65
+
+
+class Teller:
+    """Candidates of one run -> objectives to be minimised."""
+
+    def __init__(self, archive: Archive, limits: Limits, top: int) -> None:
+        self._archive, self._limits, self._top = archive, limits, top
+        self._grids: dict[int, np.ndarray] = {}
+
+    def learn(self, candidates: Iterable[Candidate]) -> None:
+        """Fit what full training makes of each rung's accuracy, on the candidates that have both."""
+        from edgeml.train.curve_rungs import RungModel
+
+        at = [accuracies(candidate) for candidate in candidates]
+        for rung in range(self._top):
+            model = RungModel([(a[rung], a[self._top]) for a in at if rung in a and self._top in a])
+            self._grids[rung] = np.array([model.predict(x).mean for x in np.linspace(0, 1, GRID)])
+
+    def values(self, candidate: Candidate) -> tuple[float, ...] | None:
+        """(error, cost, ...); None where the candidate failed or lacks a measurement."""
+        if candidate.status == "complete":
+            return candidate.point(self._archive.objectives)
+        if candidate.status == "infeasible":
+            return self._infeasible(candidate)
+        scores = candidate.scores(self._archive.objectives)
+        if candidate.status != "stopped" or scores is None:
+            return None
+        return (1 - self._expected(candidate), *scores[1:])
+
+    def broken(self, candidate: Candidate) -> Mapping[str, float]:
+        """Relative excess of every limit that the candidate breaks."""
+        costs = {name: float(figure["value"]) for name, figure in candidate.metrics.items()}
+        return violations(costs, self._limits)
+
+    def _expected(self, candidate: Candidate) -> float:
+        last = candidate.rungs[-1] if candidate.rungs else {}
+        if "expected" in last:
+            return float(last["expected"])
+        accuracy = float(candidate.accuracy or 0.0)
+        if candidate.rung not in self._grids:
+            return accuracy
+        return float(np.interp(accuracy, np.linspace(0, 1, GRID), self._grids[candidate.rung]))
+
+    def _infeasible(self, candidate: Candidate) -> tuple[float, ...]:
+        error = self._archive.chance_error if candidate.accuracy is None else 1 - candidate.accuracy
+        worst = self._archive.reference_point()
+        costs = []
+        for axis, name in enumerate(self._archive.objectives, start=1):
+            known = candidate.metrics.get(name, {}).get("value")
+            costs.append(float(known if known is not None else worst[axis] if axis < len(worst) else 1e9))
+        return (error, *costs)

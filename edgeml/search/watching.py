@@ -1,0 +1,45 @@
+"""Watches the full training of a candidate and ends it where it will hardly join the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeml.data.dataset import Split
+from edgeml.search.evaluate import Order
+from edgeml.train.curves import Extrapolator, Prediction, should_stop
+from edgeml.train.fit import FitResult
+from edgeml.train.watch import CurvePoint, Watch
+
+EARLIEST = 0.2
+"""Share of a training before which nothing is stopped: warm-up tells little."""
+WORTH_WATCHING = 10
+"""Checkpoints of a training."""
+
+
+class Watching:
+    """What one training is watched for; `watch` is what `fit` takes."""
+
+    def __init__(self, order: Order, val: Split) -> None:
+        self._order = order
+        self._extrapolator = Extrapolator(order.curves)
+        self._last: Prediction | None = None
+        self.watch = Watch(val, self._judge, WORTH_WATCHING) if order.top else None
+
+    def _judge(self, curve: Sequence[CurvePoint]) -> str | None:
+        if self._order.needed <= 0:
+            return None
+        points = [(min(1.0, p.epoch / self._order.fidelity.epochs), p.accuracy) for p in curve]
+        if points[-1][0] < EARLIEST:
+            return None
+        self._last = self._extrapolator.predict(points)
+        return should_stop(self._last, self._order.needed)
+
+    def found(self, result: FitResult) -> dict[str, Any]:
+        """What the candidate's row of this rung says of its curve."""
+        if self.watch is None:
+            return {}
+        row: dict[str, Any] = {"curve": [point.accuracy for point in result.curve]}
+        if result.stopped:
+            row |= {"stopped": True, "expected": self._last.mean if self._last else None}
+        return row
