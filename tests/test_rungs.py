@@ -162,6 +162,18 @@ def test_a_run_goes_on_with_promotions_where_it_was_interrupted():
     assert second.rungs.spent[1] >= 0.5 * sum(second.rungs.spent)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_space_of_one_point_is_trained_once(tmp_path, strategy):
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        "description: one\nkind: stages\nstem: {channels: [8]}\n"
+        "stages: [{op: [sep_conv], kernel: [3], repeat: [1], channels: [8]}]\n"
+    )
+    run = study(TWO, strategy, trials=6, space=str(path))
+    run.search()
+    assert run.progress.exhausted and [c.rung for c in run.archive.candidates.values()] == [1]
+
+
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "grid"])
 def test_objectives_that_tie_everywhere(strategy):
     def level(job, order):

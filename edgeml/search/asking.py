@@ -69,6 +69,9 @@ class Asker:
                 self._study.tell(left.number, state=optuna.trial.TrialState.FAIL)
             return None
         proposal = self._proposer.judge(trial.params)
+        if proposal is None and not self.distributions:  # a space of one point, which is known by now
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            return None
         assert proposal is not None, "the sampler proposed a point that it had to refuse"
         self._asked[proposal.key] = trial
         return proposal

@@ -32,6 +32,7 @@ class Candidate:
         parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
         source: how it inherited: morph (computes what the parent does, before training), overlap or bank.
         lineage: what differs from the parent, in words.
+        confirmed: the same network trained from fresh weights (--confirm): accuracy, test_accuracy, epochs.
         seed: of weights, order of samples and augmentation.
         artifact: file, bytes and SHA-256 of the model.
         history: loss and accuracy per epoch.
@@ -58,6 +59,7 @@ class Candidate:
     inherited_fraction: float | None = None
     source: str | None = None
     lineage: str | None = None
+    confirmed: dict[str, Any] | None = None
     artifact: dict[str, Any] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     time_s: dict[str, float] = field(default_factory=dict)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from edgeml.arch.cell import Arch
-from edgeml.search.evaluate import Job, open_data
+from edgeml.arch.recipe import Recipe
+from edgeml.search.candidate import Candidate
+from edgeml.search.evaluate import CALIBRATION_IMAGES, Job, open_data
 from edgeml.search.run_dir import RunDir, read_json
+from edgeml.train.fidelity import Fidelity
 
 
 def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
@@ -29,6 +33,40 @@ def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
     for key, figures in job.targets.measure_again(models).items():
         found[key]["metrics"] = {name: figure.to_dict() for name, figure in figures.items()}
     return found
+
+
+def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
+    """Train a candidate from fresh weights, fully, with another seed, and score its artifact.
+
+    Returns:
+        accuracy (int8, validation), accuracy_float, test_accuracy ({value, low, high, n}), epochs, seconds;
+        or {"failure": why}.
+    """
+    from edgeml.deploy import runtime
+    from edgeml.deploy.convert import to_tflite
+    from edgeml.deploy.fold import fold
+    from edgeml.train.build import build, get_weights
+    from edgeml.train.fit import accuracy_float, fit
+
+    began = time.monotonic()
+    candidate = Candidate.from_dict(read_json(RunDir(Path(job.run)).candidates / key / "candidate.json"), key)
+    graph = Arch.from_dict(candidate.arch).graph
+    recipe, seed = Recipe(**candidate.recipe), candidate.seed + 1
+    data = open_data(job.run, *graph.input_shape[:2])
+    model = build(graph, seed, recipe.initialiser)
+    result = fit(model, data.train, fidelity, recipe, seed)
+    if result.failure:
+        return {"failure": result.failure}
+    calibration = data.calibration(CALIBRATION_IMAGES, seed)
+    artifact = to_tflite(graph, fold(graph, get_weights(model, graph)), calibration)
+    hits = round(runtime.accuracy(artifact, data.test) * len(data.test))
+    return {
+        "accuracy": runtime.accuracy(artifact, data.val),
+        "accuracy_float": accuracy_float(model, data.val),
+        "test_accuracy": interval(hits, len(data.test)),
+        "epochs": round(result.epochs, 3),
+        "seconds": round(time.monotonic() - began, 3),
+    }
 
 
 def interval(hits: int, n: int) -> dict[str, float]:

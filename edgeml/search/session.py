@@ -17,7 +17,7 @@ from edgeml.data.dataset import Dataset, load
 from edgeml.errors import RunError
 from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.executor import Workers, warm_up
-from edgeml.search.final import finish
+from edgeml.search.final import confirm, finish
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.progress import Listener, Silent
 from edgeml.search.prune import Pruned, prune
@@ -123,7 +123,20 @@ def _finish(study: Study, workers: Workers) -> None:
             study.run.update(done)
             study.archive.keep(done)
             measured.add(candidate.key)
+    if study.settings.confirm and not study.progress.interrupted:
+        _confirm(study, workers)
     study.save(study.status)
+
+
+def _confirm(study: Study, workers: Workers) -> None:
+    """Train every member of the front from fresh weights too: what inheritance did must not be hidden."""
+    for candidate in study.archive.front():
+        if candidate.confirmed is None:
+            with study.clock("confirm"):
+                found = workers.submit(confirm, study.job, candidate.key, study.fidelity).result()
+            done = replace(candidate, confirmed=found)
+            study.run.update(done)
+            study.archive.keep(done)
 
 
 def _same(metrics: dict[str, dict[str, Any]], name: str, new: dict[str, Any]) -> bool:
