@@ -120,7 +120,8 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
     from edgeml.train.grappler import unoptimised
     from edgeml.train.loop import trace
 
-    graph, data, recipe = random_graph(space, seed, shape), samples(shape), default_recipe(shape[2])
+    graph, recipe = random_graph(space, seed, shape), default_recipe(shape[2])
+    data = samples(graph.input_shape)  # a space may choose a lower resolution
     runs = []
     for _ in range(2):
         network = build(graph)
@@ -166,7 +167,7 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
     }
     return {
         "network": f"{space}-{seed}",
-        "image": list(shape),
+        "image": list(graph.input_shape),
         "layers": len(graph.nodes),
         "inference_over_step": round(rate["fit"] / rate["inference"], 3),
         "images_per_cpu_s": {name: round(value, 1) for name, value in rate.items()},
@@ -185,7 +186,8 @@ def start(space: str, seed: int, shape: tuple[int, int, int]) -> dict[str, Any]:
     from edgeml.train.grappler import unoptimised
     from edgeml.train.loop import trace
 
-    graph, data = random_graph(space, seed, shape), samples(shape, 512)
+    graph = random_graph(space, seed, shape)
+    data = samples(graph.input_shape, 512)
     marks = [(time.process_time(), time.monotonic())]
 
     def mark() -> None:

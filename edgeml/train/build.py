@@ -68,6 +68,8 @@ class Network:
     def forward(self, parameters: Any, images: Any, training: bool) -> tuple[Any, Any]:
         """Parameters (p,) and raw images -> logits and, with `training`, the batch's statistics (s,)."""
         tf = self._tf
+        if tuple(images.shape[1:]) != self.graph.input_shape:
+            raise ValueError(f"images of {tuple(images.shape[1:])}, expected {self.graph.input_shape}")
         values = _pieces(tf, parameters, self._trained)
         if not training:
             values.update(_pieces(tf, self.statistics.read_value(), self._moving))
