@@ -27,7 +27,7 @@ class Candidate:
         metrics: Measurement dicts by metric.
         fidelity: epochs and samples as trained.
         rung: the highest rung it was trained on; `rungs` has one row a training (rung, epochs, accuracy,
-            accuracy_float, cost in full trainings, seconds, stopped).
+            accuracy_float, cost in full trainings, seconds, CPU seconds, stopped).
         recipe: training settings.
         parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
         source: how it inherited: morph (computes what the parent does, before training), overlap or bank.

@@ -178,6 +178,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
         "cost": order.cost,
         "train_s": clock.seconds["train"],
         "besides_s": sum(clock.seconds.values()) - clock.seconds["train"],
+        "cpu_s": round(time.process_time() - clock.began_cpu_s, 3),
         **watching.found(result),
     }
     before = candidate.fidelity
@@ -242,6 +243,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.began_cpu_s = time.process_time()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

@@ -238,7 +238,8 @@ class Study:
         assert self._asker is not None
         with self.clock("proposal"):
             new = candidate.key not in self.archive.candidates
-            candidate = replace(candidate, finished_at_s=self.elapsed_s)
+            rows = [*candidate.rungs[:-1], *({**row, "at_s": self.elapsed_s} for row in candidate.rungs[-1:])]
+            candidate = replace(candidate, finished_at_s=self.elapsed_s, rungs=rows)
             self._count(candidate)
             self.rungs.count(candidate.rung)
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)
