@@ -149,10 +149,10 @@ def main() -> None:
     for arm, figures in table.items():
         shares = [s for s in figures["share_of_plains_cpu_s"] if s is not None]
         reached = f"{statistics.median(shares):.2f} ({len(shares)} of {len(by_seed)})" if shares else "never"
+        means = {key: statistics.mean(values) for key, values in figures.items() if None not in values}
         print(
-            f"| {arm} | {statistics.mean(figures['cpu_s']):.0f} s | "
-            f"{statistics.mean(figures['full']):.0f} of {statistics.mean(figures['trainings']):.0f} | {statistics.mean(figures['hypervolume']):.4f} | "
-            f"{statistics.mean(figures['at_plains_cpu_s']):.4f} | {reached} |"
+            f"| {arm} | {means['cpu_s']:.0f} s | {means['full']:.0f} of {means['trainings']:.0f} | "
+            f"{means['hypervolume']:.4f} | {means['at_plains_cpu_s']:.4f} | {reached} |"
         )
     result = {
         "arms": table, "settings": {k: v for k, v in vars(options).items() if k != "out"},
