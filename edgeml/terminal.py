@@ -93,10 +93,10 @@ def trial_line(study: Study, candidate: Candidate) -> str:
     head = f"[{study.progress.trials}/{study.settings.trials}] {candidate.key}"
     if candidate.status not in ("complete", "stopped") or candidate.accuracy is None:
         return f"{head} {candidate.status}: {candidate.reason}"
-    if candidate.reason:
-        return f"{head} stopped early: {candidate.reason}"
     front = study.archive.front()
-    rung = f"rung {candidate.rung + 1} of {study.ladder.top + 1} | " if study.ladder.top else ""
+    rung = f"{place(study, candidate.rung)} | " if study.ladder.top else ""
+    if candidate.reason:
+        return f"{head} {rung}stopped early at {100 * candidate.accuracy:.2f} % int8: {candidate.reason}"
     parts = [f"{rung}accuracy {100 * candidate.accuracy:.2f} % int8"]
     for name in study.archive.objectives:
         metric = candidate.metrics[name]
@@ -107,6 +107,11 @@ def trial_line(study: Study, candidate: Candidate) -> str:
         parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
+
+
+def place(study: Study, rung: int) -> str:
+    """Index of a rung -> "rung 1 of 2"."""
+    return f"rung {min(rung, study.ladder.top) + 1} of {study.ladder.top + 1}"
 
 
 def _short(metric: str) -> str:
@@ -139,7 +144,7 @@ def duration(seconds: float) -> str:
 def where_time_went(seconds: dict[str, float]) -> str:
     """Seconds by stage -> one line, with the share outside training, conversion and measurement."""
     total = sum(seconds.values()) or 1.0
-    work = ("train", "build", "convert", "measure", "accuracy", "final")
+    work = ("train", "build", "convert", "measure", "accuracy", "final", "confirm")
     own = sum(value for name, value in seconds.items() if name not in work)
     parts = [
         f"{name} {100 * value / total:.0f} %" for name, value in sorted(seconds.items(), key=lambda i: -i[1])
@@ -156,7 +161,10 @@ def _view(study: Study) -> Group:
         Text(f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"),
     )
     running = study.progress.running
-    now = Text(f"training trial {running.number}" if running else "proposing", style="dim")
+    doing = f"training trial {running.number}" if running else "proposing"
+    if running and study.ladder.top:
+        doing += f", {place(study, running.index)}"
+    now = Text(doing, style="dim")
     return Group(line, now, _front_table(study))
 
 

@@ -96,8 +96,14 @@ def write_run(path: Path, *, hostile: str = "", timed: tuple[str, ...] = ("laten
                 else None,
                 "metrics": metrics(lower(value), latencies[number], timed) if done else {},
                 "fidelity": {"epochs": 40, "samples": 43120},
+                "rung": 0,
+                "rungs": [{"rung": 0, "epochs": 40.0, "accuracy": accuracies[number], "cost": 1.0}]
+                if done
+                else [],
                 "parent": keys[0] if number else None,
                 "inherited_fraction": 0.4 if number else None,
+                "source": "overlap" if number else None,
+                "lineage": f"stem: wider 8 -> 12 {hostile}" if number else None,
                 "seed": number,
                 "artifact": {"format": "tflite", "file": "model.tflite", "bytes": 1, "sha256": "0"}
                 if done
@@ -136,6 +142,7 @@ def _write_state(path: Path, knee: str) -> None:
             "hypervolume": [[n, 20.0 * (n + 1), 0.2 + 0.05 * min(n, 6) ** 0.5] for n in range(9)],
             "reference_point": [0.1, 1.0],
             "knee": knee,
+            "rungs": [{"rung": 0, "epochs": 1.0, "trained": 7, "cost": 7.0}],
         },
     )
 
@@ -161,6 +168,7 @@ def _write_run_json(path: Path, hostile: str, timed: tuple[str, ...]) -> None:
                 "limits": {"size_bytes": 100000},
             },
             "objectives": objectives,
+            "ladder": {"name": "full", "rungs": [{"epochs": 1.0, "share": 1.0}], "carry": True},
             "dataset": {
                 "name": hostile or "digits",
                 "classes": classes,
@@ -185,6 +193,15 @@ def test_a_run_is_read_best_first(tmp_path: Path) -> None:
     assert run.knee_candidate.number == 3
     assert run.costs == ("latency_ms",)
     assert run.knee_candidate.figures["ram_bytes"].kind == "estimated"
+
+
+def test_only_fully_trained_candidates_are_on_the_front(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    knee = str(open_run(path).knee)
+    edit(path / "candidates" / knee / "candidate.json", status="stopped")
+    run = open_run(path)
+    assert [c.number for c in run.front_candidates] == [6, 1]
+    assert run.knee is None
 
 
 def test_a_run_still_going_has_no_front(tmp_path: Path) -> None:
@@ -237,7 +254,9 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, text: str) -> None:
     assert str(file) in str(caught.value)
 
 
-@pytest.mark.parametrize("changes", [{"number": "x"}, {"accuracy": "high"}, {"metrics": [1]}])
+@pytest.mark.parametrize(
+    "changes", [{"number": "x"}, {"accuracy": "high"}, {"metrics": [1]}, {"rungs": [3]}, {"rung": "top"}]
+)
 def test_a_candidate_of_the_wrong_shape_is_damaged(tmp_path: Path, changes: dict) -> None:
     path = write_run(tmp_path / "run")
     file = next(path.rglob("candidate.json"))

@@ -28,6 +28,11 @@ CONTRACT = {
     "fidelity",
     "parent",
     "inherited_fraction",
+    "rung",
+    "rungs",
+    "reason",
+    "source",
+    "lineage",
 }
 
 
@@ -76,6 +81,7 @@ def test_the_table_fits_100_columns(tmp_path: Path) -> None:
     assert knee.rstrip().endswith("*K")
     assert " e " in knee
     assert "m measured, c compiled, e estimated" in "\n".join(lines)
+    assert "rung" not in "\n".join(lines)
 
 
 def test_a_hostile_run_name_is_plain_text(tmp_path: Path) -> None:

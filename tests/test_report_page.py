@@ -75,6 +75,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Page:
         "77ab01",
         "class 9 has only 31 samples",
         "number 7: converter stopped",
+        "stem: wider 8 -> 12",
         "30 refused by size (size_bytes)",
         "--limit size_bytes=100000",
         "Example CPU",
@@ -196,7 +197,10 @@ def test_no_run_no_report(tmp_path: Path) -> None:
 
 def test_the_summary_names_knee_and_best(tmp_path: Path) -> None:
     lines = summary(open_run(write_run(tmp_path / "run"))).splitlines()
-    assert lines[0].startswith("Search finished after 3 min 2 s: 7 candidates scored, 3 on the Pareto front")
+    assert lines[0].startswith(
+        "Search finished after 3 min 2 s: 9 architectures tried, 7 trained fully, 3 on "
+    )
+    assert "1 failed, 1 infeasible, 32 refused before training." in lines[0]
     assert lines[1].startswith("Best compromise (knee): 508575d4e3a1")
     assert lines[2].startswith("Most accurate: 986fa0f21a00, 97.5 %")
     assert lines[2].endswith("kB estimated.")
@@ -208,15 +212,20 @@ def test_the_command_is_quoted_and_whole(tmp_path: Path) -> None:
     assert words[:4] == ["edgeml", "search", "--data", f"my data/{HOSTILE}"]
     assert words[-2:] == ["--out", "a b-again"]
     assert "size_bytes=100000" in words
+    assert not {"--fidelity", "--inherit", "--no-curves", "--confirm"} & set(words)
     settings = {
         "data": "-x",
         "targets": ["cpu"],
         "time_s": 0.0,
         "epochs": 0.5,
-        "inherit": False,
+        "inherit": "none",
+        "fidelity": "my rungs.yaml",
+        "curves": False,
+        "confirm": True,
         "strict": True,
     }
     edit(path / "run.json", settings=settings)
     assert command(open_run(path)).startswith(
-        "edgeml search --data -x --target cpu --epochs 0.5 --no-inherit --strict"
+        "edgeml search --data -x --target cpu --epochs 0.5 --fidelity 'my rungs.yaml' --inherit none "
+        "--no-curves --confirm --strict --out"
     )

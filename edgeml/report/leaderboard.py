@@ -1,13 +1,14 @@
 """RunFiles -> leaderboard: plain rows for programs, a table for terminals.
 
-Both hold the candidates whose int8 accuracy is known, the Pareto front first, then by accuracy.
+Both hold the candidates whose int8 accuracy is known: the Pareto front, then the other fully trained ones by
+accuracy, then those that stayed on lower rungs or were ended early.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgeml.report import figures
+from edgeml.report import climb, figures
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 
 if TYPE_CHECKING:
@@ -19,8 +20,13 @@ PLAIN = ("size_bytes", "ram_bytes", "macs", "params")
 
 
 def ranked(run: RunFiles) -> list[CandidateFile]:
-    """Scored candidates, the Pareto front first, then by int8 accuracy."""
-    return sorted(run.scored, key=lambda c: c.key not in run.front)
+    """Scored candidates: the front, those trained fully, then higher rungs first; each by int8 accuracy."""
+
+    def place(candidate: CandidateFile) -> tuple[bool, int]:
+        trained = len(run.ladder) if run.fully_trained(candidate) else candidate.rung
+        return candidate.key not in run.front, -trained
+
+    return sorted(run.scored, key=place)
 
 
 def rows(run: RunFiles) -> list[dict[str, Any]]:
@@ -29,8 +35,10 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
     Each holds key, number, status, accuracy and accuracy_float (fractions, validation), test_accuracy (an
     object with value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind,
     tool; null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
-    to kind), pareto, knee, fidelity, parent, inherited_fraction; and, under its own name, an object like
-    latency_ms for every further metric, such as "latency_ms@coral".
+    to kind), pareto, knee, fidelity, rung (index of the highest it was trained on), rungs (one object a
+    training), reason (of what was stopped early, failed or broke a limit), parent, source, lineage,
+    inherited_fraction; confirmed where it was trained from scratch too; and, under its own name, an object
+    like latency_ms for every further metric, such as "latency_ms@coral".
     """
     return [_row(run, candidate) for candidate in ranked(run)]
 
@@ -53,6 +61,12 @@ def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
         "fidelity": dict(candidate.fidelity),
         "parent": candidate.parent,
         "inherited_fraction": candidate.inherited_fraction,
+        "rung": candidate.rung,
+        "rungs": [dict(one) for one in candidate.rungs],
+        "reason": candidate.reason,
+        "source": candidate.source,
+        "lineage": candidate.lineage,
+        **({"confirmed": dict(candidate.confirmed)} if candidate.confirmed else {}),
         **further,
     }
 
@@ -95,9 +109,15 @@ def table(run: RunFiles) -> Table:
     from rich.text import Text
 
     caption = f"{figures.legend(_marked_kinds(run))}; MACs counted; * Pareto front, K knee; accuracies in %"
+    top, climbed = len(run.ladder), climb.has_rungs(run)
+    if climbed:
+        caption += f"; rung {top}/{top} is full training"
+        caption += ", ! ended early by its learning curve" if climb.ended(run) else ""
     result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
     metrics = columns(run)
     result.add_column("key", no_wrap=True)
+    if climbed:
+        result.add_column("rung", no_wrap=True)
     for name in ("int8", "float", "drop", "test"):
         result.add_column(name, justify="right")
     for metric in metrics:
@@ -126,6 +146,7 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
     macs, single = _agreed(candidate, "macs"), len(latencies(run)) < 2
     texts = [
         candidate.key,
+        *([climb.label(run, candidate)] if climb.has_rungs(run) else []),
         *(
             _hundred(value)
             for value in (candidate.accuracy, candidate.accuracy_float, drop, test.get("value"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 from edgeml.errors import StorageError
@@ -90,6 +91,7 @@ def _policy(scripts: list[str]) -> Markup:
     return Markup(f'<meta http-equiv="Content-Security-Policy" content="{content}">')
 
 
+@cache
 def _bundle() -> str:
     """Vega, Vega-Lite in altair's version, Vega-Embed and the page's own lines as one script."""
     import altair

@@ -5,7 +5,7 @@ Colours are written as "theme:NAME"; the page replaces them by its CSS variables
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edgeml.report import figures
@@ -14,8 +14,8 @@ from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 Spec = dict[str, Any]
 Row = dict[str, Any]
 
-ROLES = ("candidate", "Pareto front", "knee")
-ROLE_COLOURS = ("theme:other", "theme:front", "theme:knee")
+ROLES = ("candidate", "Pareto front", "knee", "not trained fully")
+ROLE_COLOURS = ("theme:other", "theme:front", "theme:knee", "theme:lower")
 MAX_SERIES = 8
 LOG_FROM_RATIO = 20
 HEIGHT = 300
@@ -59,27 +59,28 @@ def pair(run: RunFiles, cost: str) -> Spec | None:
         return None
     x = alt.X("x:Q").title(_axis_title(cost, {row["kind"] for row in rows})).scale(_cost_scale(rows))
     y = alt.Y("y:Q").title("int8 accuracy, validation").axis(format="~%").scale(zero=False, padding=12)
-    colour = alt.Color("role:N").scale(domain=list(ROLES), range=list(ROLE_COLOURS))
+    shown = len(ROLES) - all(row["role"] != ROLES[3] for row in rows)
+    colour = alt.Color("role:N").scale(domain=list(ROLES[:shown]), range=list(ROLE_COLOURS[:shown]))
     tip = [alt.Tooltip(f"{name}:N").title(title) for name, title in _tip(cost).items()]
     spread = [row for row in rows if row["low"] is not None]
     layers = (
         [
-            alt.Chart(_data(spread))
+            alt.Chart(chart_data(spread))
             .mark_rule(strokeWidth=1.5)
             .encode(alt.X("low:Q"), alt.X2("high:Q"), y, colour)
         ]
         if spread
         else []
     )
-    stairs = alt.Chart(_data(_staircase(rows))).mark_line(
+    stairs = alt.Chart(chart_data(_staircase(rows))).mark_line(
         interpolate="step-after", color="theme:front", strokeWidth=1.5, opacity=0.7
     )
     layers.append(stairs.encode(x, y))
     for filled in (True, False):
         chosen = [row for row in rows if (row["kind"] != "estimated") is filled]
-        points = alt.Chart(_data(chosen)).mark_point(filled=filled, size=90, opacity=1, strokeWidth=2)
+        points = alt.Chart(chart_data(chosen)).mark_point(filled=filled, size=90, opacity=1, strokeWidth=2)
         layers += [points.encode(x, y, colour, tooltip=tip)] if chosen else []
-    return _finish(alt.layer(*layers))
+    return finish(alt.layer(*layers))
 
 
 def _tip(cost: str) -> dict[str, str]:
@@ -93,6 +94,7 @@ def _tip(cost: str) -> dict[str, str]:
 def _point(run: RunFiles, candidate: CandidateFile, figure: Figure) -> Row:
     factor = figures.scale(figure.metric)
     role = 2 if candidate.key == run.knee else 1 if candidate.key in run.front else 0
+    role = role or (0 if run.fully_trained(candidate) else 3)
     bounded = bool(figures.interval(figure))
     return {
         "x": figure.value * factor,
@@ -141,7 +143,7 @@ def _cost_scale(rows: list[Row]) -> Any:
 def _staircase(rows: list[Row]) -> list[Row]:
     """The front's points that no cheaper one equals in accuracy, cheapest first."""
     steps: list[Row] = []
-    for row in sorted((r for r in rows if r["role"] != ROLES[0]), key=lambda r: (r["x"], -r["y"])):
+    for row in sorted((r for r in rows if r["role"] in ROLES[1:3]), key=lambda r: (r["x"], -r["y"])):
         if not steps or row["y"] > steps[-1]["y"]:
             steps.append({"x": row["x"], "y": row["y"]})
     return steps
@@ -156,7 +158,7 @@ def hypervolume(run: RunFiles) -> Spec | None:
     ]
     if not rows:
         return None
-    chart = alt.Chart(_data(rows)).encode(
+    chart = alt.Chart(chart_data(rows)).encode(
         alt.X("trial:Q")
         .title("trial")
         .axis(tickMinStep=1, format="d")
@@ -165,7 +167,7 @@ def hypervolume(run: RunFiles) -> Spec | None:
         tooltip=[alt.Tooltip("trial:Q"), alt.Tooltip("elapsed:N"), alt.Tooltip("volume:Q").format(".5g")],
     )
     line = chart.mark_line(interpolate="step-after", color="theme:front", strokeWidth=2)
-    return _finish(alt.layer(line, chart.mark_point(filled=True, size=40, color="theme:front", opacity=1)))
+    return finish(alt.layer(line, chart.mark_point(filled=True, size=40, color="theme:front", opacity=1)))
 
 
 def learning(run: RunFiles) -> Spec | None:
@@ -183,8 +185,10 @@ def learning(run: RunFiles) -> Spec | None:
     rest = [f"theme:series{i}" for i in range(1, MAX_SERIES)]
     colour = alt.Color("series:N").scale(domain=names, range=[first, *rest][: len(names)]).legend(columns=2)
     drawn_last_on_top = [row for curve in reversed(curves) for row in curve]
-    chart = alt.Chart(_data(drawn_last_on_top)).mark_line(strokeWidth=2, point={"size": 14, "opacity": 0.9})
-    return _finish(
+    chart = alt.Chart(chart_data(drawn_last_on_top)).mark_line(
+        strokeWidth=2, point={"size": 14, "opacity": 0.9}
+    )
+    return finish(
         chart.encode(
             alt.X("epoch:Q").title("epoch").axis(tickMinStep=1, format="~g").scale(nice=False),
             alt.Y("accuracy:Q").title("training accuracy").axis(format="~%").scale(zero=False),
@@ -206,19 +210,44 @@ def _curve(run: RunFiles, candidate: CandidateFile, told_apart: bool) -> list[Ro
         candidate.key + (" (knee)" if knee else "") if told_apart else ("knee" if knee else "other front")
     )
     return [
-        {"key": candidate.key, "series": series, **{k: row.get(k) for k in ("epoch", "loss", "accuracy")}}
-        for row in candidate.history
-        if row.get("accuracy") is not None and row.get("epoch") is not None
+        {
+            "key": candidate.key,
+            "series": series,
+            "epoch": epoch,
+            "loss": row.get("loss"),
+            "accuracy": accuracy,
+        }
+        for epoch, row in _continued(candidate)
+        if (accuracy := row.get("accuracy")) is not None
     ]
 
 
-def _data(rows: list[Row]) -> Any:
+def _continued(candidate: CandidateFile) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    """(epochs trained so far, row) of a history in which every rung's training counts from 0.
+
+    Trainings whose weights were not carried to the next rung are left out.
+    """
+    ends = [float(row.get("epochs") or 0.0) for row in candidate.rungs]
+    before = min(0.0, (candidate.fidelity.get("epochs") or sum(ends)) - sum(ends)) if ends else 0.0
+    for row in candidate.history:
+        epoch = row.get("epoch")
+        if epoch is None:
+            continue
+        if before + epoch > 1e-2:  # both sums are of rounded figures
+            yield before + epoch, row
+        if len(ends) > 1 and epoch >= ends[0] - 1e-3:  # rungs round to 3 digits
+            before += ends.pop(0)
+
+
+def chart_data(rows: list[Row]) -> Any:
+    """Rows -> what altair draws."""
     import altair as alt
 
     return alt.Data(values=rows)
 
 
-def _finish(chart: Any) -> Spec:
+def finish(chart: Any) -> Spec:
+    """Chart -> a specification as wide as its place on the page, in the page's colours."""
     sized = chart.properties(
         width="container", height=HEIGHT, autosize={"type": "fit-x", "contains": "padding"}
     )

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from edgeml.report.run_files import RunFiles
+from edgeml.search.settings import DEFAULT_FIDELITY, DEFAULT_INHERIT
 
 OPTIONS = {
     "data": "--data",
@@ -17,11 +18,16 @@ OPTIONS = {
     "limits": "--limit",
     "seed": "--seed",
     "epochs": "--epochs",
+    "fidelity": "--fidelity",
+    "inherit": "--inherit",
     "image_size": "--image-size",
 }
 """Option of `edgeml search` by the setting it gives."""
 
-SWITCHES = {("inherit", False): "--no-inherit", ("strict", True): "--strict"}
+UNSAID = {"time_s": 0.0, "fidelity": DEFAULT_FIDELITY, "inherit": DEFAULT_INHERIT}
+"""Settings that the command leaves out where they have these values: the defaults, or no limit."""
+
+SWITCHES = {("curves", False): "--no-curves", ("confirm", True): "--confirm", ("strict", True): "--strict"}
 """Switch of `edgeml search` by the setting and the value that it stands for."""
 
 
@@ -32,9 +38,8 @@ def command(run: RunFiles) -> str:
 
 def parts(run: RunFiles) -> list[str]:
     """The command, then every option with its value, each quoted for a POSIX shell."""
-    settings = dict(run.run.get("settings") or {})
-    if not settings.get("time_s"):
-        settings.pop("time_s", None)  # 0 is no limit, which the option does not say
+    found = dict(run.run.get("settings") or {})
+    settings = {name: value for name, value in found.items() if UNSAID.get(name) != value}
     options = [(option, text) for name, option in OPTIONS.items() for text in _texts(settings.get(name))]
     switches = [switch for (name, value), switch in SWITCHES.items() if settings.get(name) is value]
     out = ("--out", f"{run.name}-again")

@@ -44,7 +44,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class CandidateFile:
-    """One candidate.json. Accuracies are fractions, on the validation split unless they say test."""
+    """One candidate.json. Accuracies are fractions, on the validation split unless they say test.
+
+    Attributes:
+        rung: index of the highest rung it was trained on.
+        rungs: one row a training: rung, epochs, accuracy, accuracy_float, cost, perhaps curve and stopped.
+        source, lineage: how it inherited from its parent, and what differs from it.
+        confirmed: the same network trained from scratch, or {"failure": why}.
+    """
 
     key: str
     number: int
@@ -60,6 +67,16 @@ class CandidateFile:
     inherited_fraction: float | None
     history: tuple[Mapping[str, Any], ...]
     finished_at_s: float | None
+    rung: int = 0
+    rungs: tuple[Mapping[str, Any], ...] = ()
+    source: str | None = None
+    lineage: str | None = None
+    confirmed: Mapping[str, Any] | None = None
+
+    @property
+    def ended(self) -> Mapping[str, Any] | None:
+        """The training that its learning curve ended, if one was."""
+        return next((row for row in self.rungs if row.get("stopped")), None)
 
 
 @dataclass(frozen=True)
@@ -71,8 +88,8 @@ class RunFiles:
         run: run.json.
         state: state.json; {"status": "running"} until it exists.
         candidates: best int8 validation accuracy first, those without one last.
-        front: keys of the Pareto front, as the search wrote them.
-        knee: the key of the best compromise, if there is one.
+        front: keys of the Pareto front, as the search wrote them; only of fully trained candidates.
+        knee: the key of the best compromise on it, if there is one.
     """
 
     path: Path
@@ -103,6 +120,23 @@ class RunFiles:
         return next((c for c in self.scored if c.key == self.knee), None)
 
     @property
+    def ladder(self) -> tuple[Mapping[str, Any], ...]:
+        """The rungs in use, cheapest first; one where every candidate is trained fully."""
+        known = tuple((self.run.get("ladder") or {}).get("rungs") or ({"epochs": 1.0},))
+        used = len(self.state.get("rungs") or ()) or len(known)
+        return known[-used:]  # with few trials only the last rung is used
+
+    def fully_trained(self, candidate: CandidateFile) -> bool:
+        """Whether the candidate's accuracy is of full training."""
+        if candidate.status == "complete":
+            return True
+        return (
+            candidate.status == "infeasible"
+            and not candidate.ended
+            and candidate.rung >= len(self.ladder) - 1
+        )
+
+    @property
     def costs(self) -> tuple[str, ...]:
         """Names of the objectives other than accuracy, in the order of the study."""
         names = [str(objective["name"]) for objective in self.run.get("objectives") or ()]
@@ -126,9 +160,10 @@ def open_run(path: Path) -> RunFiles:
     state = _read_if_there(path / "state.json") or {"status": "running"}
     candidates = tuple(sorted(_candidates(path), key=_rank))
     front = _read_if_there(path / "front.json") or {}
-    keys = tuple(str(key) for key in front.get("keys") or ())
+    complete = {candidate.key for candidate in candidates if candidate.status == "complete"}
+    keys = tuple(str(key) for key in front.get("keys") or () if key in complete)
     knee = front.get("knee") or state.get("knee")
-    return RunFiles(path, run, state, candidates, keys, None if knee is None else str(knee))
+    return RunFiles(path, run, state, candidates, keys, str(knee) if knee in complete else None)
 
 
 def _check_layout(path: Path, found: object) -> None:
@@ -169,6 +204,11 @@ def _candidate(file: Path, value: Mapping[str, Any]) -> CandidateFile:
             inherited_fraction=_number(value.get("inherited_fraction")),
             history=tuple(value.get("history") or ()),
             finished_at_s=_number(value.get("finished_at_s")),
+            rung=int(value.get("rung") or 0),
+            rungs=tuple(dict(row) for row in value.get("rungs") or ()),
+            source=value.get("source"),
+            lineage=value.get("lineage"),
+            confirmed=value.get("confirmed"),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file} is damaged: {type(error).__name__}: {error}.") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeml.arch.cell import Arch
 from edgeml.errors import EdgemlError
-from edgeml.report import figures, plots, tables
+from edgeml.report import climb, figures, plots, rung_plots, rung_tables, tables
 from edgeml.report.cell_svg import architecture
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.plots import Spec
@@ -43,7 +43,8 @@ def head(run: RunFiles, charts: Charts) -> Markup:
     made = f"edgeml {run.run.get('edgeml', '')}, started {run.run.get('created', 'at an unknown time')}"
     finished = run.state.get("finished")
     made += f", ended {finished}" if finished else ", not finished when this page was written"
-    lines = [tag("p", sentence, class_="lede") for sentence in sentences(run)]
+    warned = climb.warnings(run)
+    lines = [tag("p", s, class_="warning" if s in warned else "lede") for s in sentences(run)]
     return tag("header", tag("h1", run.name), tag("p", made, class_="note"), lines, _tiles(run))
 
 
@@ -91,6 +92,9 @@ def leaderboard(run: RunFiles, charts: Charts) -> Markup | None:
         "int8 and float accuracies are on the validation split; the front of a finished run has the int8 "
         "artifact's accuracy on the test split. Drop is float minus int8, in percentage points."
     )
+    if climb.has_rungs(run):
+        top = len(run.ladder)
+        note += f" Rung {top}/{top} is full training; the accuracy of a lower rung is of less training."
     return section("Leaderboard", tag("p", note, class_="note"), _estimates(run), tables.leaderboard(run))
 
 
@@ -130,6 +134,36 @@ def progress(run: RunFiles, charts: Charts) -> Markup | None:
         ),
     ]
     return section("How the search went", tag("div", drawn, class_="charts") if any(drawn) else None)
+
+
+def rungs(run: RunFiles, charts: Charts) -> Markup | None:
+    """The ladder, whether its low rungs rank, and the learning curves that were watched."""
+    watched = rung_plots.curves(run)
+    if not climb.has_rungs(run) and watched is None:
+        return None
+    note = (
+        "A training's cost is its share of a full one. The rank correlation is over the candidates "
+        "that were promoted to full training, so it does not tell how the others would have fared."
+    )
+    early = len(climb.ended(run))
+    of_curves = f"A cross marks a training that was ended early ({early})." if early else ""
+    drawn = [
+        charts.place("Accuracy on a lower rung and after full training", rung_plots.agreement(run)),
+        charts.place("Learning curves that were watched", watched, of_curves),
+    ]
+    return section(
+        "Rungs",
+        [tag("p", words, class_="warning") for words in climb.warnings(run)],
+        rung_tables.ladder(run),
+        tag("p", note, class_="note") if len(run.ladder) > 1 else None,
+        tag("div", drawn, class_="charts") if any(drawn) else None,
+        rung_tables.endings(run),
+    )
+
+
+def inheritance(run: RunFiles, charts: Charts) -> Markup | None:
+    """Whose weights candidates began with."""
+    return section("Where weights came from", rung_tables.lineage(run))
 
 
 def effort(run: RunFiles, charts: Charts) -> Markup | None:
@@ -189,6 +223,8 @@ SECTIONS: Iterable[Callable[[RunFiles, Charts], Markup | None]] = (
     cautions,
     winner,
     progress,
+    rungs,
+    inheritance,
     effort,
     losses,
     conditions,

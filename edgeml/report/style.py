@@ -5,12 +5,14 @@ from __future__ import annotations
 STYLE = """
 :root {
   --page: #f6f7f9; --panel: #ffffff; --ink: #18202c; --muted: #556072; --line: #dde2ea;
+  --lower: #c3c9d4;
   --other: #8791a3; --front: #1d4ed8; --knee: #c2410c; --tint: #e8eefc; --warm: #fdeee4; --warm-ink: #8a2f08;
   --series0: #334155; --series1: #1d4ed8; --series2: #0f766e; --series3: #a21caf; --series4: #4d7c0f;
   --series5: #0369a1; --series6: #be123c; --series7: #6d28d9;
 }
 @media (prefers-color-scheme: dark) {
   :root {
+    --lower: #48536a;
     --page: #10141b; --panel: #181e28; --ink: #e6eaf1; --muted: #a3aec0; --line: #303a4a;
     --other: #7c879b; --front: #82aaff; --knee: #ff9d5c; --tint: #1f2c4a; --warm: #3a2416;
     --warm-ink: #ffc59e;

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from edgeml.report import figures
+from edgeml.report import climb, figures
 from edgeml.report.run_files import CandidateFile, RunFiles
 
 
 def summary(run: RunFiles) -> str:
-    """RunFiles -> two or three lines of plain language."""
+    """RunFiles -> a few lines of plain language."""
     return "\n".join(sentences(run))
 
 
 def sentences(run: RunFiles) -> list[str]:
-    """How far the run got; the knee; the most accurate candidate where that is another one."""
+    """How far the run got; knee and most accurate candidate; whether low rungs rank; what is estimated."""
     result = [progress(run)]
     knee = run.knee_candidate
     if knee is not None:
@@ -22,6 +22,8 @@ def sentences(run: RunFiles) -> list[str]:
         result.append(f"Most accurate: {describe(run, best)}.")
     elif best is not None:
         result.append("No candidate of this run is more accurate than it.")
+    result += climb.confirmations(run)
+    result += [*climb.correlations(run), *climb.warnings(run), *climb.endings(run)]
     return result + ([estimates(run, knee)] if knee and estimates(run, knee) else [])
 
 
@@ -33,12 +35,14 @@ def progress(run: RunFiles) -> str:
     )
     after = f" after {duration(elapsed)}" if elapsed else ""
     parts = [
-        f"{_many(len(run.scored), 'candidate')} scored",
+        f"{_many(len(run.candidates), 'architecture')} tried",
+        f"{sum(c.status == 'complete' for c in run.candidates)} trained fully",
         f"{len(run.front_candidates)} on the Pareto front",
     ]
-    failed = sum(c.status == "failed" for c in run.candidates)
     refused = sum((run.state.get("refused") or {}).values())
-    parts += [f"{failed} failed"] if failed else []
+    for lost in ("failed", "infeasible"):
+        number = sum(c.status == lost for c in run.candidates)
+        parts += [f"{number} {lost}"] if number else []
     parts += [f"{refused} refused before training"] if refused else []
     return f"Search {status}{after}: {', '.join(parts)}."
 

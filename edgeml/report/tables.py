@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edgeml.report import figures
+from edgeml.report import climb, figures
 from edgeml.report.leaderboard import ranked
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 from edgeml.report.summary import duration
 
+LOST = ("failed", "infeasible")
 COST_ORDER = ("latency_ms", "size_bytes", "ram_bytes", "macs", "params")
 
 
@@ -65,10 +66,12 @@ def metric_names(run: RunFiles) -> list[str]:
 
 
 def leaderboard(run: RunFiles) -> Markup:
-    """Every scored candidate, the front first; a column's kind stands in its head where all agree."""
+    """Every scored candidate, fully trained ones first; a column's kind is in its head where all agree."""
     metrics = metric_names(run)
     kinds = {m: {c.figures[m].kind for c in run.scored if m in c.figures} for m in metrics}
-    heads: list[Child] = ["key", "front", "int8", "float", "drop", "test, int8"]
+    climbed = ["rung"] if climb.has_rungs(run) else []
+    scratch = ["from scratch, int8"] if any(c.confirmed for c in run.scored) else []
+    heads: list[Child] = ["key", "front", *climbed, "int8", "float", "drop", "test, int8", *scratch]
     for metric in metrics:
         words = figures.unit(metric)
         only = kind_tag(next(iter(kinds[metric]))) if len(kinds[metric]) == 1 else None
@@ -83,23 +86,33 @@ def _leaderboard_row(run: RunFiles, c: CandidateFile, metrics: list[str], mixed:
     knee, on_front = c.key == run.knee, c.key in run.front
     badges = [tag("span", "front", class_="badge")] if on_front else []
     badges += [tag("span", "knee", class_="badge knee")] if knee else []
-    badges += [tag("span", c.status, class_="badge")] if c.status != "complete" else []
+    said = "ended early" if c.ended else c.status
+    badges += [tag("span", said, class_="badge")] if said not in ("complete", "stopped") else []
     drop = None
     if c.accuracy is not None and c.accuracy_float is not None:
         drop = 100 * (c.accuracy_float - c.accuracy)
     cells: list[Child] = [
         tag("code", c.key),
         badges,
+        *([climb.label(run, c)] if climb.has_rungs(run) else []),
         figures.percent(c.accuracy),
         figures.percent(c.accuracy_float),
         "-" if drop is None else f"{drop:.1f}",
         _test(c.test_accuracy),
+        *([_scratch(c)] if any(other.confirmed for other in run.scored) else []),
         *(_cost(c.figures.get(metric), metric in mixed) for metric in metrics),
         plain(c.fidelity.get("epochs", "-")),
         figures.percent(c.inherited_fraction, 0) if c.parent else "-",
         tag("code", c.parent) if c.parent else "-",
     ]
     return row(cells, "knee" if knee else "front" if on_front else None)
+
+
+def _scratch(c: CandidateFile) -> Child:
+    if not c.confirmed:
+        return "-"
+    value = c.confirmed.get("accuracy")
+    return "failed" if value is None else figures.percent(value)
 
 
 def _test(test: Mapping[str, Any] | None) -> Child:
@@ -162,7 +175,7 @@ def _bar(fraction: float) -> Markup:
 
 def losses(run: RunFiles) -> Markup | None:
     """Candidates that failed or broke a limit, with the reason."""
-    lost = sorted((c for c in run.candidates if c.status != "complete"), key=lambda c: c.number)
+    lost = sorted((c for c in run.candidates if c.status in LOST), key=lambda c: c.number)
     if not lost:
         return None
     rows = [row([c.number, tag("code", c.key), c.status, c.reason or "-"]) for c in lost]

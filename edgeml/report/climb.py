@@ -1,0 +1,118 @@
+"""RunFiles -> how candidates climbed the ladder of rungs, in words: for the summary and for the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeml.report import figures
+from edgeml.report.run_files import CandidateFile, RunFiles
+
+FACTORS = {
+    "epochs": "of the epochs",
+    "data": "of the data",
+    "resolution": "of the resolution",
+    "width": "of the channels",
+    "cells": "of the cells",
+}
+"""Factors of a rung in words."""
+
+
+def has_rungs(run: RunFiles) -> bool:
+    """Whether some scored candidate may not be trained fully: a ladder, or trainings ended early."""
+    return len(run.ladder) > 1 or bool(ended(run))
+
+
+def label(run: RunFiles, candidate: CandidateFile) -> str:
+    """The rung that the candidate's accuracy is of: "1/2"; with "!" where its learning curve ended it."""
+    rung = candidate.rungs[-1].get("rung", candidate.rung) if candidate.rungs else candidate.rung
+    top = len(run.ladder)
+    place = top if candidate.status == "complete" else min(int(rung) + 1, top)
+    return f"{place}/{top}{'!' if candidate.ended else ''}"
+
+
+def share(rung: Mapping[str, Any]) -> str:
+    """A rung -> "20 % of the epochs, 50 % of the data"; "full training" for the last."""
+    parts = [
+        f"{100 * rung[name]:.3g} % {words}" for name, words in FACTORS.items() if rung.get(name, 1.0) < 1
+    ]
+    return ", ".join(parts) or "full training"
+
+
+def ended(run: RunFiles) -> list[CandidateFile]:
+    """Candidates whose training was ended by its learning curve, by trial."""
+    return sorted((c for c in run.candidates if c.ended), key=lambda c: c.number)
+
+
+def accuracies(candidate: CandidateFile) -> dict[int, float]:
+    """int8 accuracy by rung, of the trainings that went to their end."""
+    return {
+        int(row["rung"]): float(row["accuracy"])
+        for row in candidate.rungs
+        if not row.get("stopped") and row.get("accuracy") is not None and row.get("rung") is not None
+    }
+
+
+def both(run: RunFiles, rung: int) -> list[tuple[CandidateFile, float, float]]:
+    """Candidates trained on a lower rung and fully, with both int8 accuracies."""
+    top = len(run.ladder) - 1
+    known = ((c, accuracies(c)) for c in run.candidates)
+    return [(c, at[rung], at[top]) for c, at in known if rung in at and top in at and rung != top]
+
+
+def observed(run: RunFiles) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """(rung, what state.json says of it) of every lower rung that has been counted."""
+    rows = {int(row["rung"]): row for row in run.state.get("rungs") or () if "rung" in row}
+    return [(rung, rows[i]) for i, rung in enumerate(run.ladder[:-1]) if "pairs" in rows.get(i, {})]
+
+
+def correlation(row: Mapping[str, Any]) -> str:
+    """A row of state.json -> "0.82 on 9 candidates"."""
+    number = f"{row['pairs']} candidate{'' if row['pairs'] == 1 else 's'}"
+    if row.get("spearman") is None:
+        return f"not known ({number} trained on both)"
+    doubt = " (too few to judge)" if row.get("ranks") is None else ""
+    return f"{row['spearman']:.2f} on {number}{doubt}"
+
+
+def correlations(run: RunFiles) -> list[str]:
+    """One sentence with the rank correlation of every lower rung; nothing on a ladder of one."""
+    found = [f"{share(rung)} {correlation(row)}" for rung, row in observed(run)]
+    return [f"Rank correlation with full training (Spearman): {'; '.join(found)}."] if found else []
+
+
+def warnings(run: RunFiles) -> list[str]:
+    """One sentence for every rung that does not order candidates as full training does."""
+    return [
+        f"WARNING: training for {share(rung)} did not rank candidates as full training does (Spearman "
+        f"{row['spearman']:.2f} on {row['pairs']} candidates); use --fidelity full or "
+        f"a higher {'first rung' if row['rung'] == 0 else 'rung ' + str(row['rung'] + 1)}."
+        for rung, row in observed(run)
+        if row.get("ranks") is False and row.get("spearman") is not None
+    ]
+
+
+def endings(run: RunFiles) -> list[str]:
+    """How many trainings were ended by their learning curves; nothing where none was."""
+    number = len(ended(run))
+    if not number:
+        return []
+    return [f"{number} training{' was' if number == 1 else 's were'} ended early by the learning curve."]
+
+
+def confirmations(run: RunFiles) -> list[str]:
+    """One sentence with both int8 accuracies of every front member that was trained from scratch too."""
+    parts = [
+        f"{c.key} {figures.percent(c.accuracy)} in the search, {scratch(c)}"
+        for c in run.front_candidates
+        if c.confirmed
+    ]
+    return [f"Trained from scratch as well (int8, validation): {'; '.join(parts)}."] if parts else []
+
+
+def scratch(candidate: CandidateFile) -> str:
+    """What training from scratch gave: "96.9 % from scratch", or why there is no such figure."""
+    found = candidate.confirmed or {}
+    if found.get("accuracy") is None:
+        return f"from scratch failed: {found.get('failure', 'no accuracy')}"
+    return f"{figures.percent(found['accuracy'])} from scratch"
