@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_report_files import HOSTILE, write_run
+from test_report_rungs import climbing
 
 from edgeml.report.page import write_report
 
@@ -82,6 +83,14 @@ def test_every_chart_is_drawn_and_nothing_complains(tmp_path: Path, timed: tuple
     seen = look(write_report(write_run(tmp_path / "run", timed=timed)), tmp_path / "profile")
     assert seen.console == []
     assert seen.charts == {f"chart-{i}": True for i in range(len(timed) + 3)}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_rungs_are_drawn_and_nothing_scrolls_sideways(tmp_path: Path, width: int) -> None:
+    seen = look(framed(write_report(climbing(tmp_path / "run")), width), tmp_path / "profile")
+    assert seen.console == []
+    said = json.loads(re.findall(r"<pre>(.*?)</pre>", seen.dom)[0])
+    assert said == {"scrolled": width, "width": width, "pwned": False, "charts": 6}
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -88,21 +88,21 @@ def test_the_summary_counts_and_warns(run: RunFiles) -> None:
     text = summary(run)
     assert "9 architectures tried, 4 trained fully, 3 on the Pareto front" in text
     assert (
-        "WARNING: training for 20 % of the epochs, 50 % of the data did not rank candidates as full training "
-        "does (Spearman 0.31 on 9 candidates); use --fidelity full or a higher first rung."
+        "WARNING: training for 20 % of the epochs and 50 % of the data did not rank candidates as full "
+        "training does (Spearman 0.31 on 9 candidates); use --fidelity full or a higher first rung."
     ) in text
-    assert "50 % of the data 0.31 on 9 candidates." in text
+    assert "full training: 0.31 at 20 % of the epochs and 50 % of the data (9 candidates)." in text
     assert "1 training was ended early by the learning curve." in text
     assert "508575d4e3a1 96.5 % in the search, 96.1 % from scratch" in text
-    assert "986fa0f21a00 97.5 % in the search, from scratch failed: loss NaN" in text
+    assert "986fa0f21a00 97.5 % in the search, none from scratch (training failed: loss NaN)" in text
 
 
 @pytest.mark.parametrize(
     ("spearman", "pairs", "ranks", "words"),
     [
-        (0.82, 9, True, "0.82 on 9 candidates."),
-        (0.5, 3, None, "0.50 on 3 candidates (too few to judge)."),
-        (None, 1, None, "not known (1 candidate trained on both)."),
+        (0.82, 9, True, "0.82 at 20 % of the epochs and 50 % of the data (9 candidates)."),
+        (0.5, 3, None, "50 % of the data (3 candidates, too few to judge)."),
+        (None, 1, None, "not known at 20 % of the epochs and 50 % of the data (1 candidate, too few to"),
     ],
 )
 def test_no_warning_where_a_rung_ranks_or_nobody_knows(
@@ -164,7 +164,7 @@ def _epochs(run: RunFiles) -> list[float]:
 def test_the_page_shows_ladder_warning_curves_and_lineage(run: RunFiles) -> None:
     page = Page(write_report(run.path))
     for words in (
-        "20 % of the epochs, 50 % of the data",
+        "20 % of the epochs and 50 % of the data",
         "5.40",
         "Accuracy on a lower rung and after full training",
         "Learning curves that were watched",

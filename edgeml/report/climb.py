@@ -32,11 +32,11 @@ def label(run: RunFiles, candidate: CandidateFile) -> str:
 
 
 def share(rung: Mapping[str, Any]) -> str:
-    """A rung -> "20 % of the epochs, 50 % of the data"; "full training" for the last."""
+    """A rung -> "20 % of the epochs and 50 % of the data"; "full training" for the last."""
     parts = [
         f"{100 * rung[name]:.3g} % {words}" for name, words in FACTORS.items() if rung.get(name, 1.0) < 1
     ]
-    return ", ".join(parts) or "full training"
+    return " and ".join(parts) or "full training"
 
 
 def ended(run: RunFiles) -> list[CandidateFile]:
@@ -66,19 +66,18 @@ def observed(run: RunFiles) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]
     return [(rung, rows[i]) for i, rung in enumerate(run.ladder[:-1]) if "pairs" in rows.get(i, {})]
 
 
-def correlation(row: Mapping[str, Any]) -> str:
-    """A row of state.json -> "0.82 on 9 candidates"."""
+def correlation(rung: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """A rung and its row of state.json -> "0.82 at 20 % of the epochs (9 candidates)"."""
     number = f"{row['pairs']} candidate{'' if row['pairs'] == 1 else 's'}"
-    if row.get("spearman") is None:
-        return f"not known ({number} trained on both)"
-    doubt = " (too few to judge)" if row.get("ranks") is None else ""
-    return f"{row['spearman']:.2f} on {number}{doubt}"
+    value = "not known" if row.get("spearman") is None else f"{row['spearman']:.2f}"
+    doubt = ", too few to judge" if row.get("ranks") is None else ""
+    return f"{value} at {share(rung)} ({number}{doubt})"
 
 
 def correlations(run: RunFiles) -> list[str]:
     """One sentence with the rank correlation of every lower rung; nothing on a ladder of one."""
-    found = [f"{share(rung)} {correlation(row)}" for rung, row in observed(run)]
-    return [f"Rank correlation with full training (Spearman): {'; '.join(found)}."] if found else []
+    found = [correlation(rung, row) for rung, row in observed(run)]
+    return [f"Spearman rank correlation with full training: {', '.join(found)}."] if found else []
 
 
 def warnings(run: RunFiles) -> list[str]:
@@ -114,5 +113,5 @@ def scratch(candidate: CandidateFile) -> str:
     """What training from scratch gave: "96.9 % from scratch", or why there is no such figure."""
     found = candidate.confirmed or {}
     if found.get("accuracy") is None:
-        return f"from scratch failed: {found.get('failure', 'no accuracy')}"
+        return f"none from scratch (training failed: {found.get('failure', 'no accuracy')})"
     return f"{figures.percent(found['accuracy'])} from scratch"

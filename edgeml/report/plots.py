@@ -61,6 +61,8 @@ def pair(run: RunFiles, cost: str) -> Spec | None:
     y = alt.Y("y:Q").title("int8 accuracy, validation").axis(format="~%").scale(zero=False, padding=12)
     shown = len(ROLES) - all(row["role"] != ROLES[3] for row in rows)
     colour = alt.Color("role:N").scale(domain=list(ROLES[:shown]), range=list(ROLE_COLOURS[:shown]))
+    if shown == len(ROLES):
+        colour = colour.legend(columns=2)  # four in a row are cut off on a phone
     tip = [alt.Tooltip(f"{name}:N").title(title) for name, title in _tip(cost).items()]
     spread = [row for row in rows if row["low"] is not None]
     layers = (

@@ -49,7 +49,7 @@ def agreement(run: RunFiles) -> Spec | None:
 
 
 def _pairs(run: RunFiles, index: int) -> list[Row]:
-    words = climb.share(run.ladder[index])
+    words = f"rung {index + 1}/{len(run.ladder)}"
     found = climb.both(run, index)
     rows = [{"key": c.key, "rung": words, "low": low, "full": full} for c, low, full in found]
     return rows if len(rows) >= LEAST_PAIRS else []
@@ -68,6 +68,7 @@ def curves(run: RunFiles) -> Spec | None:
     colour = alt.Color("fate:N").scale(
         domain=fates, range=[FATE_COLOURS[FATES.index(fate)] for fate in fates]
     )
+    colour = colour.legend(columns=2)  # three in a row are cut off on a phone
     x = alt.X("share:Q").title("share of the training").axis(format="~%").scale(domain=[0, 1], nice=False)
     y = alt.Y("accuracy:Q").title("float accuracy, validation").axis(format="~%").scale(zero=False)
     tip = [

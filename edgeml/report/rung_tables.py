@@ -16,9 +16,9 @@ VERDICTS = {True: "yes", False: "NO", None: "too few to judge"}
 
 def ladder(run: RunFiles) -> Markup:
     """One row a rung, from the cheapest to full training, and the sum."""
-    heads = ["rung", "training", "may have", "trainings", "cost, full trainings", "ended early"]
+    heads = ["rung", "training", "share", "trainings", "cost", "ended early"]
     climbed = len(run.ladder) > 1
-    heads += ["on both", "Spearman", "ranks as full training does"] if climbed else []
+    heads += ["on both", "Spearman", "ranks"] if climbed else []
     counted = {int(one["rung"]): one for one in run.state.get("rungs") or () if "rung" in one}
     found = [counted.get(i) or _counted(run, i) for i in range(len(run.ladder))]
     rows = [_rung(run, i, rung, found[i], climbed) for i, rung in enumerate(run.ladder)]

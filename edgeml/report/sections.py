@@ -142,8 +142,9 @@ def rungs(run: RunFiles, charts: Charts) -> Markup | None:
     if not climb.has_rungs(run) and watched is None:
         return None
     note = (
-        "A training's cost is its share of a full one. The rank correlation is over the candidates "
-        "that were promoted to full training, so it does not tell how the others would have fared."
+        "Share: of all training, what a rung may have. Cost: in full trainings. On both: candidates that "
+        "were trained on the rung and fully, over which Spearman's rank correlation goes; only promoted ones "
+        "are, so it does not tell how the others would have fared."
     )
     early = len(climb.ended(run))
     of_curves = f"A cross marks a training that was ended early ({early})." if early else ""

@@ -60,6 +60,7 @@ figcaption { font-weight: 600; font-size: .95rem; margin-bottom: 6px; }
 #vg-tooltip-element.vg-tooltip td.key { color: var(--muted); max-width: 150px; }
 #vg-tooltip-element.vg-tooltip td.value { max-width: 260px; }
 .scroll { overflow: auto; max-height: 34rem; border: 1px solid var(--line); border-radius: 8px; }
+.scroll + *, .charts + .scroll { margin-top: 14px; }
 table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .88rem;
   font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 7px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
