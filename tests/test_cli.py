@@ -101,8 +101,8 @@ def test_bad_runs_and_models(cli, tmp_path):
     assert code == 2 and err.startswith("error: ") and len(err.splitlines()) == 1
 
 
-def test_targets_and_spaces_are_listed_and_shown(cli):
-    for command, name in (("targets", "cpu"), ("spaces", "nano")):
+def test_targets_spaces_and_fidelities_are_listed_and_shown(cli):
+    for command, name in (("targets", "cpu"), ("spaces", "nano"), ("fidelities", "balanced")):
         code, out, _ = cli(command, "--json")
         assert code == 0 and name in {row["name"] for row in json.loads(out)}
         code, out, _ = cli(command, name, "--json")

@@ -51,5 +51,6 @@ for command in (
     devices.calibrate,
     lists.targets,
     lists.spaces,
+    lists.fidelities,
 ):
     main.add_command(command)
