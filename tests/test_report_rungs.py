@@ -80,8 +80,9 @@ def test_the_table_says_the_rung_in_100_columns(run: RunFiles) -> None:
     assert max(map(len, lines)) <= 100
     by_key = {words[0]: words[1] for words in map(str.split, lines) if len(words) > 1}
     labels = {c.number: by_key[c.key] for c in run.scored}
-    assert labels == {0: "1/2", 1: "2/2", 2: "1/2", 3: "2/2", 4: "2/2", 5: "2/2!", 6: "2/2"}
-    assert "rung 2/2 is full training" in " ".join(" ".join(lines).split())
+    assert labels == {0: "1/2", 1: "2/2", 2: "1/2", 3: "2/2", 4: "2/2", 5: "2/2", 6: "2/2"}
+    assert [line.split()[0] for line in lines if line.rstrip().endswith(" !")] == [rows(run)[4]["key"]]
+    assert "rung 2/2 is full training; ! ended early" in " ".join(" ".join(lines).split())
 
 
 def test_the_summary_counts_and_warns(run: RunFiles) -> None:
@@ -92,7 +93,7 @@ def test_the_summary_counts_and_warns(run: RunFiles) -> None:
         "training does (Spearman 0.31 on 9 candidates); use --fidelity full or a higher first rung."
     ) in text
     assert "full training: 0.31 at 20 % of the epochs and 50 % of the data (9 candidates)." in text
-    assert "1 training was ended early by the learning curve." in text
+    assert "1 training was ended early by its learning curve." in text
     assert "508575d4e3a1 96.5 % in the search, 96.1 % from scratch" in text
     assert "986fa0f21a00 97.5 % in the search, none from scratch (training failed: loss NaN)" in text
 

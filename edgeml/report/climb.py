@@ -19,16 +19,16 @@ FACTORS = {
 
 
 def has_rungs(run: RunFiles) -> bool:
-    """Whether some scored candidate may not be trained fully: a ladder, or trainings ended early."""
-    return len(run.ladder) > 1 or bool(ended(run))
+    """Whether the ladder has more than one rung."""
+    return len(run.ladder) > 1
 
 
 def label(run: RunFiles, candidate: CandidateFile) -> str:
-    """The rung that the candidate's accuracy is of: "1/2"; with "!" where its learning curve ended it."""
+    """The rung that the candidate's accuracy is of: "1/2"."""
     rung = candidate.rungs[-1].get("rung", candidate.rung) if candidate.rungs else candidate.rung
     top = len(run.ladder)
     place = top if candidate.status == "complete" else min(int(rung) + 1, top)
-    return f"{place}/{top}{'!' if candidate.ended else ''}"
+    return f"{place}/{top}"
 
 
 def share(rung: Mapping[str, Any]) -> str:
@@ -96,7 +96,9 @@ def endings(run: RunFiles) -> list[str]:
     number = len(ended(run))
     if not number:
         return []
-    return [f"{number} training{' was' if number == 1 else 's were'} ended early by the learning curve."]
+    words = "training was ended early by its learning curve"
+    many = "trainings were ended early by their learning curves"
+    return [f"{number} {words if number == 1 else many}."]
 
 
 def confirmations(run: RunFiles) -> list[str]:

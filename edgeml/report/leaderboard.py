@@ -112,7 +112,7 @@ def table(run: RunFiles) -> Table:
     top, climbed = len(run.ladder), climb.has_rungs(run)
     if climbed:
         caption += f"; rung {top}/{top} is full training"
-        caption += ", ! ended early by its learning curve" if climb.ended(run) else ""
+    caption += "; ! ended early by its learning curve" if climb.ended(run) else ""
     result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
     metrics = columns(run)
     result.add_column("key", no_wrap=True)
@@ -142,7 +142,7 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
     drop = None
     if candidate.accuracy is not None and candidate.accuracy_float is not None:
         drop = candidate.accuracy_float - candidate.accuracy
-    front = "*" if candidate.key in run.front else ""
+    front = "*" if candidate.key in run.front else "!" if candidate.ended else ""
     macs, single = _agreed(candidate, "macs"), len(latencies(run)) < 2
     texts = [
         candidate.key,

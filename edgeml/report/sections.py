@@ -139,7 +139,7 @@ def progress(run: RunFiles, charts: Charts) -> Markup | None:
 def rungs(run: RunFiles, charts: Charts) -> Markup | None:
     """The ladder, whether its low rungs rank, and the learning curves that were watched."""
     watched = rung_plots.curves(run)
-    if not climb.has_rungs(run) and watched is None:
+    if not climb.has_rungs(run) and watched is None and not climb.ended(run):
         return None
     note = (
         "Share: of all training, what a rung may have. Cost: in full trainings. On both: candidates that "
