@@ -145,6 +145,8 @@ class GraphBuilder:
         for index in range(output, -1, -1):
             if index in live:
                 live.update(self._nodes[index].inputs)
+        if len(live) == len(self._nodes):
+            return Graph(tuple(self._nodes))
         order = sorted(live)
         place = {old: new for new, old in enumerate(order)}
         nodes = []

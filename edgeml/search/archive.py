@@ -6,7 +6,10 @@ from edgeml.arch.cell import Arch, lower
 from edgeml.arch.graph import Graph
 from edgeml.search import pareto
 from edgeml.search.candidate import Candidate
-from edgeml.train.inherit import overlap
+from edgeml.train.inherit import best_parent_score
+
+RELATIVES = 200
+"""Trained candidates that a new one may inherit from."""
 
 
 class Archive:
@@ -44,25 +47,29 @@ class Archive:
         return pareto.reference_point([point for _, point in self.scored()], self.chance_error)
 
     def hypervolumes(self) -> list[tuple[int, float, float]]:
-        """(trial number, seconds, hypervolume) after every complete trial, for one reference point."""
+        """(trials complete, seconds, hypervolume) after every complete trial, for one reference point."""
         reference, points, found = self.reference_point(), [], []
-        for candidate, point in self.scored():
+        done = sorted(self.scored(), key=lambda row: (row[0].finished_at_s, row[0].number))
+        for candidate, point in done:
             points.append(point)
             volume = pareto.hypervolume(points, reference)
             points = [points[i] for i in pareto.front(points)]
-            found.append((candidate.number, candidate.finished_at_s, volume))
+            found.append((len(found) + 1, candidate.finished_at_s, volume))
         return found
 
     def parent(self, graph: Graph) -> Candidate | None:
-        """The trained candidate that shares most kernel weights with `graph`; of equals the most accurate."""
-        best: tuple[float, float, Candidate] | None = None
-        for candidate in self.candidates.values():
-            if candidate.status != "complete" or candidate.artifact is None or candidate.accuracy is None:
-                continue
-            score = overlap(graph, self._graph(candidate))
-            if score > 0 and (best is None or (score, candidate.accuracy) > best[:2]):
-                best = (score, candidate.accuracy, candidate)
-        return None if best is None else best[2]
+        """The trained candidate to inherit from: one whose function `graph` can start as, else most overlap.
+
+        Of equals the most accurate. Only the latest RELATIVES are looked at.
+        """
+        best: tuple[tuple[bool, float, float], Candidate] | None = None
+        trained = [c for c in self.candidates.values() if c.artifact is not None and c.accuracy is not None]
+        for candidate in trained[-RELATIVES:]:
+            exact, fraction = best_parent_score(graph, self._graph(candidate))
+            score = (exact, fraction, candidate.accuracy or 0.0)
+            if fraction > 0 and (best is None or score > best[0]):
+                best = (score, candidate)
+        return None if best is None else best[1]
 
     def _graph(self, candidate: Candidate) -> Graph:
         if candidate.key not in self._graphs:

@@ -126,6 +126,11 @@ class Asker:
         place = self._place.get(key)
         return None if place is None else self._study.get_trials(deepcopy=False)[place]
 
+    def think(self) -> None:
+        """Let the strategy use the time in which something is trained."""
+        if self._guide is not None:
+            self._guide.think()
+
     @property
     def gains(self) -> Gains | None:
         """Expected gains of hypervolume, where the strategy has a surrogate."""

@@ -20,7 +20,10 @@ from edgeml.search.surrogate import Surrogate
 START = 12
 """Random trials before the surrogate is asked."""
 FIRST_POOL = 240
-POOL = 1_600
+"""Points at least, before the surrogate is asked for the first time."""
+HOMEWORK = 30
+"""Points that join the pool while something is trained."""
+POOL = 2_000
 GROWTH = 6
 """Points that join the pool for every proposal: of three, two are mutants of what looks best."""
 SHORT_LIST = 200
@@ -58,8 +61,8 @@ class Guide:
         self._observe(trials)
         if len(self._keys) < START:
             return None
-        if not self._pool:
-            self._grow(FIRST_POOL, [])
+        if len(self._pool) < FIRST_POOL and not self._gains:
+            self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)
         taken = self.proposer.seen
         keys = [key for key in self._pool if key not in taken]
@@ -75,6 +78,12 @@ class Guide:
         chosen = every[int(gains.argmax())]
         self._shrink(every, gains)
         return self._pool.pop(chosen).choices
+
+    def think(self) -> None:
+        """What can be done while something is trained: a larger pool to choose from."""
+        if self._keys and len(self._pool) < POOL:
+            best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[: GROWTH * 2]
+            self._grow(HOMEWORK, [self._pool[key].choices for key in best if key in self._pool])
 
     def gains(self, trials: Sequence[Any], keys: Sequence[str], top: int) -> Floats:
         """Expected gain of hypervolume if the candidates with these keys were fully trained."""

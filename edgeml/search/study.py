@@ -216,6 +216,8 @@ class Study:
         self.progress.running = order
         began = time.monotonic()
         future = self._submit(self._evaluate, self.job, order)
+        assert self._asker is not None
+        self._asker.think()
         while True:
             try:
                 candidate: Candidate = future.result(timeout=TICK_S)
