@@ -48,7 +48,8 @@ class Archive:
 
     def hypervolumes(self) -> list[tuple[int, float, float]]:
         """(trials complete, seconds, hypervolume) after every complete trial, for one reference point."""
-        reference, points, found = self.reference_point(), [], []
+        reference, points = self.reference_point(), list[tuple[float, ...]]()
+        found: list[tuple[int, float, float]] = []
         done = sorted(self.scored(), key=lambda row: (row[0].finished_at_s, row[0].number))
         for candidate, point in done:
             points.append(point)

@@ -29,6 +29,8 @@ from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 
 CALIBRATION_IMAGES = 200
+INHERIT_AUTO = "morph"
+"""What --inherit auto is (docs/decisions/005)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Job:
         run: the run directory; its data/ holds the data set.
         targets: device profiles.
         limits: by metric.
-        inherit: where a new network's weights come from (train/start.py).
+        inherit: where a new network's weights come from: auto, morph, bank or none (search/start.py).
     """
 
     run: str
@@ -49,8 +51,17 @@ class Job:
 
     @property
     def inherits(self) -> bool:
-        """Whether new networks start from trained ones."""
-        return self.inherit != "none"
+        """Whether new networks start from a trained parent."""
+        return self._way == "morph"
+
+    @property
+    def from_bank(self) -> bool:
+        """Whether new networks start from the weight bank, and trained ones are written into it."""
+        return self._way == "bank"
+
+    @property
+    def _way(self) -> str:
+        return INHERIT_AUTO if self.inherit == "auto" else self.inherit
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ RUN/front.json          keys of the Pareto front and the knee
 RUN/study.db            Optuna's study (SQLite)
 RUN/data/               the data set as the workers read it
 RUN/candidates/KEY/     candidate.json, model.tflite, weights.safetensors; appears whole or not at all
+RUN/bank.safetensors    shared weights (--inherit bank)
 RUN/worker.log          what TensorFlow and other native code printed
 RUN/report.html
 """
@@ -86,6 +87,7 @@ class RunDir:
         self.candidates = path / "candidates"
         self.data = path / "data"
         self.log = path / "worker.log"
+        self.bank = path / "bank.safetensors"
         self._lock: IO[str] | None = None
 
     @property

@@ -1,15 +1,25 @@
-"""Where the weights of a training come from: the candidate's own, a parent's, or fresh ones."""
+"""Where the weights of a training come from: the candidate's own, a parent's, the bank's, or fresh ones.
+
+`morph` starts from the trained candidate that fits best (its very function where the new network has grown
+from it, else what overlaps); `bank` from the shared weight bank; `auto` is evaluate.INHERIT_AUTO, the winner of
+bench/inheritance.py.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from edgeml.arch.cell import Arch
+from edgeml.arch.difference import difference
 from edgeml.arch.graph import Graph
+from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.run_dir import RunDir, read_json
+from edgeml.train.bank import Bank
 from edgeml.train.build import Network, get_weights, set_weights
-from edgeml.train.inherit import SHRINK, inherit, load_weights
+from edgeml.train.inherit import inherit, load_weights
+
+WEIGHTS = "weights.safetensors"
 
 
 def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> dict[str, Any]:
@@ -19,16 +29,19 @@ def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> 
         What the candidate says of them: parent, inherited_fraction, source, lineage; empty where fresh.
     """
     if order.carry and order.before is not None:
-        set_weights(model, graph, load_weights(str(run.candidates / order.key / "weights.safetensors")))
+        set_weights(model, graph, load_weights(str(run.candidates / order.key / WEIGHTS)))
         return {}
+    fresh = get_weights(model, graph)
+    if job.from_bank:
+        weights, fraction = Bank.open(run.bank).slice(graph, fresh)
+        set_weights(model, graph, weights)
+        return {"inherited_fraction": fraction, "source": "bank"} if fraction else {}
     if not job.inherits or order.parent is None:
         return {}
-    from edgeml.arch.difference import difference
-
     folder = run.candidates / order.parent
     theirs = Arch.from_dict(read_json(folder / "candidate.json")["arch"])
-    weights = load_weights(str(folder / "weights.safetensors"))
-    found = inherit(graph, get_weights(model, graph), theirs.graph, weights, shrink=SHRINK)
+    source = order.rung.scaled(theirs).graph
+    found = inherit(graph, fresh, source, load_weights(str(folder / WEIGHTS)))
     set_weights(model, graph, found.weights)
     return {
         "parent": order.parent,
@@ -36,3 +49,18 @@ def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> 
         "source": found.source,
         "lineage": difference(Arch.from_dict(order.arch), theirs),
     }
+
+
+def deposit(run: RunDir, order: Order, candidate: Candidate) -> None:
+    """Write what a candidate was trained to into the bank; only the coordinator does.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    path = run.candidates / candidate.key / WEIGHTS
+    if candidate.status not in ("complete", "stopped") or not path.exists():
+        return
+    bank = Bank.open(run.bank)
+    graph = order.rung.scaled(Arch.from_dict(candidate.arch)).graph
+    bank.deposit(graph, load_weights(str(path)), int(candidate.fidelity.get("samples", 0)))
+    bank.save()

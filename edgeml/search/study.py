@@ -27,6 +27,7 @@ from edgeml.search.record import Record, RunRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.rungs import Promotion, Rungs, correlations
 from edgeml.search.settings import Settings
+from edgeml.search.start import deposit
 from edgeml.search.told import Teller
 from edgeml.train.fidelity import Fidelity
 
@@ -98,7 +99,11 @@ class Study:
         self._listener.started(self)
         try:
             while (step := self._next()) is not None:
-                candidate = self._wait(self._order(step))
+                order = self._order(step)
+                candidate = self._wait(order)
+                if self.job.from_bank:
+                    with self.clock("inherit"):
+                        deposit(self.run, order, candidate)
                 self._take(candidate)
                 self._listener.finished(self, candidate)
         except KeyboardInterrupt:

@@ -1,0 +1,69 @@
+"""Where weights come from: the real evaluation, on a tiny data set."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import edgeml
+from edgeml.errors import UnknownNameError
+from edgeml.search.run_dir import BEFORE, RunDir
+
+SPACE = """description: small
+kind: stages
+stem: {channels: [4, 8]}
+stages:
+  - {op: [sep_conv], kernel: [3], repeat: [1, 2], channels: [8, 12, 16]}
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two classes of 8x8 images, told apart by their brightness."""
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 2
+    x = np.clip(rng.normal(90 + 60 * y[:, None, None], 20, (160, 8, 8)), 0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("data") / "two.npz"
+    np.savez(path, x_train=x, y_train=y)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inherit", ["morph", "bank"])
+def test_inherited_weights_are_on_record_and_rungs_go_on_from_their_own(data, tmp_path, inherit):
+    space = tmp_path / "small.yaml"
+    space.write_text(SPACE)
+    out = tmp_path / "run"
+    edgeml.search(data, "null", space=str(space), trials=5, epochs=2, inherit=inherit, out=out, confirm=True)
+    found = [json.loads(path.read_text()) for path in sorted((out / "candidates").glob("*/candidate.json"))]
+    found.sort(key=lambda candidate: candidate["number"])
+    first, later = found[0], found[1:]
+    assert first["source"] is None and all(c["source"] for c in later)
+    assert {c["source"] for c in later} <= ({"bank"} if inherit == "bank" else {"morph", "overlap"})
+    assert (out / "bank.safetensors").exists() == (inherit == "bank")
+    for candidate in found:
+        assert [row["rung"] for row in candidate["rungs"]] == list(range(candidate["rung"] + 1))
+        epochs = sum(row["epochs"] for row in candidate["rungs"])
+        assert candidate["fidelity"]["epochs"] == pytest.approx(epochs)
+        if candidate["source"] in ("morph", "overlap"):
+            assert candidate["parent"] in {c["key"] for c in found} and candidate["lineage"]
+    front = json.loads((out / "front.json").read_text())["keys"]
+    for candidate in found:
+        assert (candidate["confirmed"] is not None) == (candidate["key"] in front)
+
+
+def test_an_unknown_way_to_inherit_lists_the_known(data, tmp_path):
+    with pytest.raises(UnknownNameError, match="bank"):
+        edgeml.search(data, "null", inherit="bnak", out=tmp_path / "run")
+
+
+def test_a_kill_between_two_rungs_loses_neither(tmp_path):
+    """Killed after the old folder was moved away and before the new one took its place."""
+    run = RunDir(tmp_path)
+    (run.candidates / f".abc{BEFORE}").mkdir(parents=True)
+    (run.candidates / f".abc{BEFORE}" / "candidate.json").write_text("{}")
+    (run.candidates / ".def").mkdir()
+    run.clear_unfinished()
+    assert [path.name for path in run.candidates.iterdir()] == ["abc"]
