@@ -1,8 +1,8 @@
 """Where the weights of a training come from: the candidate's own, a parent's, the bank's, or fresh ones.
 
 `morph` starts from the trained candidate that fits best (its very function where the new network has grown
-from it, else what overlaps); `bank` from the shared weight bank; `auto` is evaluate.INHERIT_AUTO, the winner of
-bench/inheritance.py.
+from it, else what overlaps); `bank` from the shared weight bank; `auto` is
+evaluate.INHERIT_AUTO, the winner of bench/inheritance.py.
 """
 
 from __future__ import annotations
