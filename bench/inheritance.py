@@ -1,6 +1,6 @@
 """Does starting from trained weights pay, at equal CPU seconds? Fashion-MNIST, a whole search per arm.
 
-    python bench/inheritance.py [--arms scratch,morph+bank/6+polish] [--seeds 3] [--candidates 30]
+    python bench/inheritance.py [--arms scratch,parent/6+exact] [--seeds 3] [--candidates 30]
 
 The arm scratch trains every candidate of a plain evolution fully; every other arm trains the same sequence
 of architectures. What an arm trains before (sources, teachers, their logits) counts. CPU seconds are those of
@@ -88,7 +88,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _parse(arguments: list[str] | None, arms: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--arms", type=lambda text: text.split(","), default=["scratch", "morph+bank/6"])
+    parser.add_argument("--arms", type=lambda text: text.split(","), default=["scratch", "parent/6+exact"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--candidates", type=int, default=30)

@@ -22,7 +22,7 @@ from edgeml.errors import RunError, StorageError
 from edgeml.train.build import Weights
 
 MIX = 0.5
-"""Share of a child in what the bank holds after its deposit; bench/inheritance.py compared 0.3, 0.5 and 1."""
+"""Share of a child in what the bank holds after its deposit; bench/inheritance.py found no difference to 1 (docs/decisions/005)."""
 
 SEEN = "seen"
 """Name under which the samples that trained each kernel weight are kept, beside the weights themselves."""
