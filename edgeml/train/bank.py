@@ -22,7 +22,8 @@ from edgeml.errors import RunError, StorageError
 from edgeml.train.build import Weights
 
 MIX = 0.5
-"""Share of a child in what the bank holds after its deposit; bench/inheritance.py found no difference to 1 (docs/decisions/005)."""
+"""Share of a child in what the bank holds after its deposit. Two seeds of bench/inheritance.py could not tell
+it from 1 (docs/decisions/005)."""
 
 SEEN = "seen"
 """Name under which the samples that trained each kernel weight are kept, beside the weights themselves."""
