@@ -185,7 +185,7 @@ def search(
                 f"{error} What is finished is kept: go on with `edgeml search --resume --out {run_dir.path}`."
             ) from error
     run = Run(run_dir.path, study.status)
-    if study.archive.front():
+    if study.archive.candidates:
         run.report()
     return run
 

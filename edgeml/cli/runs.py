@@ -51,6 +51,7 @@ INTERRUPTED = 130
     "--inherit",
     help="Where new networks' weights come from: auto, morph, bank or none. [default: auto]",
 )
+@click.option("--no-inherit", "inherit", flag_value="none", hidden=True, help="Means --inherit none.")
 @click.option(
     "--curves/--no-curves",
     default=True,

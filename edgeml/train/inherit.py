@@ -17,9 +17,9 @@ from edgeml.train.build import Weights
 from edgeml.train.morphism import find_morphism
 from edgeml.train.morphism_weights import carry
 
-SHRINK = 0.5
-"""Copied kernels are mixed half and half with fresh ones: shrink-and-perturb (Ash & Adams 2020,
-"On Warm-Starting Neural Network Training"), because a network that starts on its parent stays near it."""
+SHRINK = 1.0
+"""Share of the parent in copied kernels; below 1 is shrink-and-perturb (Ash & Adams 2020, "On Warm-Starting
+Neural Network Training"). In short trainings 0.5 lost: docs/decisions/005-inheritance.md."""
 
 
 def overlap(child: Graph, parent: Graph) -> float:
