@@ -107,6 +107,7 @@ def test_what_a_rung_trains_and_costs():
     assert narrow.cost(0) == pytest.approx(0.05) and narrow.cost(1) == 1  # other weights: trained anew
     small = Ladder("small", (Rung(0.2, data=0.5, resolution=0.5), Rung(1.0)))
     assert small.cost(0) == pytest.approx(0.025) and small.fidelity(0, full).data_fraction == 0.5
+    assert Ladder("b", (Rung(0.2, batch=0.25), Rung(1.0))).fidelity(0, full).batch_size == 32
     assert FULL.cost(0) == 1 and TWO.for_trials(4).top == 0 and TWO.for_trials(5) is TWO
 
 

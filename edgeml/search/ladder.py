@@ -35,6 +35,7 @@ class Rung:
         resolution: of the input's height and width.
         width: of the channels.
         cells: of the cells of each stage.
+        batch: of full training's batch size: short trainings lack optimiser steps (docs/decisions/005).
         share: of all training that this rung may have; the shares of a ladder add up to 1.
     """
 
@@ -43,6 +44,7 @@ class Rung:
     resolution: float = 1.0
     width: float = 1.0
     cells: float = 1.0
+    batch: float = 1.0
     share: float = 1.0
 
     @property
@@ -88,6 +90,7 @@ class Ladder:
         return replace(
             full,
             epochs=full.epochs * (rung.epochs - before),
+            batch_size=max(1, round(full.batch_size * rung.batch)),
             data_fraction=rung.data,
             resolution=rung.resolution,
             width=rung.width,
@@ -127,6 +130,7 @@ class RungFile(_Strict):
     resolution: Part = 1.0
     width: Part = 1.0
     cells: Part = 1.0
+    batch: Part = 1.0
     share: float = Field(1.0, gt=0)
 
 
