@@ -120,6 +120,7 @@ def compare(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0, help="to run seeds beside each other")
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--space", default="nano")
     parser.add_argument("--images", type=int, default=12_000)
@@ -139,7 +140,7 @@ def main() -> None:
     by_seed = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for seed in range(options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             data = images(options.images, seed, folder)
             runs = {arm: run(data, arm, seed, options, folder) for arm in options.arms.split(",")}
             by_seed.append(compare(runs))
