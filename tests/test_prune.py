@@ -76,3 +76,17 @@ def test_limits_of_several_targets_carry_their_names(tmp_path):
     )
     assert {"size_bytes", "macs", "params", "ram_bytes@small", "ram_bytes@large"} <= set(figures)
     assert all(figure.metric == name for name, figure in figures.items())
+
+
+def test_a_pruned_space_still_knows_how_its_candidates_are_trained(tmp_path):
+    path = tmp_path / "trained.yaml"
+    path.write_text(
+        "description: d\nkind: stages\nactivation: [relu6, hard_swish]\nstem: {channels: [8]}\n"
+        "stages: [{op: [sep_conv], kernel: [3], repeat: [1, 2], channels: [8]}]\n"
+        "training: {learning_rate: [0.002, 0.008]}\n"
+    )
+    task = Task((16, 16, 1), 4)
+    space, pruned = prune(load_space(str(path)), task, Targets.load(["coral"]))
+    assert [one.choice for one in pruned] == ["hard_swish"]
+    point = {decision.name: decision.choices[0] for decision in space.decisions}
+    assert space.recipe(point, 1).learning_rate == 0.002
