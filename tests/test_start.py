@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edgeml
-from edgeml.errors import UnknownNameError
+from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.search.run_dir import BEFORE, RunDir
 
 SPACE = """description: small
@@ -57,6 +57,12 @@ def test_inherited_weights_are_on_record_and_rungs_go_on_from_their_own(data, tm
 def test_an_unknown_way_to_inherit_lists_the_known(data, tmp_path):
     with pytest.raises(UnknownNameError, match="bank"):
         edgeml.search(data, "null", inherit="bnak", out=tmp_path / "run")
+
+
+def test_a_strategy_that_refuses_the_space_leaves_nothing_behind(data, tmp_path):
+    with pytest.raises(ConfigError, match="grid would train"):
+        edgeml.search(data, "null", space="nano", strategy="grid", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_kill_between_two_rungs_loses_neither(tmp_path):

@@ -88,6 +88,7 @@ def _prepare(
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit)
     fidelity = full_fidelity(len(data.train), settings.epochs)
     whole, (space, pruned) = space, prune(space, task, targets)
+    strategy(settings.strategy)(space, settings.seed)  # refuses before anything is written
     study = Study(
         run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent(), ladder
     )
