@@ -1,9 +1,10 @@
 """Rungs, learning curves and inheritance on real training: hypervolume at equal CPU seconds.
 
-Every arm is `edgeml.search` as a user calls it, on images of Fashion-MNIST, with one of them switched off in
-turn, all off (`plain`: every candidate trained fully from scratch) and all on. The hypervolume is that of
-(int8 validation error, MACs) over fully trained candidates, one reference point a seed for all arms; CPU
-seconds are the worker's process time of every training with its conversion and scoring, in order.
+Every arm is `edgeml.search` as a user calls it, on images of Fashion-MNIST: all switched on, one of them off
+in turn, or all off (`plain`: every candidate trained fully from scratch). The hypervolume is the product's, of
+(int8 validation error, MACs) over fully trained candidates, one reference point a seed for all arms; `decades`
+says the same with the logarithm of MACs, in which the cheapest networks count for more. CPU seconds are the
+worker's process time of every training with its conversion and scoring, in order.
 
     python bench/rungs.py --seeds 3                      # about an hour of one core
     python bench/rungs.py --small                        # smoke run
@@ -18,6 +19,7 @@ import platform
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,9 @@ def run(data: Path, arm: str, seed: int, options: argparse.Namespace, folder: Pa
     return ordered
 
 
-def hypervolumes(rows: list[dict[str, float]], reference: tuple[float, float]) -> list[tuple[float, float]]:
+def hypervolumes(
+    rows: list[dict[str, float]], reference: tuple[float, float], of_cost: Callable[[float], float]
+) -> list[tuple[float, float]]:
     """(CPU seconds, hypervolume) after every full training."""
     from edgeml.search import pareto
 
@@ -91,29 +95,30 @@ def hypervolumes(rows: list[dict[str, float]], reference: tuple[float, float]) -
     found = []
     for row in rows:
         if "error" in row:
-            points.append((row["error"], float(np.log10(row["macs"]))))
+            points.append((row["error"], float(of_cost(row["macs"]))))
             found.append((row["cpu_s"], pareto.hypervolume(points, reference)))
     return found
 
 
-def compare(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+def compare(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, Any]]:
     """By arm: final hypervolume and CPU seconds, and those needed to reach plain training's."""
     macs = [row["macs"] for rows in runs.values() for row in rows if "macs" in row]
-    reference = (CHANCE_ERROR, float(np.log10(1.1 * max(macs))))
-    curves = {arm: hypervolumes(rows, reference) for arm, rows in runs.items()}
-    plain = curves["plain"]
-    figures = {}
-    for arm, curve in curves.items():
-        reached = next((s for s, volume in curve if volume >= plain[-1][1]), None)
-        at_most = [volume for s, volume in curve if s <= plain[-1][0]]
-        figures[arm] = {
-            "cpu_s": runs[arm][-1]["cpu_s"],
-            "trainings": len(runs[arm]),
-            "full": len(curve),
-            "hypervolume": curve[-1][1],
-            "at_plains_cpu_s": max(at_most, default=0.0) / plain[-1][1],
-            "share_of_plains_cpu_s": None if reached is None else reached / plain[-1][0],
-        }
+    figures: dict[str, dict[str, Any]] = {}
+    for name, of_cost in (("", float), ("decades_", np.log10)):
+        reference = (CHANCE_ERROR, float(of_cost(1.1 * max(macs))))
+        curves = {arm: hypervolumes(rows, reference, of_cost) for arm, rows in runs.items()}
+        seconds, volume = curves["plain"][-1]
+        for arm, curve in curves.items():
+            reached = next((s for s, found in curve if found >= volume), None)
+            at_most = max((found for s, found in curve if s <= seconds), default=0.0)
+            figures.setdefault(
+                arm, {"cpu_s": runs[arm][-1]["cpu_s"], "trainings": len(runs[arm]), "full": len(curve)}
+            )
+            figures[arm] |= {
+                f"{name}hypervolume": curve[-1][1] / volume,
+                f"{name}at_plains_cpu_s": at_most / volume,
+                f"{name}share_of_plains_cpu_s": None if reached is None else reached / seconds,
+            }
     return figures
 
 
@@ -148,13 +153,12 @@ def main() -> None:
     arms = list(by_seed[0])
     table = {arm: {key: [seed[arm][key] for seed in by_seed] for key in by_seed[0][arm]} for arm in arms}
     for arm, figures in table.items():
-        shares = [s for s in figures["share_of_plains_cpu_s"] if s is not None]
-        reached = f"{statistics.median(shares):.2f} ({len(shares)} of {len(by_seed)})" if shares else "never"
         means = {key: statistics.mean(values) for key, values in figures.items() if None not in values}
-        print(
-            f"| {arm} | {means['cpu_s']:.0f} s | {means['full']:.0f} of {means['trainings']:.0f} | "
-            f"{means['hypervolume']:.4f} | {means['at_plains_cpu_s']:.4f} | {reached} |"
-        )
+        line = f"| {arm} | {means['cpu_s']:.0f} s | {means['full']:.0f} of {means['trainings']:.0f} |"
+        for name in ("", "decades_"):
+            shares = [f"{s:.2f}" if s else "never" for s in figures[f"{name}share_of_plains_cpu_s"]]
+            line += f" {means[f'{name}at_plains_cpu_s']:.3f} | {', '.join(shares)} |"
+        print(line)
     result = {
         "arms": table, "settings": {k: v for k, v in vars(options).items() if k != "out"},
         "cpu": platform.processor(), "seeds": options.seeds,

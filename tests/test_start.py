@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 import edgeml
+from edgeml.data.dataset import Split
 from edgeml.errors import ConfigError, UnknownNameError
+from edgeml.search.evaluate import Order
 from edgeml.search.run_dir import BEFORE, RunDir
+from edgeml.search.watching import Watching
+from edgeml.train.fidelity import Fidelity
+from edgeml.train.watch import CurvePoint
 
 SPACE = """description: small
 kind: stages
@@ -63,6 +68,20 @@ def test_a_strategy_that_refuses_the_space_leaves_nothing_behind(data, tmp_path)
     with pytest.raises(ConfigError, match="grid would train"):
         edgeml.search(data, "null", space="nano", strategy="grid", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_warm_start_is_not_stopped_before_the_run_knows_such_curves():
+    """Warming up the learning rate again costs accuracy at first; that is no sign of a bad end."""
+    dip = [CurvePoint(epoch, accuracy) for epoch, accuracy in ((1.0, 0.96), (2.0, 0.90), (3.0, 0.91))]
+    rising = tuple((0.85, 0.86, 0.87, 0.88, 0.885, 0.89, 0.892, 0.893, 0.894, 0.895) for _ in range(8))
+    split = Split(np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64))
+
+    def judge(**changes):
+        order = Order(0, "k", {}, {}, 0, Fidelity(10.0), needed=0.99, **changes)
+        return Watching(order, split)._judge(dip)
+
+    assert judge(carry=True) is None and judge(parent="p", curves=rising[:7]) is None
+    assert "needed to join the front" in judge(carry=True, curves=rising)
 
 
 def test_a_kill_between_two_rungs_loses_neither(tmp_path):

@@ -13,6 +13,9 @@ from edgeml.train.watch import CurvePoint, Watch
 
 EARLIEST = 0.2
 """Share of a training before which nothing is stopped: warm-up tells little."""
+KNOWN_CURVES = 8
+"""Completed curves before a training that starts from trained weights is stopped: its accuracy falls at first,
+when the learning rate is warmed up again, which no parametric curve does."""
 WORTH_WATCHING = 10
 """Checkpoints of a training."""
 
@@ -27,7 +30,8 @@ class Watching:
         self.watch = Watch(val, self._judge, WORTH_WATCHING) if order.top else None
 
     def _judge(self, curve: Sequence[CurvePoint]) -> str | None:
-        if self._order.needed <= 0:
+        warm = self._order.carry or self._order.parent is not None
+        if self._order.needed <= 0 or (warm and len(self._order.curves) < KNOWN_CURVES):
             return None
         points = [(min(1.0, p.epoch / self._order.fidelity.epochs), p.accuracy) for p in curve]
         if points[-1][0] < EARLIEST:
