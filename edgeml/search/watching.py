@@ -14,8 +14,8 @@ from edgeml.train.watch import CurvePoint, Watch
 EARLIEST = 0.2
 """Share of a training before which nothing is stopped: warm-up tells little."""
 KNOWN_CURVES = 8
-"""Completed curves before a training that starts from trained weights is stopped: its accuracy falls at first,
-when the learning rate is warmed up again, which no parametric curve does."""
+"""Completed curves before a training that starts from trained weights is stopped: its accuracy falls at
+first, when the learning rate is warmed up again, which no parametric curve does."""
 WORTH_WATCHING = 10
 """Checkpoints of a training."""
 
