@@ -1,10 +1,10 @@
 """Rungs, learning curves and inheritance on real training: hypervolume at equal CPU seconds.
 
-Every arm is `edgeml.search` as a user calls it, on Fashion-MNIST: all switched on, one of them
-off in turn, or all off (`plain`: each candidate trained fully from scratch). The hypervolume is the product's,
-of (int8 validation error, MACs) over fully trained candidates, one reference point a seed for all arms;
-`decades` says the same with the logarithm of MACs, in which the cheapest networks count for more. CPU seconds
-are the worker's process time of every training with its conversion and scoring, in order.
+Every arm is `edgeml.search` as a user calls it, on Fashion-MNIST: all switched on, one of them off in turn,
+or all off (`plain`: each candidate trained fully from scratch). The hypervolume is the product's, of (int8
+validation error, MACs) over fully trained candidates, one reference point a seed for all arms; `decades` says
+the same with the logarithm of MACs, in which the cheapest networks count for more. CPU seconds are the
+worker's process time of every training with its conversion and scoring, in order.
 
     python bench/rungs.py --seeds 3                      # about an hour of one core
     python bench/rungs.py --small                        # smoke run
