@@ -23,6 +23,7 @@ class GaussianProcess:
         self._typical = max(typical, 1e-9)
         self._length, self._noise = LENGTHS[3], NOISES[1]
         self._x: Floats = np.zeros((0, 0))
+        self._norms: Floats = np.zeros(0)
         self._mean, self._scale, self._variance = 0.0, 1.0, 1.0
         self._lower: Floats = np.zeros((0, 0))
         self._weights: Floats = np.zeros(0)
@@ -38,7 +39,8 @@ class GaussianProcess:
         self._x, self._mean = x, float(y.mean())
         self._scale = float(y.std()) or 1.0
         z = (y - self._mean) / self._scale
-        squares = _squares(x, x)
+        self._norms = (x**2).sum(1)
+        squares = self._distances(x)
         if tune:
             tried = [(self._likelihood(squares, z, length, noise), length, noise)
                      for length in LENGTHS for noise in NOISES]  # fmt: skip
@@ -48,15 +50,20 @@ class GaussianProcess:
 
     def mean(self, x: Floats) -> Floats:
         """Expected values, (m,)."""
-        return np.asarray(self._mean + self._scale * (self._kernel(_squares(x, self._x)) @ self._weights))
+        return np.asarray(self._mean + self._scale * (self._kernel(self._distances(x)) @ self._weights))
 
     def spread(self, x: Floats) -> Floats:
         """Standard deviations of the function's values, (m,)."""
         from scipy.linalg import solve_triangular  # type: ignore[import-untyped]
 
-        known = solve_triangular(self._lower, self._kernel(_squares(self._x, x)), lower=True)
+        known = solve_triangular(self._lower, self._kernel(self._distances(x).T), lower=True)
         left = np.maximum(1e-6, 1.0 - (known**2).sum(axis=0))
         return np.asarray(self._scale * np.sqrt(self._variance * left))
+
+    def _distances(self, x: Floats) -> Floats:
+        """Squared distances to what was observed, (m, n)."""
+        found = (x**2).sum(1)[:, None] + self._norms[None] - 2 * x @ self._x.T
+        return np.asarray(np.maximum(found, 0.0))
 
     def _kernel(self, squares: Floats, length: float | None = None) -> Floats:
         return np.asarray(np.exp(-squares / (2 * (length or self._length) ** 2 * self._typical)))
@@ -74,12 +81,6 @@ class GaussianProcess:
         lower, weights = self._solve(squares, z, length, noise)
         variance = max(float(z @ weights) / len(z), 1e-3)
         return float(-0.5 * len(z) * np.log(variance) - np.log(np.diag(lower)).sum())
-
-
-def _squares(a: Floats, b: Floats) -> Floats:
-    """Squared distances, (n, m)."""
-    found = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    return np.asarray(np.maximum(found, 0.0))
 
 
 def typical_square(x: Floats) -> float:

@@ -24,7 +24,7 @@ FIRST_POOL = 240
 HOMEWORK = 30
 """Points that join the pool while something is trained."""
 POOL = 2_000
-GROWTH = 6
+GROWTH = 3
 """Points that join the pool for every proposal: of three, two are mutants of what looks best."""
 SHORT_LIST = 200
 """Of the pool, by a rough gain, before deviations are worked out."""
@@ -55,6 +55,7 @@ class Guide:
         self._cost_models: list[GaussianProcess] = []
         self._gains: dict[str, float] = {}
         self._marks: list[Any] = []
+        self._feasible: dict[int, bool] = {}
 
     def propose(self, trials: Sequence[Any], top: int) -> dict[str, Choice] | None:
         """Choices to train next; None while too little is known."""
@@ -68,7 +69,7 @@ class Guide:
         keys = [key for key in self._pool if key not in taken]
         self._judge(keys)
         gain = np.array([self._gains[key] for key in keys])
-        best = [keys[i] for i in np.argsort(-gain)[: GROWTH * 2]] if keys else []
+        best = [keys[i] for i in np.argsort(-gain)[: GROWTH * 4]] if keys else []
         added = self._grow(GROWTH, [self._pool[key].choices for key in best])
         self._judge(added)
         if not keys and not added:
@@ -82,7 +83,7 @@ class Guide:
     def think(self) -> None:
         """What can be done while something is trained: a larger pool to choose from."""
         if self._keys and len(self._pool) < POOL:
-            best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[: GROWTH * 2]
+            best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[: GROWTH * 4]
             self._grow(HOMEWORK, [self._pool[key].choices for key in best if key in self._pool])
 
     def gains(self, trials: Sequence[Any], keys: Sequence[str], top: int) -> Floats:
@@ -106,7 +107,10 @@ class Guide:
 
     def _observe(self, trials: Sequence[Any]) -> None:
         """Read what the study holds; values may have been refreshed since."""
-        feasible = [t for t in trials if not any(amount > 0 for amount in t.constraints.values())]
+        for trial in trials:
+            if trial.number not in self._feasible:
+                self._feasible[trial.number] = not any(v > 0 for v in trial.constraints.values())
+        feasible = [trial for trial in trials if self._feasible[trial.number]]
         marks = [trial.user_attrs.get(RUNGS) or trial.values for trial in feasible]
         same = len(self._marks) <= len(marks) and all(map(is_, self._marks, marks))
         first = len(self._marks) if same else 0
@@ -124,7 +128,7 @@ class Guide:
             self._costs = np.concatenate([self._costs, costs]) if first else costs
 
     def _refit(self, top: int) -> None:
-        full = sum(top in at for at in self._errors)
+        full = sum(top in at for at in self._errors) if top else 0
         if self._surrogate is None:
             self._surrogate = Surrogate(top)
         elif len(self._keys) < self._fitted_on[0] * REFIT_GROWTH + 1 and full == self._fitted_on[1]:
