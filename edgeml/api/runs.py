@@ -60,25 +60,22 @@ def export(
     Args:
         run: run directory.
         pick: "knee", "accuracy", "latency", "size" or a candidate's key (or its unambiguous beginning).
-        formats: names in edgeml.deploy.export.FORMATS.
+        formats: names in edgeml.export.formats.FORMATS.
         out: folder; RUN/export/KEY when None.
 
     Raises:
         EdgemlError: no such run, candidate or format, or a folder that cannot be used.
     """
-    from edgeml.deploy.export import export_files
+    from edgeml.export.folder import export_files
     from edgeml.report.pick import pick_key
     from edgeml.report.run_files import open_run
-    from edgeml.search.run_dir import read_json, storage_errors
+    from edgeml.search.run_dir import storage_errors
 
     files = open_run(run)
     key = pick_key(files, pick)
-    folder = run / "candidates" / key
     target = out or run / "export" / key
     with storage_errors(target):
-        return export_files(
-            folder, target, formats, dict(files.run["dataset"]), read_json(folder / "candidate.json")
-        )
+        return export_files(run, key, target, formats, dict(files.run))
 
 
 def search(

@@ -1,0 +1,1 @@
+"""A candidate of a run -> a folder that stands alone."""
