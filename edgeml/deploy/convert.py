@@ -45,10 +45,7 @@ def to_tflite(graph: Graph, folded: dict[str, Folded], calibration: NDArray[np.u
     """
     import tensorflow as tf
 
-    specification = tf.TensorSpec((1, *graph.input_shape), tf.float32, name="image")
-    function = tf.function(lambda image: _run(tf, graph, folded, image), autograph=False)
-    concrete = function.get_concrete_function(specification)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+    converter = _converter(tf, graph, folded)
     if calibration is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _representative(calibration)
@@ -57,6 +54,49 @@ def to_tflite(graph: Graph, folded: dict[str, Folded], calibration: NDArray[np.u
         # One scale for dense weights: edgetpu_compiler 16 is built on TensorFlow 2.6 and CMSIS-NN releases of
         # that time read the first scale only, so a scale a channel would go wrong without a word.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    return _converted(converter)
+
+
+def to_tflite_float16(graph: Graph, folded: dict[str, Folded]) -> bytes:
+    """Folded network -> TFLite with float16 weights, float32 input and output: half the size.
+
+    A runtime without float16 arithmetic widens the weights as it loads them (DEQUANTIZE operators).
+
+    Raises:
+        ModelError: the converter refused the network.
+    """
+    import tensorflow as tf
+
+    converter = _converter(tf, graph, folded)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return _converted(converter)
+
+
+def to_tflite_dynamic(graph: Graph, folded: dict[str, Folded]) -> bytes:
+    """Folded network -> TFLite with int8 weights, float32 input and output ("dynamic range").
+
+    No calibration: each activation's range is taken while the model runs. Kernels of fewer than 1,024
+    weights stay float32, which is the converter's rule.
+
+    Raises:
+        ModelError: the converter refused the network.
+    """
+    import tensorflow as tf
+
+    converter = _converter(tf, graph, folded)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return _converted(converter)
+
+
+def _converter(tf: Any, graph: Graph, folded: dict[str, Folded]) -> Any:
+    specification = tf.TensorSpec((1, *graph.input_shape), tf.float32, name="image")
+    function = tf.function(lambda image: _run(tf, graph, folded, image), autograph=False)
+    concrete = function.get_concrete_function(specification)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+
+
+def _converted(converter: Any) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "statistics expected": TensorFlow's note on its own call
