@@ -45,16 +45,9 @@ def to_tflite(graph: Graph, folded: dict[str, Folded], calibration: NDArray[np.u
     """
     import tensorflow as tf
 
-    converter = _converter(tf, graph, folded)
-    if calibration is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _representative(calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
-        # One scale for dense weights: edgetpu_compiler 16 is built on TensorFlow 2.6 and CMSIS-NN releases of
-        # that time read the first scale only, so a scale a channel would go wrong without a word.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    return _converted(converter)
+    if calibration is None:
+        return converted(_converter(tf, graph, folded))
+    return converted(converter_int8(tf, graph, folded, calibration))
 
 
 def to_tflite_float16(graph: Graph, folded: dict[str, Folded]) -> bytes:
@@ -70,7 +63,7 @@ def to_tflite_float16(graph: Graph, folded: dict[str, Folded]) -> bytes:
     converter = _converter(tf, graph, folded)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
-    return _converted(converter)
+    return converted(converter)
 
 
 def to_tflite_dynamic(graph: Graph, folded: dict[str, Folded]) -> bytes:
@@ -86,17 +79,35 @@ def to_tflite_dynamic(graph: Graph, folded: dict[str, Folded]) -> bytes:
 
     converter = _converter(tf, graph, folded)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return _converted(converter)
+    return converted(converter)
 
 
 def _converter(tf: Any, graph: Graph, folded: dict[str, Folded]) -> Any:
     specification = tf.TensorSpec((1, *graph.input_shape), tf.float32, name="image")
-    function = tf.function(lambda image: _run(tf, graph, folded, image), autograph=False)
+    function = tf.function(lambda image: run(tf, graph, folded, image), autograph=False)
     concrete = function.get_concrete_function(specification)
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
 
 
-def _converted(converter: Any) -> bytes:
+def converter_int8(tf: Any, graph: Graph, folded: dict[str, Folded], images: NDArray[np.uint8]) -> Any:
+    """The converter, set to full int8 with uint8 input and output."""
+    converter = _converter(tf, graph, folded)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _representative(images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    # One scale for dense weights: edgetpu_compiler 16 is built on TensorFlow 2.6 and CMSIS-NN releases of
+    # that time read the first scale only, so a scale a channel would go wrong without a word.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    return converter
+
+
+def converted(converter: Any) -> bytes:
+    """What the converter makes of its network.
+
+    Raises:
+        ModelError: it refused.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "statistics expected": TensorFlow's note on its own call
@@ -116,12 +127,18 @@ def _representative(images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float
         yield [raw]
 
 
-def _run(tf: Any, graph: Graph, folded: dict[str, Folded], image: Any) -> Any:
+def run(tf: Any, graph: Graph, folded: dict[str, Folded], image: Any) -> Any:
+    """Raw float32 images (n, h, w, c), a TensorFlow tensor -> probabilities (n, classes)."""
+    return activations(tf, graph, folded, image)[-1]
+
+
+def activations(tf: Any, graph: Graph, folded: dict[str, Folded], image: Any) -> list[Any]:
+    """The same, with every node's output, in the order of the graph."""
     tensors: list[Any] = []
     for node in graph.nodes:
         inputs = [image] if isinstance(node.layer, Input) else [tensors[source] for source in node.inputs]
         tensors.append(_LAYERS[type(node.layer)](tf, node, folded.get(node.name), inputs))
-    return tensors[-1]
+    return tensors
 
 
 def _activate(tf: Any, node: Node, tensor: Any) -> Any:
