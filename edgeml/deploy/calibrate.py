@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.graph import Graph
-from edgeml.arch.layers import Concat, Dense, Input, Pool2D, Softmax
+from edgeml.arch.layers import Dense, Input, Pool2D, Softmax
 from edgeml.deploy import convert
 from edgeml.deploy.fold import Folded
 from edgeml.deploy.places import places
@@ -122,9 +122,9 @@ class Observed:
 def has_range(layer: object) -> bool:
     """Whether int8 gives a layer's output a range of its own.
 
-    The input's is 0..255, Softmax's 0..1; pooling and concatenation hand on what they read.
+    The input's is 0..255, Softmax's 0..1; pooling hands on what it reads.
     """
-    return not isinstance(layer, Input | Pool2D | Softmax | Concat)
+    return not isinstance(layer, Input | Pool2D | Softmax)
 
 
 def least_error(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
