@@ -1,24 +1,170 @@
 """Every export format by its name in `--format`.
 
-To add one: a function (ExportInput) -> {file name: bytes}, in a module of its own, and a name in FORMATS.
+To add one: a function (ExportInput) -> {file name: bytes}, in a module of its own, a name in FORMATS and,
+in claims.CLAIMS, what it must reach. The first line of the function's docstring is what users read.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgeml.arch.graph import Graph
+from edgeml.deploy.fold import Folded
+from edgeml.deploy.tflite_edit import with_rgb_input
+from edgeml.errors import MissingToolError, ModelError, UnknownNameError
+from edgeml.export.edgetpu import edgetpu
 from edgeml.export.given import Exporter, ExportInput
+from edgeml.export.keras_files import keras, savedmodel
+from edgeml.export.metadata import About, with_labels
+from edgeml.export.micro import c
+from edgeml.export.vela import vela
+
+Convert = Callable[[Graph, dict[str, Folded]], bytes]
+ALL = "all"
+"""In `--format`: everything that can be made here."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of a candidate.
+
+    Attributes:
+        files: by format: file name (may name a folder) -> content.
+        skipped: by format, for `all` only: why it could not be made here, one sentence.
+    """
+
+    files: dict[str, dict[str, bytes]]
+    skipped: dict[str, str]
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Names in `--format`, checked, each once; `all` is every format.
+
+    Raises:
+        UnknownNameError: no such format, or none at all.
+    """
+    for name in names or ("",):
+        if name not in FORMATS and name != ALL:
+            raise UnknownNameError("format", name, [*FORMATS, ALL])
+    return tuple(FORMATS) if ALL in names else tuple(dict.fromkeys(names))
+
+
+def make(given: ExportInput, names: Sequence[str]) -> Made:
+    """Make the formats; with `all`, what cannot be made here is skipped, unless it is named too.
+
+    Raises:
+        UnknownNameError: no such format.
+        MissingToolError, ModelError: a format that was named cannot be made; the message says why.
+    """
+    made = Made({}, {})
+    for name in chosen(names):
+        try:
+            made.files[name] = FORMATS[name](given)
+        except (MissingToolError, ModelError) as error:
+            if name in names:
+                raise
+            made.skipped[name] = str(error)
+    return made
 
 
 def tflite(given: ExportInput) -> dict[str, bytes]:
-    """The int8 TFLite file that was scored, byte for byte."""
-    return {"model.tflite": given.tflite}
+    """The int8 TFLite model that was scored, with its class names and what it takes as metadata."""
+    return {"model.tflite": _labelled(given, given.tflite)}
+
+
+def mediapipe(given: ExportInput) -> dict[str, bytes]:
+    """The int8 model for MediaPipe Tasks, which opens RGB models only: one for grey images gets RGB."""
+    grey = given.graph.input_shape[2] == 1
+    return {
+        "model_mediapipe.tflite": _labelled(given, with_rgb_input(given.tflite) if grey else given.tflite)
+    }
+
+
+def tflite_fp32(given: ExportInput) -> dict[str, bytes]:
+    """TFLite in float32, not quantised."""
+    from edgeml.deploy.convert import to_tflite
+
+    return {"model_fp32.tflite": _labelled(given, to_tflite(given.graph, given.folded, None))}
+
+
+def tflite_fp16(given: ExportInput) -> dict[str, bytes]:
+    """TFLite with float16 weights: half the size of float32, for GPUs."""
+    from edgeml.deploy.convert import to_tflite_float16
+
+    return _float("model_fp16.tflite", given, to_tflite_float16)
+
+
+def tflite_dynamic(given: ExportInput) -> dict[str, bytes]:
+    """TFLite with int8 weights and float activations (dynamic range)."""
+    from edgeml.deploy.convert import to_tflite_dynamic
+
+    return _float("model_dynamic.tflite", given, to_tflite_dynamic)
+
+
+def _float(name: str, given: ExportInput, convert: Convert) -> dict[str, bytes]:
+    return {name: _labelled(given, convert(given.graph, given.folded))}
+
+
+def _labelled(given: ExportInput, model: bytes) -> bytes:
+    """With metadata, which does not touch what is computed."""
+    dataset = str(given.run["dataset"]["name"])
+    about = About(
+        name=f"{dataset} classifier {given.key}",
+        description=f"Tells {len(given.classes)} classes of {dataset} apart; edgeml candidate {given.key}.",
+        version=given.key,
+        author=f"edgeml {given.run['edgeml']}",
+    )
+    return with_labels(model, about, given.classes)
 
 
 def onnx(given: ExportInput) -> dict[str, bytes]:
-    """Float32 ONNX of the same weights, checked with onnx.checker."""
+    """Float32 ONNX of the same weights, any batch, checked with onnx.checker."""
     from edgeml.deploy.onnx import to_onnx
 
     description = f"edgeml candidate {given.key}: raw uint8 values as float32, NHWC"
-    return {"model.onnx": to_onnx(given.graph, given.folded, description)}
+    return {"model.onnx": _described(given, to_onnx(given.graph, given.folded, description))}
 
 
-FORMATS: dict[str, Exporter] = {"tflite": tflite, "onnx": onnx}
+def onnx_int8(given: ExportInput) -> dict[str, bytes]:
+    """Int8 ONNX (QDQ) of the scored model's weights and scales, batch 1; scores are uint8."""
+    from edgeml.deploy.onnx_quantized import to_quantized_onnx
+    from edgeml.deploy.tflite import read_model
+
+    read = read_model(given.tflite)
+    taken = read.tensors[read.outputs[0]].quantization
+    assert taken is not None
+    quantised = {"output_scale": repr(taken.scales[0]), "output_zero_point": str(taken.zero_points[0])}
+    return {"model_int8.onnx": _described(given, to_quantized_onnx(read), quantised)}
+
+
+def _described(given: ExportInput, model: bytes, more: Mapping[str, str] | None = None) -> bytes:
+    """With metadata_props: class names, what goes in and comes out, for programs that load the file alone."""
+    from onnx import ModelProto, helper
+
+    proto = ModelProto.FromString(model)
+    said = {
+        "classes": json.dumps(list(given.classes)),
+        "input": "raw values 0 to 255, batch x height x width x channels",
+        "edgeml": str(given.run["edgeml"]),
+        "candidate": given.key,
+    }
+    helper.set_model_props(proto, {**said, **(more or {})})
+    return bytes(proto.SerializeToString())
+
+
+FORMATS: dict[str, Exporter] = {
+    "tflite": tflite,
+    "mediapipe": mediapipe,
+    "tflite-fp32": tflite_fp32,
+    "tflite-fp16": tflite_fp16,
+    "tflite-dynamic": tflite_dynamic,
+    "edgetpu": edgetpu,
+    "vela": vela,
+    "onnx": onnx,
+    "onnx-int8": onnx_int8,
+    "keras": keras,
+    "savedmodel": savedmodel,
+    "c": c,
+}

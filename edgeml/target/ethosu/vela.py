@@ -14,6 +14,7 @@ import re
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -168,7 +169,24 @@ def _worker() -> Worker:
     return _WORKERS[0]
 
 
-def _compile(content: bytes, wanted: VelaOptions) -> Compiled | EdgemlError:
+def compile_to_file(content: bytes, wanted: VelaOptions) -> tuple[Compiled, bytes]:
+    """TFLite bytes -> Compiled and the file that Vela wrote. Nothing is remembered: files are large.
+
+    Raises:
+        MeterUnavailableError, ConfigError, ModelError: as `compile_model`.
+    """
+    files: list[bytes] = []
+    with _LOCK:
+        found = _compile(content, wanted, lambda path: files.append(path.read_bytes()))
+    if isinstance(found, EdgemlError):
+        raise found
+    return found, files[0]
+
+
+def _compile(
+    content: bytes, wanted: VelaOptions, take: Callable[[Path], None] = lambda path: None
+) -> Compiled | EdgemlError:
+    """Compile; `take` is given the compiled file while it is there."""
     worker = _worker()
     with tempfile.TemporaryDirectory(prefix="edgeml-vela-") as name:
         folder = Path(name)
@@ -187,12 +205,15 @@ def _compile(content: bytes, wanted: VelaOptions) -> Compiled | EdgemlError:
         if "error" in answer:
             return _refusal(worker.version, answer, said, wanted)
         try:
-            return _compiled(worker.version, answer["summary"], said, folder / "model_vela.tflite")
+            made = folder / "model_vela.tflite"
+            compiled = _compiled(worker.version, answer["summary"], said, made)
         except (KeyError, ValueError) as error:
             return ModelError(
                 f"Vela {worker.version} wrote a summary that edgeml cannot read ({error!r}); "
                 "expected that of Vela 5."
             )
+        take(made)
+        return compiled
 
 
 def _refusal(version: str, answer: dict[str, Any], said: str, wanted: VelaOptions) -> EdgemlError:

@@ -1,0 +1,130 @@
+"""What an exported file must reach before it is handed over: format -> runtime, reference and thresholds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeml.deploy.tflite import read_model
+from edgeml.errors import ModelError
+from edgeml.export.given import ExportInput
+from edgeml.export.runtimes import Request
+from edgeml.target.ethosu.vela import NPU_OP
+
+FLOAT = "the float network"
+SCORED = "the scored int8 model (LiteRT)"
+REFERENCE = "the scored int8 model (LiteRT reference kernels)"
+
+
+@dataclass(frozen=True)
+class NotHere:
+    """The file needs a device that is not here; `reason` says which, and what was checked in its place."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a format must reach.
+
+    Attributes:
+        against: what it is compared with: FLOAT, SCORED or REFERENCE.
+        agreement: least share of images with the same most probable class.
+        max_error: largest difference of a probability; None where rounding is the runtime's own.
+        request: the candidate and the folder with the format's files -> how to open them, or why not here.
+            Raises ModelError where the files are not what they should be.
+    """
+
+    against: str
+    agreement: float
+    max_error: float | None
+    request: Callable[[ExportInput, Path], Request | NotHere]
+
+    @property
+    def threshold(self) -> str:
+        """In words."""
+        error = "" if self.max_error is None else f", probabilities within {self.max_error:g}"
+        error = ", bit for bit" if self.max_error == 0 else error
+        return f"same class on {self.agreement:.0%} of the images{error}"
+
+
+def _litert(name: str, repeat_grey: bool = False) -> Callable[[ExportInput, Path], Request]:
+    def request(given: ExportInput, folder: Path) -> Request:
+        channels = 3 if repeat_grey and given.graph.input_shape[2] == 1 else 1
+        return Request("litert", folder / name, {"repeat_channels": channels} if channels > 1 else {})
+
+    return request
+
+
+def _keras(given: ExportInput, folder: Path) -> Request:
+    return Request("keras", folder / "model.h5")
+
+
+def _savedmodel(given: ExportInput, folder: Path) -> Request:
+    return Request("savedmodel", folder / "savedmodel")
+
+
+def _onnx(given: ExportInput, folder: Path) -> Request:
+    return Request("onnxruntime", folder / "model.onnx")
+
+
+def _onnx_int8(given: ExportInput, folder: Path) -> Request:
+    read = read_model(given.tflite)
+    taken = read.tensors[read.outputs[0]].quantization
+    assert taken is not None
+    quantised = {"scale": taken.scales[0], "zero_point": taken.zero_points[0]}
+    return Request("onnxruntime", folder / "model_int8.onnx", quantised)
+
+
+def _tflm(given: ExportInput, folder: Path) -> Request:
+    """What stands in the C text, not what it was written from."""
+    text = (folder / "c" / "model_data.cc").read_text("ascii")
+    array = re.search(r"model_data\[\] = \{(.*?)\};", text, re.DOTALL)
+    arena = re.search(r"kModelArenaBytes = (\d+);", (folder / "c" / "model_ops.h").read_text("ascii"))
+    if array is None or arena is None:
+        raise ModelError("the sources hold no array or no arena size; export again.")
+    model = folder / "array.tflite"
+    model.write_bytes(bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})", array[1])))
+    return Request("tflm", model, {"arena_bytes": int(arena[1])})
+
+
+def _edgetpu(given: ExportInput, folder: Path) -> Request | NotHere:
+    compiled = folder / "edgetpu" / "model_edgetpu.tflite"
+    if not compiled.exists():
+        return Request("litert", folder / "edgetpu" / "model.tflite")
+    read = read_model(compiled)
+    if not read.compiled_for_edgetpu:
+        raise ModelError("edgetpu_compiler wrote a file without an operator for the Edge TPU.")
+    host = len(read.operators) - sum(op.name == "CUSTOM" for op in read.operators)
+    return NotHere(f"not executed: needs an Edge TPU. The compiled file leaves {host} operators to the host.")
+
+
+def _vela(given: ExportInput, folder: Path) -> NotHere:
+    for path in sorted((folder / "vela").glob("*_vela.tflite")):
+        left = [op.label for op in read_model(path).operators if op.custom_code != NPU_OP]
+        if left:
+            raise ModelError(f"{path.name} leaves {', '.join(left)} to the CPU; expected none.")
+    return NotHere("not executed: needs an Ethos-U. The compiled file leaves no operator to the CPU.")
+
+
+CLAIMS: dict[str, Claim] = {
+    "tflite": Claim(SCORED, 1.0, 0.0, _litert("model.tflite")),
+    "mediapipe": Claim(SCORED, 1.0, 0.0, _litert("model_mediapipe.tflite", repeat_grey=True)),
+    "tflite-fp32": Claim(FLOAT, 1.0, 1e-4, _litert("model_fp32.tflite")),
+    "tflite-fp16": Claim(FLOAT, 0.99, 0.05, _litert("model_fp16.tflite")),
+    "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite")),
+    "edgetpu": Claim(SCORED, 1.0, 0.0, _edgetpu),
+    "vela": Claim(SCORED, 1.0, 0.0, _vela),
+    "onnx": Claim(FLOAT, 1.0, 1e-4, _onnx),
+    "onnx-int8": Claim(SCORED, 0.98, None, _onnx_int8),
+    "keras": Claim(FLOAT, 1.0, 1e-4, _keras),
+    "savedmodel": Claim(FLOAT, 1.0, 1e-4, _savedmodel),
+    "c": Claim(REFERENCE, 0.99, 0.02, _tflm),
+}
+"""Every format of formats.FORMATS.
+
+tflite-micro and our own C are held to LiteRT's reference kernels, whose arithmetic they share; how often those
+and the kernels that scored (XNNPACK) name the same class is a property of the network, and the proof says it.
+"""

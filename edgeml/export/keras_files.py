@@ -1,0 +1,72 @@
+"""Formats `keras` and `savedmodel`: the float network for TensorFlow, without edgeml."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from edgeml.export.given import ExportInput
+
+FILE, FOLDER = "model.h5", "savedmodel/"
+
+
+def keras(given: ExportInput) -> dict[str, bytes]:
+    """A Keras file (.h5) that tf_keras and Keras 3 open, to train on: raw values 0..255 -> probabilities."""
+    import tf_keras
+
+    from edgeml.train.keras_model import keras_model
+
+    logits = keras_model(given.graph, given.weights)
+    probabilities = tf_keras.layers.Softmax(name="probabilities")(logits.output)
+    model = tf_keras.Model(logits.input, probabilities, name="edgeml")
+    with tempfile.TemporaryDirectory(prefix="edgeml-keras-") as folder, warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # it would rather have .keras, which Keras 3 cannot read from tf_keras
+        path = Path(folder) / FILE
+        model.save(path, save_format="h5")
+        _for_keras_3(path)
+        return {FILE: path.read_bytes()}
+
+
+def _for_keras_3(path: Path) -> None:
+    """Take out what Keras 3 does not know: `groups` of a depthwise convolution, which is always 1."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] == "DepthwiseConv2D":
+                layer["config"].pop("groups", None)
+        file.attrs["model_config"] = json.dumps(config)
+
+
+def savedmodel(given: ExportInput) -> dict[str, bytes]:
+    """A SavedModel for TensorFlow Serving: uint8 images (signature "float32": floats) to probabilities."""
+    import tensorflow as tf
+
+    from edgeml.deploy.convert import run
+
+    def signature(kind: Any) -> Any:
+        spec = tf.TensorSpec((None, *given.graph.input_shape), kind, name="image")
+
+        def classify(image: Any) -> dict[str, Any]:
+            return {"probabilities": run(tf, given.graph, given.folded, tf.cast(image, tf.float32))}
+
+        return tf.function(classify, input_signature=[spec], autograph=False)
+
+    module = tf.Module()
+    module.uint8, module.float32 = signature(tf.uint8), signature(tf.float32)
+    signatures = {"serving_default": module.uint8, "float32": module.float32}
+    with tempfile.TemporaryDirectory(prefix="edgeml-savedmodel-") as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tf.saved_model.save(module, name, signatures=signatures)
+        folder = Path(name)
+        return {
+            FOLDER + str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }

@@ -1,0 +1,218 @@
+"""Proof before hand-over: each exported file is opened by its real runtime and compared with what was scored.
+
+Int8 formats are held to the int8 artifact that the search scored, float formats to the float network as it
+was trained. What a file must reach stands in one table, CLAIMS. A crash, a hang and a mismatch are results
+with a reason, never errors.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.errors import ModelError
+from edgeml.export.claims import CLAIMS, FLOAT, REFERENCE, SCORED, Claim, NotHere
+from edgeml.export.given import ExportInput
+from edgeml.export.runtimes import Outcome, Request, run
+from edgeml.search.final import interval
+
+IMAGES = 10_000
+"""Most images of the test split that are run; its prefixes are stratified."""
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of one format.
+
+    Attributes:
+        format: its name.
+        runtime: what opened the file, with its version; "" where nothing did.
+        executed: the file was run here.
+        against: what it was compared with.
+        compared: images whose outputs were compared.
+        agreement: share of them with the same most probable class; None where not executed.
+        agreement_scored: the same against the artifact in the very kernels that scored it, for int8 formats that
+            are held to other kernels; they round differently.
+        max_error: largest difference of a probability; None where not executed.
+        accuracy: on the test split: value, its 95 % interval low and high, n; None where not executed.
+        threshold: what had to be reached, in words.
+        passed: it was, or it cannot be run here and is what its compiler should write.
+        reason: why not; for what was not executed, why not and what was checked in its place; else "".
+        seconds: that it took.
+    """
+
+    format: str
+    runtime: str
+    executed: bool
+    against: str
+    compared: int
+    agreement: float | None
+    agreement_scored: float | None
+    max_error: float | None
+    accuracy: Mapping[str, float] | None
+    threshold: str
+    passed: bool
+    reason: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def prove(given: ExportInput, files: Mapping[str, Mapping[str, bytes]]) -> dict[str, Proof]:
+    """Files of each format -> its proof, in the order of the formats.
+
+    Args:
+        given: the candidate.
+        files: by format: name -> content, as its exporter made them.
+
+    Raises:
+        ModelError: the scored artifact itself does not run, so there is nothing to compare with.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeml-proof-") as name, ThreadPoolExecutor(WORKERS) as pool:
+        bench = _Bench(given, Path(name), pool)
+        started = {kind: bench.start(kind, CLAIMS[kind], content) for kind, content in files.items()}
+        return {kind: bench.finish(kind, CLAIMS[kind], found) for kind, found in started.items()}
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A format under way: the run, or the finished proof of what is not executed."""
+
+    outcome: Future[Outcome] | None
+    proof: Proof
+
+
+class _Bench:
+    """The test images, the references, each made once, and the folder where all of it lies."""
+
+    def __init__(self, given: ExportInput, folder: Path, pool: ThreadPoolExecutor) -> None:
+        self._given, self._folder, self._pool = given, folder, pool
+        test = given.data.test
+        self._labels = np.asarray(test.labels[:IMAGES])
+        self._images = folder / "images.npy"
+        np.save(self._images, test.images[:IMAGES])
+        self._scored: dict[str, Future[Outcome]] = {}
+        self._float: NDArray[np.float32] | None = None
+
+    def start(self, kind: str, claim: Claim, files: Mapping[str, bytes]) -> _Started:
+        """Write a format's files and start its runtime, and that of its reference."""
+        began = time.monotonic()
+        folder = self._folder / kind
+        for name, content in files.items():
+            path = folder / "files" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        proof = Proof(
+            kind, "", False, claim.against, 0, None, None, None, None, claim.threshold, False, "", 0.0
+        )
+        try:
+            request = claim.request(self._given, folder / "files")
+        except ModelError as error:
+            return _Started(None, replace(proof, reason=str(error).rstrip(".")))
+        if isinstance(request, NotHere):
+            seconds = round(time.monotonic() - began, 2)
+            return _Started(None, replace(proof, passed=True, reason=request.reason, seconds=seconds))
+        if claim.against != FLOAT:
+            self._reference_run(SCORED)
+            self._reference_run(claim.against)
+        return _Started(self._pool.submit(run, request, self._images, folder / "run"), proof)
+
+    def finish(self, kind: str, claim: Claim, started: _Started) -> Proof:
+        """Wait for the runtime and judge."""
+        if started.outcome is None:
+            return started.proof
+        found = started.outcome.result()
+        proof = replace(started.proof, runtime=found.tool, executed=not found.reason, seconds=found.seconds)
+        if found.reason:
+            return replace(proof, reason=f"it could not be run: {found.reason}")
+        reference = self._reference(claim.against, len(found.outputs))
+        if found.outputs.shape[1:] != reference.shape[1:]:
+            said = f"it gives {found.outputs.shape[1:]} outputs, expected {reference.shape[1:]}"
+            return replace(proof, reason=said)
+        return self._judged(proof, claim, found, reference)
+
+    def _judged(self, proof: Proof, claim: Claim, found: Outcome, reference: NDArray[np.float32]) -> Proof:
+        n = found.compared
+        # Two classes that the float network tells apart by less than rounding may change places.
+        undecided = 2 * (claim.max_error or 0.0) if claim.against == FLOAT else 0.0
+        agreement, error = compare(found.outputs[:n], reference[:n], undecided)
+        hits = int((found.outputs.argmax(-1) == self._labels[: len(found.outputs)]).sum())
+        measured = interval(hits, len(found.outputs))
+        proof = replace(proof, compared=n, agreement=agreement, max_error=error, accuracy=measured)
+        if claim.against == REFERENCE:
+            scored, _ = compare(found.outputs[:n], self._reference(SCORED, n)[:n])
+            proof = replace(proof, agreement_scored=scored)
+        failures = []
+        if not np.isfinite(found.outputs).all():
+            failures.append("some outputs are no numbers")
+        if agreement < claim.agreement:
+            failures.append(
+                f"the same class on {agreement:.1%} of {n} images, expected {claim.agreement:.0%}"
+            )
+        if claim.max_error is not None and not error <= claim.max_error:
+            failures.append(f"a probability is off by {error:.2g}, expected at most {claim.max_error:g}")
+        recorded = self._given.record.get("test_accuracy") or {}
+        # The scored artifact's figure; float formats have none on the test split.
+        if claim.against != FLOAT and recorded and measured["high"] < recorded["low"]:
+            failures.append(
+                f"accuracy {measured['value']:.1%} on the test split, the run has {recorded['value']:.1%}"
+            )
+        return replace(proof, passed=not failures, reason="; ".join(failures))
+
+    def _reference_run(self, against: str) -> None:
+        """Start the scored artifact in LiteRT, as it was scored or with reference kernels."""
+        if against in self._scored:
+            return
+        model = self._folder / "scored.tflite"
+        model.write_bytes(self._given.tflite)
+        more = {"reference": True} if against == REFERENCE else {}
+        folder = self._folder / f"scored{len(self._scored)}"
+        request = Request("litert", model, more)
+        self._scored[against] = self._pool.submit(run, request, self._images, folder)
+
+    def _reference(self, against: str, n: int) -> NDArray[np.float32]:
+        """Probabilities to compare with: of n images, or of fewer where the reference is that slow."""
+        if against == FLOAT:
+            if self._float is None or len(self._float) < n:
+                self._float = float_outputs(self._given, np.load(self._images, mmap_mode="r")[:n])
+            return self._float
+        found = self._scored[against].result()
+        if found.reason:
+            raise ModelError(f"candidate {self._given.key}: the scored model cannot be run: {found.reason}.")
+        return found.outputs
+
+
+def compare(
+    found: NDArray[np.float32], reference: NDArray[np.float32], undecided: float = 0.0
+) -> tuple[float, float]:
+    """Outputs and reference (n, classes) -> share with the same most probable class, and largest difference.
+
+    A class whose probability in the reference is the highest to within `undecided` is the same class.
+    """
+    best = found.argmax(-1)
+    same = best == reference.argmax(-1)
+    if undecided:
+        same |= np.take_along_axis(reference, best[:, None], -1)[:, 0] >= reference.max(-1) - undecided
+    return float(same.mean()), float(np.abs(found.astype(np.float64) - reference).max())
+
+
+def float_outputs(given: ExportInput, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Raw images -> probabilities of the float network as it was trained, BatchNorm and all (n, classes)."""
+    import tensorflow as tf
+
+    from edgeml.train.build import Network
+
+    network = Network(given.graph, given.weights)
+    batches = (images[start : start + 100].astype(np.float32) for start in range(0, len(images), 100))
+    return np.concatenate([tf.nn.softmax(network(batch)).numpy() for batch in batches])

@@ -1,0 +1,173 @@
+"""Runs in a process of its own: opens one exported model with its real runtime and runs images through it.
+
+Started by runtimes.py as a file, so it imports nothing of edgeml: it has what a user's program would have.
+
+Request (a JSON file): {"runtime": name in RUNTIMES, "model": path, "images": path of uint8 .npy (n, h, w, c),
+"compare": images that count, "budget_s": seconds for running, "out": path}, and what the runtime needs.
+Answer (a line of JSON): {"tool": name and version, "n": images run, "compared": of which to compare,
+"seconds": s}, or {"error": words}; the outputs, as probabilities (n, classes), are in the file `out`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LEAST = 20
+"""Images that are compared however slow the runtime is."""
+
+Run = Callable[[Any], Any]
+"""uint8 images (n, h, w, c) -> probabilities (n, classes)."""
+Opened = tuple[str, Run, int]
+"""Name and version of the runtime, the model in it, and how many images it takes at once."""
+
+
+def litert(asked: dict[str, Any]) -> Opened:
+    """LiteRT: XNNPACK, or its reference kernels with "reference"."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    reference = bool(asked.get("reference"))
+    resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    model = Interpreter(asked["model"], num_threads=1, experimental_op_resolver_type=resolver)
+    model.allocate_tensors()
+    given, taken = model.get_input_details()[0], model.get_output_details()[0]
+
+    def run(images: Any) -> Any:
+        model.set_tensor(given["index"], images.astype(given["dtype"]))
+        model.invoke()
+        return _real(model.get_tensor(taken["index"]), *taken["quantization"])
+
+    kernels = " reference kernels" if reference else ""
+    return f"LiteRT {version('ai-edge-litert')}{kernels}", run, 1
+
+
+def onnxruntime(asked: dict[str, Any]) -> Opened:
+    """The CPU provider of onnxruntime; `scale` and `zero_point` are those of a quantised output."""
+    import onnxruntime as ort
+
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads, settings.log_severity_level = 1, 3
+    # Else int8 products overflow 16 bits on CPUs with AVX2 but no VNNI (docs/decisions/010-exports.md).
+    settings.add_session_config_entry("session.x64quantprecision", "1")
+    session = ort.InferenceSession(asked["model"], settings, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    kind = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}[given.type]
+    quantised = (asked.get("scale", 0.0), asked.get("zero_point", 0))
+
+    def run(images: Any) -> Any:
+        return _real(session.run(None, {given.name: images.astype(kind)})[0], *quantised)
+
+    return f"onnxruntime {version('onnxruntime')}", run, given.shape[0] if given.shape[0] == 1 else 64
+
+
+def keras(asked: dict[str, Any]) -> Opened:
+    """tf_keras, which is Keras 2."""
+    import tf_keras
+
+    model = tf_keras.models.load_model(asked["model"], compile=False)
+
+    def run(images: Any) -> Any:
+        return model(images.astype(np.float32), training=False).numpy()
+
+    return f"tf_keras {version('tf_keras')}", run, 64
+
+
+def savedmodel(asked: dict[str, Any]) -> Opened:
+    """TensorFlow, through the serving signature."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(asked["model"])
+    serve = loaded.signatures["serving_default"]
+
+    def run(images: Any) -> Any:
+        assert loaded is not None  # the signature holds no reference to it
+        return serve(image=tf.constant(images))["probabilities"].numpy()
+
+    return f"TensorFlow {version('tensorflow')}", run, 64
+
+
+def tflm(asked: dict[str, Any]) -> Opened:
+    """tflite-micro's interpreter in an arena of `arena_bytes`."""
+    from tflite_micro import runtime
+
+    model = runtime.Interpreter.from_file(asked["model"], arena_size=asked["arena_bytes"])
+    given, taken = model.get_input_details(0), model.get_output_details(0)
+    parameters = taken["quantization_parameters"]
+
+    def run(images: Any) -> Any:
+        model.set_input(images.astype(given["dtype"]), 0)
+        model.invoke()
+        return _real(model.get_output(0), parameters["scales"][0], parameters["zero_points"][0])
+
+    return f"tflite-micro {version('tflite-micro')}", run, 1
+
+
+RUNTIMES: dict[str, Callable[[dict[str, Any]], Opened]] = {
+    "litert": litert,
+    "onnxruntime": onnxruntime,
+    "keras": keras,
+    "savedmodel": savedmodel,
+    "tflm": tflm,
+}
+"""By the name in a request."""
+
+
+def _real(outputs: Any, scale: float, zero_point: int) -> Any:
+    """Quantised outputs as real numbers; floats as they are."""
+    outputs = np.asarray(outputs)
+    return (outputs.astype(np.float32) - zero_point) * np.float32(scale) if scale else outputs
+
+
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """A request -> the answer; the outputs are written to a file."""
+    images = np.load(asked["images"], mmap_mode="r")
+    tool, run, batch = RUNTIMES[asked["runtime"]](asked)
+    channels = asked.get("repeat_channels", 1)
+    outputs: list[Any] = []
+    began = time.monotonic()
+
+    def go_on(end: int) -> None:
+        while (done := sum(map(len, outputs))) < end:
+            taken = np.array(images[done : min(done + batch, end)])
+            outputs.append(run(np.repeat(taken, channels, -1) if channels > 1 else taken))
+
+    compared = min(asked["compare"], len(images))
+    go_on(min(LEAST, compared))
+    each = (time.monotonic() - began) / min(LEAST, compared)
+    compared = min(compared, max(LEAST, int(asked["budget_s"] / each)))
+    go_on(compared)
+    each = (time.monotonic() - began) / compared
+    if each * len(images) <= asked["budget_s"]:
+        go_on(len(images))
+    found = np.concatenate(outputs).astype(np.float32)
+    np.save(asked["out"], found.reshape(len(found), -1))
+    return {"tool": tool, "n": len(found), "compared": compared, "seconds": time.monotonic() - began}
+
+
+def main() -> None:
+    """Answer one request, on what was standard output; libraries print to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    try:
+        found = answer(asked)
+    except Exception as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        found = {"error": f"{type(error).__name__}: {said[0][:300]}"}
+    answers.write(json.dumps(found) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
