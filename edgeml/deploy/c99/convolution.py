@@ -1,0 +1,159 @@
+"""CONV_2D and DEPTHWISE_CONV_2D -> C."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.deploy.c99 import text
+from edgeml.deploy.c99.fixed import clamp, multiply, quantize_multiplier
+from edgeml.deploy.c99.step import Step
+from edgeml.deploy.c99.tensors import SUM_LIMIT, Activation, Place
+
+MAX_SHIFT = 30
+"""A multiplier below 2^-30 makes every output the zero point; nothing trained has one."""
+
+
+def conv(place: Place) -> Step:
+    """CONV_2D."""
+    source, output = place.input(), place.output()
+    _, _, channels = place.image(source)
+    weights = place.weights(4)
+    filters, kernel_height, kernel_width, depth = weights.shape
+    if depth != channels:
+        raise place.refuse(f"its weights take {depth} channels, its input has {channels}")
+    fields = _window(place, source, output, kernel_height, kernel_width)
+    _, _, out_channels = place.image(output)
+    if out_channels != filters:
+        raise place.refuse(f"its output has {out_channels} channels, its weights {filters}")
+    window = _padded(kernel_height * kernel_width * channels)
+    name = f"conv_{place.number}"
+    table = _pairs(weights.reshape(filters, -1), window)
+    rows = _channels(place, source, output, weights.reshape(filters, -1))
+    low, high = place.limits(output)
+    fields |= {"in_channels": channels, "out_channels": filters, "depth": window}
+    fields |= _quantisation(source, output, low, high)
+    gathers = channels % 4 or fields["dilation_width"] > 1
+    return Step(
+        call=f"conv(&{name}, {{0}}, {{out}}, (int16_t *){{scratch}});",
+        inputs=(source.index,),
+        output=output.index,
+        kernels=("conv",),
+        declarations=_declare("conv", name, fields, table, rows + [(0, 0, 1)] * (filters % 2)),
+        scratch_bytes=4 * window + (window if gathers else 0),
+        constant_bytes=table.size + 12 * len(rows),
+    )
+
+
+def depthwise(place: Place) -> Step:
+    """DEPTHWISE_CONV_2D."""
+    source, output = place.input(), place.output()
+    _, _, channels = place.image(source)
+    weights = place.weights(4)
+    _, kernel_height, kernel_width, filters = weights.shape
+    multiplier = filters // channels
+    _, _, out_channels = place.image(output)
+    if weights.shape[0] != 1 or multiplier * channels != filters or filters != out_channels:
+        raise place.refuse(
+            f"its weights {list(weights.shape)} do not fit {channels} to {out_channels} channels"
+        )
+    fields = _window(place, source, output, kernel_height, kernel_width)
+    flat = weights.reshape(-1, filters)
+    rows = _channels(place, source, output, flat.T)
+    low, high = place.limits(output)
+    fields |= {"in_channels": channels, **_quantisation(source, output, low, high)}
+    grouped = multiplier == 1 and channels >= 4
+    kind = "depthwise" if grouped else "depthwise_any"
+    table = flat
+    if grouped:
+        starts = _group_starts(channels)
+        table = np.concatenate([flat[:, start : start + 4].reshape(-1) for start in starts])
+        rows = [rows[start + lane] for start in starts for lane in range(4)]
+    else:
+        fields["multiplier"] = multiplier
+    name = f"depthwise_{place.number}"
+    return Step(
+        call=f"{kind}(&{name}, {{0}}, {{out}});",
+        inputs=(source.index,),
+        output=output.index,
+        kernels=(kind,),
+        declarations=_declare(kind, name, fields, table, rows),
+        constant_bytes=table.size + 12 * len(rows),
+    )
+
+
+def _declare(
+    kind: str, name: str, fields: dict[str, Any], table: NDArray[Any], rows: list[tuple[int, int, int]]
+) -> str:
+    fields = fields | {"weights": f"{name}_weights", "channels": f"{name}_channels"}
+    return (
+        text.array(f"{name}_weights", table)
+        + text.channels(f"{name}_channels", rows)
+        + text.struct(kind, name, fields)
+    )
+
+
+def _window(place: Place, source: Activation, output: Activation, tall: int, wide: int) -> dict[str, Any]:
+    height, width, _ = place.image(source)
+    out_height, out_width, _ = place.image(output)
+    stride_height, stride_width = place.positive("stride_h"), place.positive("stride_w")
+    dilation_height, dilation_width = place.positive("dilation_h", 1), place.positive("dilation_w", 1)
+    return {
+        "in_height": height, "in_width": width, "out_height": out_height, "out_width": out_width,
+        "kernel_height": tall, "kernel_width": wide,
+        "stride_height": stride_height, "stride_width": stride_width,
+        "dilation_height": dilation_height, "dilation_width": dilation_width,
+        "pad_top": place.window(height, tall, stride_height, out_height, dilation_height),
+        "pad_left": place.window(width, wide, stride_width, out_width, dilation_width),
+    }  # fmt: skip
+
+
+def _quantisation(source: Activation, output: Activation, low: int, high: int) -> dict[str, Any]:
+    return {"in_zero": source.zero, "out_zero": output.zero, "low": low, "high": high}
+
+
+def _channels(
+    place: Place, source: Activation, output: Activation, weights: NDArray[np.int8]
+) -> list[tuple[int, int, int]]:
+    """(bias, multiplier, shift) of each row of weights; refuses sums that could leave 30 bits.
+
+    A multiplier of 2^30 and a shift of -1 give a sum back as it is.
+    """
+    count = len(weights)
+    scales, bias = place.scales(place.tensor(1)), place.bias(count)
+    if len(scales) not in (1, count):
+        raise place.refuse(f"its weights have {len(scales)} scales for {count} channels")
+    reach = np.abs(weights.astype(np.int64)).sum(1) * 255
+    low, high = place.limits(output)
+    rows = []
+    for index in range(count):
+        mantissa, exponent = quantize_multiplier(source.scale * scales[index % len(scales)] / output.scale)
+        middle, around = int(bias[index]), int(reach[index])
+        if around == 0:
+            # A dead channel: trained networks give it biases and scales at the ends of their types.
+            value = clamp(multiply(middle, mantissa, exponent), low - output.zero, high - output.zero)
+            rows.append((value, 1 << 30, -1))
+            continue
+        if -exponent > MAX_SHIFT or (abs(middle) + around) << max(0, min(exponent, 31)) >= SUM_LIMIT:
+            raise place.refuse(f"the sums of channel {index} could overflow 30 bits")
+        rows.append((middle, mantissa, -exponent))
+    return rows
+
+
+def _padded(count: int) -> int:
+    return -(-count // 4) * 4
+
+
+def _pairs(weights: NDArray[np.int8], depth: int) -> NDArray[np.int8]:
+    """Rows of weights -> two rows interleaved in groups of four, zeros where there is none."""
+    filters, count = weights.shape
+    padded = np.zeros((filters + filters % 2, depth), np.int8)
+    padded[:filters, :count] = weights
+    return padded.reshape(-1, 2, depth // 4, 4).transpose(0, 2, 1, 3).copy()
+
+
+def _group_starts(channels: int) -> list[int]:
+    starts = list(range(0, channels - 3, 4))
+    return starts if channels % 4 == 0 else [*starts, channels - 4]

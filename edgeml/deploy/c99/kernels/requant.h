@@ -1,0 +1,58 @@
+/* Arithmetic of LiteRT's int8 reference kernels: a Q31 multiplication rounded to nearest, then a shift rounded
+ * to nearest with halves away from zero. On Arm cores with the DSP extension the same in fewer instructions. */
+#if defined(__ARM_FEATURE_DSP) && !defined(EDGEML_PLAIN_C)
+#define EDGEML_DSP 1
+#else
+#define EDGEML_DSP 0
+#endif
+
+#if defined(__GNUC__)
+#define EDGEML_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define EDGEML_INLINE static inline
+#endif
+
+/* One output channel: what its sum starts from, and real scale = multiplier * 2^(-31 - shift). */
+struct channel {
+    int32_t bias;
+    int32_t multiplier;
+    int32_t shift;
+};
+
+/* round(2 * a * b / 2^32), halves up. The compiler has checked that |a| < 2^30. */
+EDGEML_INLINE int32_t doubling_high_mul(int32_t a, int32_t b)
+{
+#if EDGEML_DSP
+    int32_t result;
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a * 2), "r"(b));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+#endif
+}
+
+EDGEML_INLINE int32_t clamp8(int32_t value)
+{
+#if EDGEML_DSP
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
+#else
+    return value < -128 ? -128 : value > 127 ? 127 : value;
+#endif
+}
+
+EDGEML_INLINE int32_t clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* value * multiplier * 2^(-31 - shift); a negative shift goes left. */
+EDGEML_INLINE int32_t scaled(int32_t value, int32_t multiplier, int32_t shift)
+{
+    int32_t high;
+    if (shift <= 0)
+        return doubling_high_mul(value * (int32_t)(1u << -shift), multiplier);
+    high = doubling_high_mul(value, multiplier);
+    return (high + (high >> 31) + (1 << (shift - 1))) >> shift;
+}
