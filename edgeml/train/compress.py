@@ -33,6 +33,8 @@ TEACHER_WEIGHT = 0.5
 TEMPERATURE = 2.0
 WARM_UP = 0.1
 LEAST_SIZE = 0.02
+LEAST_STEPS = 40
+"""Optimiser steps that an epoch keeps: fine-tuning is short."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Tuning:
     """
 
     epochs: float
-    learning_rate: float = 5e-3
+    learning_rate: float = 3e-3
     batch_size: int = 64
     seed: int = 0
     sparsity: float = 0.5
@@ -61,8 +63,8 @@ class Tuning:
         return max(1, round(self.epochs * samples / self.batch(samples)))
 
     def batch(self, samples: int) -> int:
-        """Samples a step, no more than there are."""
-        return min(self.batch_size, samples)
+        """Samples a step; fewer where an epoch would lack LEAST_STEPS."""
+        return max(1, min(self.batch_size, samples // LEAST_STEPS))
 
 
 @dataclass
