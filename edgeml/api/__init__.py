@@ -1,6 +1,7 @@
 """The Python interface: `run = edgeml.search(data=..., target=...)`, `run.front`."""
 
 from edgeml.api.devices import calibrate, check, measure
-from edgeml.api.runs import Run, export, search
+from edgeml.api.exports import export, rebuild
+from edgeml.api.runs import Run, search
 
-__all__ = ["Run", "calibrate", "check", "export", "measure", "search"]
+__all__ = ["Run", "calibrate", "check", "export", "measure", "rebuild", "search"]

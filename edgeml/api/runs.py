@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeml.errors import ConfigError, DeviceError, RunError, UnknownNameError
+from edgeml.errors import ConfigError, DeviceError, ModelError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
     from edgeml.search.progress import Listener
@@ -48,34 +48,17 @@ class Run:
     def export(
         self, pick: str = "knee", formats: Iterable[str] = ("tflite", "onnx"), out: Path | None = None
     ) -> Path:
-        """Write a candidate's files and return their folder."""
-        return export(self.path, pick, tuple(formats), out)[0].parent
+        """Write a candidate's files and return their folder.
 
+        Raises:
+            ModelError: a format is not what was scored; the files are there, their card says so.
+        """
+        from edgeml.api.exports import export
 
-def export(
-    run: Path, pick: str = "knee", formats: tuple[str, ...] = ("tflite", "onnx"), out: Path | None = None
-) -> list[Path]:
-    """Write one candidate's files; the work of `edgeml export`.
-
-    Args:
-        run: run directory.
-        pick: "knee", "accuracy", "latency", "size" or a candidate's key (or its unambiguous beginning).
-        formats: names in edgeml.export.formats.FORMATS.
-        out: folder; RUN/export/KEY when None.
-
-    Raises:
-        EdgemlError: no such run, candidate or format, or a folder that cannot be used.
-    """
-    from edgeml.export.folder import export_files
-    from edgeml.report.pick import pick_key
-    from edgeml.report.run_files import open_run
-    from edgeml.search.run_dir import storage_errors
-
-    files = open_run(run)
-    key = pick_key(files, pick)
-    target = out or run / "export" / key
-    with storage_errors(target):
-        return export_files(run, key, target, formats, dict(files.run))
+        done = export(self.path, pick, tuple(formats), out)
+        if not done.ok:
+            raise ModelError(f"{done.folder}: {' '.join(done.failures)}")
+        return done.folder
 
 
 def search(

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from edgeml.cli import devices, lists, runs
+from edgeml.cli import devices, export, lists, runs
 from edgeml.errors import EdgemlError
 
 BAD_INPUT = 2
@@ -45,7 +45,8 @@ for command in (
     runs.search,
     runs.leaderboard,
     runs.report,
-    runs.export,
+    export.export,
+    export.rebuild,
     devices.check,
     devices.measure,
     devices.calibrate,

@@ -1,4 +1,4 @@
-"""Commands about runs: search, leaderboard, report, export."""
+"""Commands about runs: search, leaderboard, report."""
 
 from __future__ import annotations
 
@@ -114,22 +114,6 @@ def report(run: Path) -> None:
     from edgeml.report.page import write_report
 
     click.echo(write_report(run))
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--pick", default="knee", show_default=True, help="knee, accuracy, latency, size or a candidate's KEY."
-)
-@click.option("--format", "formats", default="tflite,onnx", show_default=True, help="Comma-separated list.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: RUN/export/KEY]")
-def export(run: Path, pick: str, formats: str, out: Path | None) -> None:
-    """Write the files of one candidate: models, labels and what they cost."""
-    from edgeml.api import export as export_run
-
-    names = tuple(name.strip() for name in formats.split(",") if name.strip())
-    for path in export_run(run, pick, names, out):
-        click.echo(f"{path}  {path.stat().st_size:,} bytes")
 
 
 def _print_end(run: Path) -> None:

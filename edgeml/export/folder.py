@@ -1,93 +1,129 @@
-"""A candidate of a run -> the folder of its files, all of them or none."""
+"""A candidate of a run -> a folder that stands alone."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeml.arch.cell import Arch, lower
-from edgeml.errors import ModelError, RunError, UnknownNameError
-from edgeml.export.formats import FORMATS
+from edgeml.export.card import Handed
+from edgeml.export.contents import contents
+from edgeml.export.describe import describe
+from edgeml.export.formats import chosen, make
 from edgeml.export.given import ExportInput
-from edgeml.search.run_dir import read_json
-from edgeml.target.targets import Targets
-from edgeml.train.inherit import load_weights
+from edgeml.export.place import check_place, write_folder
+from edgeml.export.proof import Proof, prove
+from edgeml.export.read import WEIGHTS, check_trained, open_data, read_candidate
+from edgeml.export.scores import Scores, score
+from edgeml.report.run_files import RunFiles, open_run
+
+__all__ = ["Exported", "export_files", "read_candidate"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        folder: where it lies.
+        key: of the candidate.
+        files: one row a file, models first.
+        proofs: what came of opening each format.
+        skipped: formats of `all` that could not be made here, and why.
+        notes: sentences that the user must not miss.
+    """
+
+    folder: Path
+    key: str
+    files: tuple[Handed, ...]
+    proofs: Mapping[str, Proof]
+    skipped: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def failures(self) -> list[str]:
+        """One sentence for each format that is not what was scored."""
+        return [_failure(proof) for proof in self.proofs.values() if not proof.passed]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every format passed its proof."""
+        return not self.failures
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        rows = [{"file": one.name, "bytes": one.size, "format": one.format or None} for one in self.files]
+        return {
+            "folder": str(self.folder),
+            "key": self.key,
+            "ok": self.ok,
+            "files": rows,
+            "proofs": {name: proof.to_dict() for name, proof in self.proofs.items()},
+            "skipped": dict(self.skipped),
+            "notes": list(self.notes),
+        }
 
 
 def export_files(
-    run_path: Path, key: str, out: Path, formats: tuple[str, ...], run: dict[str, Any]
-) -> list[Path]:
-    """Candidate -> files in `out`: the formats, labels.txt and model.json (what it is and costs).
+    run_path: Path, key: str, out: Path, formats: Sequence[str], run: Mapping[str, Any]
+) -> Exported:
+    """Candidate -> files in `out`, written also where a format fails its proof; the card says so then.
 
     Args:
         run_path: the run directory.
-        key: of the candidate.
+        key: of the candidate; it must have been trained fully.
         out: folder to write to; made if missing, must be empty or an earlier export.
-        formats: names in FORMATS.
+        formats: names in FORMATS, or "all".
         run: run.json.
 
     Raises:
         UnknownNameError: unknown format.
-        RunError: `out` holds something else.
-        ModelError: the artifact is missing or not the one that was scored.
+        RunError: `out` holds something else, or the candidate was not trained fully.
+        ModelError: artifact or weights are missing or not those that were scored; a format cannot be made.
+        DataError: the run's data are gone: the test split is needed.
+        StorageError: no disk space or no permission.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise UnknownNameError("format", name, FORMATS)
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "model.json").exists())):
-        raise RunError(f"{out} exists and is not an earlier export; choose another --out.")
+    chosen(formats)
+    check_place(out)
+    files = open_run(run_path)
+    check_trained(files, key)
     given = read_candidate(run_path, key, run)
-    files: dict[str, bytes] = {}
-    for name in formats:
-        files.update(FORMATS[name](given))
-    labels = [json.dumps(label, ensure_ascii=False) if "\n" in label else label for label in given.classes]
-    files["labels.txt"] = ("\n".join(labels) + "\n").encode("utf-8", "replace")
-    card = {
-        **given.record, "classes": given.classes, "dataset": run["dataset"]["name"],
-        "input": "raw uint8, NHWC",
-    }  # fmt: skip
-    card["checksums"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    files["model.json"] = json.dumps(card, indent=1).encode()
-    return _write(out, files)
+    scores = score(given.tflite, tuple(given.classes), open_data(given).test)
+    made = make(given, formats)
+    proofs = prove(given, made.files)
+    notes = _notes(given, files, scores, proofs)
+    weights = (run_path / "candidates" / key / WEIGHTS).read_bytes()
+    found = contents(
+        describe(given, files, scores), scores, given.record, made.files, weights, proofs, made.skipped, notes
+    )
+    write_folder(out, found.files)
+    return Exported(out, key, found.handed, proofs, made.skipped, tuple(notes))
 
 
-def read_candidate(run_path: Path, key: str, run: dict[str, Any]) -> ExportInput:
-    """What the exporters need of a candidate.
-
-    Raises:
-        ModelError: the artifact is missing or not the one that was scored.
-    """
-    folder = run_path / "candidates" / key
-    record = read_json(folder / "candidate.json")
-    try:
-        artifact = (folder / "model.tflite").read_bytes()
-    except OSError as error:
-        raise ModelError(f"{folder}: candidate {key} has no model ({record.get('reason')}).") from error
-    if hashlib.sha256(artifact).hexdigest() != record["artifact"]["sha256"]:
-        raise ModelError(
-            f"{folder / 'model.tflite'} is not the file that was scored (other checksum); "
-            "the run was changed since."
+def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[str, Proof]) -> list[str]:
+    """What a user must not miss: failed proofs first."""
+    record = given.record
+    notes = [_failure(proof) for proof in proofs.values() if not proof.passed]
+    if files.state.get("status") != "finished":
+        notes.append(
+            f"the search is not finished (state: {files.state.get('status')}); a candidate that is still to "
+            "come may be better."
         )
-    graph, weights = lower(Arch.from_dict(record["arch"])), load_weights(str(folder / "weights.safetensors"))
-    targets = Targets.load(run["settings"]["targets"])
-    return ExportInput(graph, weights, artifact, record, run, targets, run_path)
+    if record["status"] == "infeasible":
+        notes.append(f"this candidate breaks a limit of the search: {record.get('reason')}.")
+    if not record.get("test_accuracy"):
+        notes.append(
+            "this candidate was not on the front of a finished search, so the test split was read at this "
+            "export; choosing between candidates by such figures makes them optimistic."
+        )
+    elif abs(record["test_accuracy"]["value"] - scores.accuracy["value"]) > 1e-9:
+        notes.append(
+            f"the run has a test accuracy of {record['test_accuracy']['value']:.4f} for this artifact, this "
+            f"computer gets {scores.accuracy['value']:.4f}: its kernels round differently."
+        )
+    return notes
 
 
-def _write(out: Path, files: dict[str, bytes]) -> list[Path]:
-    """All files or none: written beside `out`, then moved into place."""
-    staging = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        for name, content in files.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        if out.exists():
-            shutil.rmtree(out)
-        staging.replace(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return sorted(out / name for name in files)
+def _failure(proof: Proof) -> str:
+    return f"{proof.format} did NOT pass its proof: {proof.reason.rstrip('.')}."

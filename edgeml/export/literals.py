@@ -17,6 +17,7 @@ _C = {
     ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", ord('"'): '\\"', ord("\\"): "\\\\", ord("?"): "\\?",
 }  # fmt: skip
 _NOT_ONE_LINE = {"Cc", "Zl", "Zp", "Cs"}  # control characters, line and paragraph separators, lone surrogates
+_MARKDOWN = set("\\`*_[]<|&~$")  # what CommonMark, its tables or GitHub read as markup within a line
 
 
 def python_string(text: str) -> str:
@@ -66,6 +67,16 @@ def label_line(text: str) -> str:
 def labels_file(classes: Sequence[str]) -> bytes:
     """Class names -> labels.txt, UTF-8: one line a class, in the order of the outputs."""
     return "".join(f"{label_line(name)}\n" for name in classes).encode()
+
+
+def markdown_text(text: str, longest: int = 120) -> str:
+    """Text -> Markdown that renders as that text on one line, in a table too.
+
+    What is not printable (line breaks, direction marks) is shown as an escape; longer text ends in "...".
+    """
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    short = shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+    return "".join(f"\\{letter}" if letter in _MARKDOWN else letter for letter in short)
 
 
 def _ascii(code: int) -> str:

@@ -34,7 +34,7 @@ class Candidate:
         lineage: what differs from the parent, in words.
         confirmed: the same network trained from fresh weights (--confirm): accuracy, test_accuracy, epochs.
         seed: of weights, order of samples and augmentation.
-        artifact: file, bytes and SHA-256 of the model.
+        artifact: file, bytes and SHA-256 of the model; SHA-256 of weights.safetensors.
         history: loss and accuracy per epoch.
         time_s: seconds by stage.
         finished_at_s: seconds of search when it was done.

@@ -205,12 +205,13 @@ def _describe(
         "ladder": ladder.to_dict(),
         "pruned": [one.to_dict() for one in pruned],
         "targets": targets.dump(),
-        "versions": _versions(),
-        "host": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
+        "versions": versions(),
+        "host": host(),
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of what makes a model, by package."""
     found = {"python": platform.python_version()}
     for name in VERSIONED:
         try:
@@ -218,6 +219,11 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def host() -> dict[str, Any]:
+    """The computer that this runs on."""
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()}
 
 
 def _cpu() -> str:

@@ -1,0 +1,86 @@
+"""A candidate of a run -> a folder that stands alone; such a folder -> the same network trained again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from edgeml.errors import ModelError
+
+if TYPE_CHECKING:
+    from edgeml.export.folder import Exported
+    from edgeml.export.rebuild import Rebuilt
+
+Result = TypeVar("Result")
+
+
+def export(
+    run: Path, pick: str = "knee", formats: tuple[str, ...] = ("tflite", "onnx"), out: Path | None = None
+) -> Exported:
+    """Write one candidate's files and prove them; the work of `edgeml export`.
+
+    Args:
+        run: run directory, also of a search that is still going: its finished candidates can be exported.
+        pick: "knee", "accuracy", "latency", "size" or a candidate's key (or its unambiguous beginning).
+        formats: names in edgeml.export.formats.FORMATS, or "all" for what can be made here.
+        out: folder; RUN/export/KEY when None.
+
+    Returns:
+        Files, proofs and notes; `ok` is False where a format is not what was scored.
+
+    Raises:
+        EdgemlError: no such run, candidate or format, files that were changed, a folder that cannot be used.
+    """
+    from edgeml.export.folder import export_files
+    from edgeml.report.pick import pick_key
+    from edgeml.report.run_files import open_run
+
+    files = open_run(run)
+    key = pick_key(files, pick)
+    target = out or run / "export" / key
+    return _in_worker(export_files, run, key, target, formats, dict(files.run))
+
+
+def rebuild(
+    folder: Path,
+    data: str | None = None,
+    out: Path | None = None,
+    *,
+    seed: int | None = None,
+    other_data: bool = False,
+) -> Rebuilt:
+    """Train an exported model's architecture again, from scratch; the work of `edgeml rebuild`.
+
+    Args:
+        folder: that `edgeml export` (or this) wrote.
+        data: where the data are now; the run's own where they still lie when None.
+        out: folder to write to; FOLDER-rebuilt when None.
+        seed: of weights, order of samples and augmentation; the original's when None.
+        other_data: the data may be others than the original's.
+
+    Returns:
+        Accuracies of the original and of the new model, and where it lies.
+
+    Raises:
+        EdgemlError: not such a folder, files that were changed, no or other data, training that fails.
+    """
+    from edgeml.export.rebuild import rebuild_folder
+
+    return _in_worker(rebuild_folder, folder, data, out, seed, other_data)
+
+
+def _in_worker(function: Callable[..., Result], *arguments: object) -> Result:
+    """TensorFlow and converters in a quiet process of its own, for as long as it takes; Ctrl-C ends it."""
+    from edgeml.search.executor import BrokenProcessPool, Workers
+
+    workers = Workers(Path(os.devnull))
+    try:
+        return workers.submit(function, *arguments).result()
+    except BrokenProcessPool as error:
+        raise ModelError(
+            "the process that converts and trains crashed or ran out of memory; nothing was written."
+        ) from error
+    finally:
+        workers.kill()

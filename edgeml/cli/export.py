@@ -1,0 +1,105 @@
+"""Commands about what is handed over: export, rebuild."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeml.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from edgeml.export.folder import Exported
+    from edgeml.export.rebuild import Rebuilt
+
+PROOF_FAILED = 1
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--pick", default="knee", show_default=True, help="knee, accuracy, latency, size or a candidate's KEY."
+)
+@click.option(
+    "--format",
+    "formats",
+    default="tflite,onnx",
+    show_default=True,
+    help="Comma-separated list, see docs/export.md; all for whatever can be made here.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: RUN/export/KEY]")
+@click.option("--json", "as_json", is_flag=True, help="An object instead of a table.")
+def export(run: Path, pick: str, formats: str, out: Path | None, as_json: bool) -> None:
+    """Write one candidate as a folder that stands alone, every model file proven against what was scored.
+
+    Exit code 1 where a file is not what was scored.
+    """
+    from edgeml.api import export as export_run
+
+    names = tuple(name.strip() for name in formats.split(",") if name.strip())
+    done = export_run(run, pick, names, out)
+    if as_json:
+        print_json(done.to_dict())
+    else:
+        _print_export(done)
+    if not done.ok:
+        sys.exit(PROOF_FAILED)
+
+
+def _print_export(done: Exported) -> None:
+    rows = [(one.name, f"{one.size:,}", one.format or "-", one.proof or "-") for one in done.files]
+    _print_table(("file", "bytes", "format", "proof"), rows)
+    for name, reason in done.skipped.items():
+        click.echo(f"not made: {name}: {reason}")
+    for note in done.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"folder: {done.folder}; what it is: {done.folder / 'MODEL_CARD.md'}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--data", help="Where the data are now. [default: where the run read them]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: FOLDER-rebuilt]")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the training. [default: the original's]")
+@click.option("--other-data", is_flag=True, help="Accept data that are not those of the original.")
+@click.option("--json", "as_json", is_flag=True, help="An object instead of a table.")
+def rebuild(folder: Path, as_json: bool, **options: Any) -> None:
+    """Train an exported model's architecture again from its spec.json, from scratch, and compare.
+
+    The recipe, the data (checked by hash), the seed and the total number of epochs are the original's. What
+    the original inherited or learned on lower rungs of a search is not repeated, so figures may differ.
+    """
+    from edgeml.api import rebuild as rebuild_folder
+
+    try:
+        done = rebuild_folder(folder, **options)
+    except KeyboardInterrupt:
+        click.echo("ended by Ctrl-C; nothing was written.", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        print_json(done.to_dict())
+    else:
+        _print_rebuild(done)
+
+
+def _print_rebuild(done: Rebuilt) -> None:
+    _print_table(("int8 accuracy", "original", "rebuilt"), done.rows())
+    for note in done.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"folder: {done.folder} ({done.epochs:g} epochs from scratch, {done.seconds:.0f} s)")
+
+
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for title in head:
+        shown.add_column(title, justify="right" if title == "bytes" else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    console().print(shown)

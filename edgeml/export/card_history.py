@@ -1,0 +1,128 @@
+"""Spec -> the sections of the card on data, training, search and how to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from edgeml.export.literals import markdown_text as text
+from edgeml.export.spec import Spec
+from edgeml.report import climb, figures
+from edgeml.report.summary import duration
+from edgeml.report.tables import plain
+
+
+def _listed(title: str, items: Iterable[tuple[str, str]]) -> str:
+    lines = [f"- {name}: {value}" for name, value in items if value]
+    return f"## {title}\n\n" + "\n".join(lines)
+
+
+def data(spec: Spec) -> str:
+    """Which data, by hash, and how they were split."""
+    found = spec.data
+    height, width, channels = found.input_shape
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
+    source = f"{text(found.source)} ({text(found.kind)}), {width} x {height} x {channels}"
+    scaled = (found.value_scale, found.value_offset) != (1.0, 0.0)
+    return _listed("Data", (
+        ("source", source),
+        ("images", f"{counts}; stratified split with seed {found.seed}"),
+        ("SHA-256 of classes and splits", f"`{found.hash}`"),
+        ("of the split alone", f"`{found.split_hash}`" if found.split_hash else ""),
+        ("of the source's content", f"`{found.content_hash}`" if found.content_hash else ""),
+        ("values", f"pixel = (value - {found.value_offset:g}) / {found.value_scale:g}" if scaled else ""),
+        ("files that could not be read", str(found.skipped) if found.skipped else ""),
+        ("warnings", text(" ".join(found.warnings), 2000)),
+    ))  # fmt: skip
+
+
+def training(spec: Spec) -> str:
+    """Recipe, amount, seed, and where the first weights came from."""
+    own = spec.search.get("candidate") or {}
+    recipe = ", ".join(
+        f"{name.replace('_', ' ')} {plain(v)}" for name, v in spec.recipe.items() if v is not None
+    )
+    amount = f"{spec.fidelity['epochs']:g} epochs in batches of up to {spec.fidelity['batch_size']}"
+    if spec.rebuilt:
+        before = spec.rebuilt["scored"]["test"]["value"]
+        first = (
+            f"fresh: trained from scratch; the original scored {figures.percent(before)} on its test split"
+        )
+    elif own.get("parent"):
+        share = figures.percent(own.get("inherited_fraction"), 0)
+        first = f"{share} inherited from {text(str(own['parent']))} ({text(str(own.get('source')))}): "
+        first += text(str(own.get("lineage") or "no difference told"), 400)
+    elif own.get("source"):
+        first = f"{figures.percent(own.get('inherited_fraction'), 0)} from the run's weight bank"
+    else:
+        first = "fresh"
+    return _listed("Training", (
+        ("recipe", text(recipe, 500)),
+        ("amount", amount + ("" if spec.rebuilt else "".join(f"; {row}" for row in _rungs(own)))),
+        ("first weights", first),
+        ("seed", f"{spec.seed} (weights, order of samples, augmentation)"),
+        ("int8", f"full integer, ranges from {spec.calibration_images} training images, uint8 in and out"),
+    ))  # fmt: skip
+
+
+def _rungs(candidate: Mapping[str, Any]) -> list[str]:
+    rows = candidate.get("rungs") or []
+    if len(rows) < 2:
+        return []
+    steps = [
+        f"rung {row['rung'] + 1}: {row['epochs']:g} epochs, {figures.percent(row['accuracy'])}"
+        for row in rows
+    ]
+    return [f"over the rungs of the search ({', '.join(steps)} int8 on validation)"]
+
+
+def search(spec: Spec) -> str:
+    """Strategy, space, budget, rungs, seeds, versions."""
+    found, settings = spec.search, spec.search["settings"]
+    ladder, space = found.get("ladder") or {}, found.get("space") or {}
+    budget = f"{settings.get('trials')} architectures"
+    budget += f", {duration(settings['time_s'])}" if settings.get("time_s") else ""
+    spent = f"; it ran for {duration(found['elapsed_s'])}" if found.get("elapsed_s") else ""
+    rungs = ", then ".join(climb.share(rung) for rung in ladder.get("rungs") or ())
+    goals = ", ".join(f"{one['direction']} {figures.title(one['name'])}" for one in found["objectives"])
+    limits = ", ".join(f"{name} <= {value:g}" for name, value in (settings.get("limits") or {}).items())
+    place = (
+        "the knee of the front"
+        if found.get("knee")
+        else "on the front"
+        if found.get("front")
+        else "not on it"
+    )
+    return _listed("How it was searched", (
+        ("run", f"{text(str(found['run']))}, {text(str(found['summary']))}"),
+        ("this candidate", f"trial {found['trial']}, {place}"),
+        ("strategy", text(str(settings.get("strategy")))),
+        ("space", f"{text(str(space.get('name')))}, {space.get('size')} points"),
+        ("objectives", text(goals)),
+        ("limits", text(limits)),
+        ("budget", budget + spent),
+        ("rungs", f"{text(str(ladder.get('name')))}: {rungs}"),
+        ("did low rungs rank", text(" ".join(found.get("correlations") or ()), 500)),
+        ("weights of new networks", text(f"--inherit {settings.get('inherit')}")),
+        ("seed", str(settings.get("seed"))),
+        ("versions", text(", ".join(f"{name} {number}" for name, number in spec.versions.items()), 500)),
+        ("computer", text(plain(spec.host), 300)),
+    ))  # fmt: skip
+
+
+def again(spec: Spec) -> str:
+    """Commands that check the folder, train the network again, and search again."""
+    own = spec.search.get("candidate") or {}
+    climbed = bool(own.get("parent") or own.get("source") or len(own.get("rungs") or ()) > 1)
+    said = "`edgeml rebuild` trains this architecture from scratch with the same recipe, data and seed"
+    if climbed and not spec.rebuilt:
+        said += (
+            f", for all of its {spec.fidelity['epochs']:g} epochs at once. In the search it climbed rungs or "
+            "started from inherited weights, so the figures will differ"
+        )
+    fence = "`" * 3
+    command = str(spec.search["command"]).encode("utf-8", "backslashreplace").decode()
+    return (
+        f"## Reproduce\n\n{said}. The second command starts the whole search again.\n\n{fence}\n"
+        f"sha256sum -c SHA256SUMS\nedgeml rebuild .\n{command}\n{fence}"
+    )

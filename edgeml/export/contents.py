@@ -1,0 +1,119 @@
+"""Models and what is known of them -> every file of the folder: card, examples and checksums as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeml.export.card import NAME as MODEL_CARD
+from edgeml.export.card import Handed, card
+from edgeml.export.checksums import SUMS, digest, sums_file
+from edgeml.export.examples import examples
+from edgeml.export.literals import labels_file
+from edgeml.export.place import CARD
+from edgeml.export.proof import Proof
+from edgeml.export.read import WEIGHTS
+from edgeml.export.scores import Scores
+from edgeml.export.spec import NAME as SPEC
+from edgeml.export.spec import Spec
+
+Models = Mapping[str, Mapping[str, bytes]]
+"""By format: file name -> content."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a folder.
+
+    Attributes:
+        files: name -> content.
+        handed: one row a file, models first.
+    """
+
+    files: dict[str, bytes]
+    handed: tuple[Handed, ...]
+
+
+def contents(
+    spec: Spec,
+    scores: Scores,
+    record: Mapping[str, Any],
+    models: Models,
+    weights: bytes,
+    proofs: Mapping[str, Proof],
+    skipped: Mapping[str, str],
+    notes: Sequence[str],
+) -> Contents:
+    """Everything that goes into the folder.
+
+    Args:
+        spec: what the model is and how it was found.
+        scores: on the test split.
+        record: candidate.json.
+        models: the model files by format.
+        weights: the bytes of weights.safetensors.
+        proofs: by format.
+        skipped: formats that could not be made, and why.
+        notes: sentences that a reader must not miss.
+    """
+    files: dict[str, bytes] = {}
+    rows: list[tuple[str, str, str]] = []
+    for name, part in models.items():
+        files.update(part)
+        said = proof_words(proofs[name]) if name in proofs else ""
+        rows += [(file, name, said) for file in part]
+    rest = {
+        "labels.txt": labels_file(spec.data.classes),
+        SPEC: spec.to_json(),
+        WEIGHTS: weights,
+        **examples(
+            {name: list(part) for name, part in models.items()}, spec.architecture.input_shape, spec.data
+        ),
+    }
+    files.update(rest)
+    rows += [(file, "", "") for file in rest]
+    handed = [Handed(file, len(files[file]), kind, said) for file, kind, said in rows]
+    files[MODEL_CARD] = card(spec, scores, record["metrics"], handed, notes)
+    checksums = {name: digest(content) for name, content in files.items()}
+    described = scores.to_dict()
+    files[CARD] = _json(
+        {
+            **record,
+            "classes": spec.data.classes,
+            "dataset": spec.data.name,
+            "input": "raw uint8, NHWC",
+            "spec": SPEC,
+            "test": described["accuracy"],
+            "per_class": described["classes"],
+            "confusions": described["confusions"],
+            "proofs": {name: proof.to_dict() for name, proof in proofs.items()},
+            "skipped": dict(skipped),
+            "notes": list(notes),
+            "checksums": checksums,
+        }
+    )
+    files[SUMS] = sums_file(files)
+    handed += [Handed(file, len(files[file]), "", "") for file in (MODEL_CARD, CARD, SUMS)]
+    return Contents(files, tuple(handed))
+
+
+def proof_words(proof: Proof) -> str:
+    """A proof in a few words: "passed: same class on 100.0 % of 269 images (LiteRT 2.3.0)"."""
+    if not proof.passed:
+        return f"FAILED: {proof.reason}"
+    if not proof.executed:
+        return f"not run here: {proof.reason}"
+    parts = (
+        []
+        if proof.agreement is None
+        else [f"same class on {100 * proof.agreement:.1f} % of {proof.compared}"]
+    )
+    parts += [] if proof.max_error is None else [f"off by {proof.max_error:.1g} at most"]
+    parts += [f"test {100 * proof.accuracy['value']:.1f} %"] if proof.accuracy else []
+    return f"passed: {', '.join(parts)} ({proof.runtime})"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode()

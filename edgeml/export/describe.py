@@ -1,0 +1,106 @@
+"""A candidate of a run and what it scores -> its Spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeml.arch.recipe import default_recipe
+from edgeml.export.given import ExportInput
+from edgeml.export.scores import Scores
+from edgeml.export.spec import LAYOUT, DataSpec, Scored, Share, Spec
+from edgeml.report import climb
+from edgeml.report.reproduce import command
+from edgeml.report.run_files import RunFiles
+from edgeml.report.summary import progress
+from edgeml.search.evaluate import CALIBRATION_IMAGES
+from edgeml.search.final import interval
+from edgeml.train.fidelity import full_fidelity
+
+LINEAGE = ("parent", "inherited_fraction", "source", "lineage", "rungs", "confirmed", "status", "reason")
+"""Fields of candidate.json that say how it came to be."""
+
+
+def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
+    """What is known of a candidate -> Spec.
+
+    Args:
+        given: the candidate.
+        files: its run.
+        scores: of the artifact on the test split.
+    """
+    record, run = given.record, given.run
+    dataset, settings = run["dataset"], run["settings"]
+    full = full_fidelity(int(dataset["counts"]["train"]), settings.get("epochs"))
+    epochs = (record.get("fidelity") or {}).get("epochs") or full.epochs
+    return Spec(
+        layout=LAYOUT,
+        edgeml=str(run["edgeml"]),
+        created=str(run["created"]),
+        key=given.key,
+        arch=dict(record["arch"]),
+        recipe=dict(record.get("recipe") or default_recipe(given.graph.input_shape[2]).to_dict()),
+        fidelity={**full.to_dict(), "epochs": epochs},
+        seed=int(record["seed"]),
+        calibration_images=CALIBRATION_IMAGES,
+        data=data_spec(dataset, settings, str((given.run_path / "data").resolve())),
+        scored=Scored(
+            validation=share(float(record["accuracy"]), int(dataset["counts"]["val"])),
+            test=Share.model_validate(scores.accuracy),
+            validation_float=record.get("accuracy_float"),
+            artifact_sha256=str(record["artifact"]["sha256"]),
+        ),
+        search=_search(given, files),
+        versions=dict(run.get("versions") or {}),
+        host=dict(run.get("host") or {}),
+    )
+
+
+def data_spec(dataset: Mapping[str, Any], settings: Mapping[str, Any], saved: str | None) -> DataSpec:
+    """run.json's `dataset` and `settings` -> DataSpec."""
+    provenance = dataset.get("provenance") or {}
+    return DataSpec(
+        name=dataset["name"],
+        kind=str(provenance.get("kind", "unknown")),
+        source=str(settings["data"]),
+        saved=saved,
+        image_size=settings.get("image_size"),
+        strict=bool(settings.get("strict", False)),
+        seed=int(provenance.get("seed", settings["seed"])),
+        hash=dataset["hash"],
+        split_hash=dataset.get("split_hash"),
+        content_hash=provenance.get("content_hash"),
+        classes=list(dataset["classes"]),
+        input_shape=dataset["input_shape"],
+        counts=dataset["counts"],
+        value_scale=float(provenance.get("value_scale", 1.0)),
+        value_offset=float(provenance.get("value_offset", 0.0)),
+        skipped=int((provenance.get("skipped") or {}).get("count", 0)),
+        warnings=list(dataset.get("warnings") or ()),
+    )
+
+
+def share(value: float, n: int) -> Share:
+    """An accuracy on n images -> with its 95 % interval."""
+    return Share.model_validate(interval(round(value * n), n))
+
+
+def _search(given: ExportInput, files: RunFiles) -> dict[str, Any]:
+    run, state = given.run, files.state
+    return {
+        "run": files.name,
+        "status": state.get("status"),
+        "summary": progress(files),
+        "elapsed_s": state.get("elapsed_s"),
+        "command": command(files),
+        "settings": dict(run["settings"]),
+        "space": {name: run["space"].get(name) for name in ("name", "size")},
+        "ladder": {**(run.get("ladder") or {}), "rungs": [dict(rung) for rung in files.ladder]},
+        "correlations": climb.correlations(files),
+        "objectives": [dict(one) for one in run["objectives"]],
+        "trial": given.record["number"],
+        "front": given.key in files.front,
+        "knee": given.key == files.knee,
+        "choices": dict(given.record.get("choices") or {}),
+        "candidate": {name: given.record.get(name) for name in LINEAGE},
+    }  # fmt: skip

@@ -1,0 +1,100 @@
+"""The exported files -> a runnable example for each platform that has its model.
+
+Each is a template of edgeml/export/templates with the figures of this model filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from edgeml.arch.layers import Shape
+from edgeml.export.literals import kotlin_string
+from edgeml.export.spec import DataSpec
+
+LABELS_A_FUNCTION = 1000
+"""Names in one Kotlin function: one of the JVM holds 64 KiB of code, at 8 bytes a name."""
+_STORE = {
+    1: "                values[index] = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) shr 16",
+    3: "                values[3 * index] = red\n"
+    "                values[3 * index + 1] = green\n"
+    "                values[3 * index + 2] = blue",
+}
+
+
+def examples(models: Mapping[str, Sequence[str]], shape: Shape, data: DataSpec) -> dict[str, bytes]:
+    """Names of model files by format -> the examples of those that are there.
+
+    Args:
+        models: file names by format, such as {"tflite": ["model.tflite"]}.
+        shape: (height, width, channels) of the network's input.
+        data: the data set; its size and values decide how images are prepared.
+    """
+    values = _values(shape, data)
+    found: dict[str, str] = {}
+    litert, onnx = _model(models, "tflite"), _model(models, "onnx")
+    if litert:
+        found["example_litert.py"] = _python("litert", {**values, "model": litert})
+    if onnx:
+        found["example_onnx.py"] = _python("onnx", {**values, "model": onnx})
+    if "tflite" in models:
+        labels = _kotlin_labels(data.classes)
+        found["EdgemlClassifier.kt"] = _filled("android.kt", {**values, **labels, "model": litert})
+        if shape[2] == 3:  # MediaPipe Tasks takes RGB images only
+            found["MediaPipeClassifier.kt"] = _filled("mediapipe.kt", {**values, "model": litert})
+    return {name: text.encode() for name, text in found.items()}
+
+
+def _values(shape: Shape, data: DataSpec) -> dict[str, str]:
+    height, width, channels = shape
+    return {
+        "height": str(height),
+        "width": str(width),
+        "channels": str(channels),
+        "data_height": str(data.input_shape[0]),
+        "data_width": str(data.input_shape[1]),
+        "value_scale": repr(data.value_scale),
+        "value_offset": repr(data.value_offset),
+        "store": _STORE.get(channels, ""),
+    }
+
+
+def _model(models: Mapping[str, Sequence[str]], ending: str) -> str:
+    """The file that an example opens: of the format of that name, else of its first variant."""
+    variants = sorted((name for name in models if name.startswith(ending)), key=lambda name: name != ending)
+    named = (file for name in variants for file in models[name] if file.endswith(f".{ending}"))
+    return next(named, "")
+
+
+def _python(runtime: str, values: Mapping[str, str]) -> str:
+    classify = _template(f"{runtime}_classify.py").rstrip("\n")
+    preprocess = _fill(_template("preprocess.py"), {**values, "classify": classify}).rstrip("\n")
+    return _filled(f"{runtime}.py", {**values, "preprocess": preprocess})
+
+
+def _kotlin_labels(classes: Sequence[str]) -> dict[str, str]:
+    parts = [classes[at : at + LABELS_A_FUNCTION] for at in range(0, len(classes), LABELS_A_FUNCTION)]
+    functions = [
+        f"\n        private fun labels{number}(): List<String> = listOf(\n"
+        + "".join(f"            {kotlin_string(name)},\n" for name in part).rstrip(",\n")
+        + "\n        )"
+        for number, part in enumerate(parts)
+    ]
+    return {
+        "labels": "\n".join(functions),
+        "label_parts": " + ".join(f"labels{number}()" for number in range(len(parts))),
+    }
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    return _fill(_template(name), values)
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """One pass: what is filled in is never looked at for places to fill."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)
+
+
+def _template(name: str) -> str:
+    return (files("edgeml.export") / "templates" / f"{name}.in").read_text(encoding="utf-8")

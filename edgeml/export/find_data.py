@@ -1,0 +1,79 @@
+"""Spec -> the data that its model was trained on, where they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeml.data.dataset import Dataset, load
+from edgeml.errors import DataError
+from edgeml.export.describe import data_spec
+from edgeml.export.spec import DataSpec, Spec
+
+
+def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
+    """The data of the original: as the run saved them, else from their source, else from `data`.
+
+    Raises:
+        DataError: they are gone, or have another hash and `other_data` is off, or do not fit the network.
+    """
+    known = spec.data
+    if data is None:
+        found = _saved(known) or _source(known)
+        if found is None:
+            raise DataError(
+                f"the data of this model are neither in {known.saved} nor in {known.source} any more "
+                f"(SHA-256 {known.hash[:12]}...); say with --data where they are."
+            )
+        return found
+    found = load(data, image_size=known.image_size, seed=known.seed, strict=known.strict)
+    if found.hash == known.hash:
+        return found
+    if not other_data:
+        raise DataError(
+            f"--data {data}: these are not the data of this model (SHA-256 {found.hash[:12]}..., expected "
+            f"{known.hash[:12]}...); give the same data, or add --other-data to train on these."
+        )
+    if len(found.classes) != len(known.classes) or found.input_shape[2] != known.input_shape[2]:
+        raise DataError(
+            f"--data {data}: found {len(found.classes)} classes and {found.input_shape[2]} channels, the "
+            f"network has {len(known.classes)} and {known.input_shape[2]}; search one for these data."
+        )
+    return found
+
+
+def _saved(known: DataSpec) -> Dataset | None:
+    try:
+        found = Dataset.open(Path(known.saved)) if known.saved else None
+    except DataError:
+        return None
+    return found if found and found.hash == known.hash else None
+
+
+def _source(known: DataSpec) -> Dataset | None:
+    try:
+        found = load(known.source, image_size=known.image_size, seed=known.seed, strict=known.strict)
+    except DataError:
+        return None
+    return found if found.hash == known.hash else None
+
+
+def described(known: DataSpec, dataset: Dataset, data: str | None) -> DataSpec:
+    """What spec.json says of the data that were found."""
+    if dataset.hash == known.hash:
+        return known
+    counts = {name: len(getattr(dataset, name)) for name in ("train", "val", "test")}
+    about: Mapping[str, Any] = {
+        "name": dataset.name,
+        "classes": dataset.classes,
+        "input_shape": dataset.input_shape,
+        "counts": counts,
+        "hash": dataset.hash,
+        "split_hash": dataset.provenance.get("split_hash"),
+        "provenance": dataset.provenance,
+        "warnings": dataset.warnings,
+    }
+    source = str(Path(str(data)).resolve()) if Path(str(data)).exists() else data
+    settings = {"data": source, "seed": known.seed, "image_size": known.image_size, "strict": known.strict}
+    return data_spec(about, settings, None)

@@ -1,0 +1,211 @@
+"""An exported folder -> the same architecture trained again, from scratch, scored beside the original.
+
+In a search a network may have inherited weights and climbed rungs; here it starts fresh and gets all its
+epochs at once. So the figures differ by more than the noise of a seed where inheritance helped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeml.arch.cost import cost
+from edgeml.arch.recipe import Recipe
+from edgeml.data.dataset import Dataset
+from edgeml.errors import ModelError
+from edgeml.export.card import percent_with
+from edgeml.export.checksums import check_sums
+from edgeml.export.contents import contents
+from edgeml.export.describe import share
+from edgeml.export.find_data import described, find_data
+from edgeml.export.place import check_place, write_folder
+from edgeml.export.scores import Scores, score
+from edgeml.export.spec import NAME, Scored, Share, Spec, read_spec
+from edgeml.report.figures import percent
+from edgeml.search.session import host, versions
+from edgeml.target.measurement import exact
+from edgeml.train.fidelity import Fidelity
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What came of it.
+
+    Attributes:
+        folder: where the new model lies.
+        original, rebuilt: accuracies of both.
+        epochs, seconds: of the training.
+        notes: sentences that the user must not miss.
+    """
+
+    folder: Path
+    original: Scored
+    rebuilt: Scored
+    epochs: float
+    seconds: float
+    notes: tuple[str, ...]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Both accuracies with their intervals, side by side, as text."""
+        pairs = [
+            ("validation", percent_with(self.original.validation), percent_with(self.rebuilt.validation)),
+            ("test", percent_with(self.original.test), percent_with(self.rebuilt.test)),
+        ]
+        floats = (self.original.validation_float, self.rebuilt.validation_float)
+        return [*pairs, ("validation, float network", *map(percent, floats))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "folder": str(self.folder),
+            "original": self.original.model_dump(mode="json"),
+            "rebuilt": self.rebuilt.model_dump(mode="json"),
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "notes": list(self.notes),
+        }
+
+
+def rebuild_folder(
+    folder: Path, data: str | None, out: Path | None, seed: int | None, other_data: bool
+) -> Rebuilt:
+    """Train again from spec.json, convert, score and write a folder like the exported one.
+
+    Args:
+        folder: that `edgeml export` wrote.
+        data: where the data are now; None looks where the run had them.
+        out: folder to write; FOLDER-rebuilt when None.
+        seed: of the training; the original's when None.
+        other_data: data of another hash are accepted.
+
+    Raises:
+        ModelError: spec.json is missing, damaged or of another layout; a file was changed; training failed.
+        DataError: the data are gone, or are others.
+        RunError: `out` holds something else.
+        StorageError: no disk space or no permission.
+    """
+    spec = read_spec(folder / NAME)
+    check_sums(folder)
+    place = out or folder.resolve().with_name(f"{folder.resolve().name}-rebuilt")
+    check_place(place)
+    dataset = find_data(spec, data, other_data)
+    trained = _train(spec, dataset, spec.seed if seed is None else seed)
+    notes = _notes(spec, dataset)
+    new = _described(spec, dataset, trained, data, folder)
+    known = cost(spec.architecture.graph)
+    metrics = [
+        exact("size_bytes", len(trained.artifact), "bytes", "measured", "length of the .tflite file"),
+        exact("macs", known.macs, "MACs", "counted", "edgeml graph"),
+        exact("params", known.params, "parameters", "counted", "edgeml graph"),
+    ]
+    record = {
+        "key": spec.key,
+        "arch": spec.arch,
+        "recipe": spec.recipe,
+        "seed": trained.seed,
+        "accuracy": new.scored.validation.value,
+        "accuracy_float": trained.accuracy_float,
+        "test_accuracy": trained.scores.accuracy,
+        "fidelity": {"epochs": trained.epochs},
+        "metrics": {m.metric: m.to_dict() for m in metrics},
+    }
+    models = {"tflite": {"model.tflite": trained.artifact}}
+    found = contents(new, trained.scores, record, models, trained.weights, {}, {}, notes)
+    write_folder(place, found.files)
+    return Rebuilt(place, spec.scored, new.scored, trained.epochs, trained.seconds, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Trained:
+    seed: int
+    artifact: bytes
+    weights: bytes
+    accuracy: float
+    accuracy_float: float
+    scores: Scores
+    epochs: float
+    seconds: float
+
+
+def _train(spec: Spec, dataset: Dataset, seed: int) -> _Trained:
+    from safetensors.numpy import save
+
+    from edgeml.deploy import runtime
+    from edgeml.deploy.convert import to_tflite
+    from edgeml.deploy.fold import fold
+    from edgeml.train.build import build, get_weights
+    from edgeml.train.fit import accuracy_float, choose_threads, fit
+
+    began = time.monotonic()
+    graph, recipe = spec.architecture.graph, Recipe(**spec.recipe)
+    height, width, _ = graph.input_shape
+    choose_threads(height * width)
+    data = dataset.resized(height, width)
+    model = build(graph, seed, recipe.initialiser)
+    result = fit(model, data.train, Fidelity(**spec.fidelity), recipe, seed)
+    if result.failure:
+        raise ModelError(f"training failed: {result.failure}.")
+    weights = get_weights(model, graph)
+    artifact = to_tflite(graph, fold(graph, weights), data.calibration(spec.calibration_images, seed))
+    return _Trained(
+        seed,
+        artifact,
+        save(weights),
+        runtime.accuracy(artifact, data.val),
+        accuracy_float(model, data.val),
+        score(artifact, data.classes, data.test),
+        round(result.epochs, 3),
+        round(time.monotonic() - began, 3),
+    )
+
+
+def _notes(spec: Spec, dataset: Dataset) -> list[str]:
+    candidate = spec.search.get("candidate") or {}
+    notes = []
+    if dataset.hash != spec.data.hash:
+        notes.append(
+            "the data are not those of the original (other hash): its figures are of another test split."
+        )
+    climbed = len(candidate.get("rungs") or ()) > 1
+    inherited = bool(candidate.get("parent") or candidate.get("source"))
+    if (climbed or inherited) and not spec.rebuilt:
+        how = " and ".join(
+            word for word, so in (("inherited weights", inherited), ("climbed rungs", climbed)) if so
+        )
+        notes.append(
+            f"in its search the original {how}; this one was trained from scratch for all "
+            f"{spec.fidelity['epochs']:g} epochs."
+        )
+    now = versions()
+    other = [name for name, number in spec.versions.items() if name in now and now[name] != number]
+    if other:
+        told = ", ".join(f"{name} {spec.versions[name]} then, {now[name]} now" for name in other)
+        notes.append(f"other versions than the original's: {told}.")
+    return notes
+
+
+def _described(spec: Spec, dataset: Dataset, trained: _Trained, data: str | None, folder: Path) -> Spec:
+    """The new model's own spec.json: it can be rebuilt in its turn."""
+    now = versions()
+    scored = Scored(
+        validation=share(trained.accuracy, len(dataset.val)),
+        test=Share.model_validate(trained.scores.accuracy),
+        validation_float=trained.accuracy_float,
+        artifact_sha256=hashlib.sha256(trained.artifact).hexdigest(),
+    )
+    return spec.model_copy(
+        update={
+            "edgeml": now["edgeml"],
+            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "fidelity": {**spec.fidelity, "epochs": trained.epochs},
+            "seed": trained.seed,
+            "data": described(spec.data, dataset, data),
+            "scored": scored,
+            "rebuilt": {"from": str(folder.resolve()), "scored": spec.scored.model_dump(mode="json")},
+            "versions": now,
+            "host": host(),
+        }
+    )

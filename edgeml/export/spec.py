@@ -1,0 +1,178 @@
+"""spec.json: what is needed to train an exported model again, and to describe it; its layout has a version.
+
+Architecture, recipe, amount of training, seed, which data (by hash), what it scored, how it was found, with
+which versions.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgeml.arch.cell import Arch
+from edgeml.arch.recipe import Recipe
+from edgeml.errors import DisconnectedArchError, EdgemlError, ModelError
+from edgeml.train.fidelity import Fidelity
+
+LAYOUT = 1
+NAME = "spec.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSpec(_Part):
+    """Which data, and how they were read and split.
+
+    Attributes:
+        name, kind: of the source.
+        source: name or path that `edgeml search` was given.
+        saved: the folder of the run where the split data lie.
+        image_size, strict, seed: as they were read and split.
+        hash: of classes and all three splits; split_hash and content_hash of the split and the source alone.
+        classes: names in the order of the outputs.
+        input_shape: (height, width, channels) of the data; the network may take a smaller resolution.
+        counts: images by split.
+        value_scale, value_offset: the source's values are uint8 * scale + offset.
+        skipped: how many files could not be read.
+        warnings: what was said about the data.
+    """
+
+    name: str
+    kind: str
+    source: str
+    saved: str | None = None
+    image_size: int | None = None
+    strict: bool = False
+    seed: int = Field(0, ge=0)
+    hash: str
+    split_hash: str | None = None
+    content_hash: str | None = None
+    classes: list[str] = Field(min_length=2)
+    input_shape: tuple[int, int, int]
+    counts: dict[str, int]
+    value_scale: float = 1.0
+    value_offset: float = 0.0
+    skipped: int = 0
+    warnings: list[str] = []
+
+
+class Share(_Part):
+    """Images right of `n`: the accuracy and its 95 % Wilson interval, 0..1."""
+
+    value: float = Field(ge=0, le=1)
+    low: float = Field(ge=-1e-9, le=1)
+    high: float = Field(ge=0, le=1 + 1e-9)
+    n: int = Field(ge=1)
+
+
+class Scored(_Part):
+    """Accuracies: of the int8 artifact on validation and test, of the float network on validation."""
+
+    validation: Share
+    test: Share
+    validation_float: float | None = None
+    artifact_sha256: str
+
+
+class Spec(_Part):
+    """A whole spec.json.
+
+    Attributes:
+        layout: LAYOUT.
+        edgeml, created: which edgeml wrote it, and when.
+        key: of the candidate.
+        arch, recipe, fidelity: plain data of Arch, Recipe and Fidelity; `fidelity.epochs` is all the training
+            the candidate had, over all rungs.
+        seed: of weights, order of samples and augmentation.
+        calibration_images: training images that fixed the int8 ranges.
+        data: which.
+        scored: what this model gets.
+        search: how it was found: settings, space, ladder, objectives, targets, lineage, what was spent.
+        rebuilt: of a model that `edgeml rebuild` made: where from, and what the original scored.
+        versions, host: of what trained it.
+    """
+
+    layout: int
+    edgeml: str
+    created: str
+    key: str
+    arch: dict[str, Any]
+    recipe: dict[str, Any]
+    fidelity: dict[str, Any]
+    seed: int = Field(ge=0)
+    calibration_images: int = Field(ge=1)
+    data: DataSpec
+    scored: Scored
+    search: dict[str, Any]
+    rebuilt: dict[str, Any] | None = None
+    versions: dict[str, str] = {}
+    host: dict[str, Any] = {}
+
+    @property
+    def architecture(self) -> Arch:
+        """The network."""
+        return Arch.from_dict(self.arch)
+
+    def to_json(self) -> bytes:
+        """The bytes of spec.json."""
+        return (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode()
+
+
+def read_spec(path: Path) -> Spec:
+    """spec.json -> Spec, architecture, recipe and fidelity looked at as well.
+
+    Raises:
+        ModelError: missing, damaged or of another layout; the message says what and where.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); expected the folder that `edgeml export` wrote."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"not valid JSON ({error})") from error
+    layout = value.get("layout") if isinstance(value, dict) else None
+    if isinstance(layout, int) and layout > LAYOUT:
+        raise ModelError(f"{path} has layout {layout}, this edgeml reads layout {LAYOUT}: upgrade edgeml.")
+    if layout != LAYOUT:
+        raise _damaged(path, f"its layout is {layout!r}, not {LAYOUT}")
+    try:
+        spec = Spec.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _damaged(path, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+    _check(path, spec)
+    return spec
+
+
+def _check(path: Path, spec: Spec) -> None:
+    """Plain data that no schema of ours describes must still be an architecture and a training."""
+    try:
+        what = "arch"
+        graph = spec.architecture.graph
+        what = "recipe"
+        Recipe(**spec.recipe)
+        what = "fidelity"
+        Fidelity(**spec.fidelity)
+    except (AttributeError, KeyError, TypeError, ValueError, LookupError) as error:
+        raise _damaged(path, f"{what}: {type(error).__name__}: {error}") from error
+    except (EdgemlError, DisconnectedArchError) as error:
+        raise _damaged(path, f"{what}: {error}") from error
+    classes, channels = len(spec.data.classes), spec.data.input_shape[2]
+    if graph.output_shape[2] != classes or graph.input_shape[2] != channels:
+        raise _damaged(
+            path,
+            f"the network has {graph.output_shape[2]} outputs and {graph.input_shape[2]} channels, "
+            f"the data {classes} classes and {channels} channels",
+        )
+
+
+def _damaged(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path} is damaged: {what.rstrip('.')}; export the model again.")
