@@ -68,8 +68,8 @@ def single_rounding(scale: float, reach: int, low: int, high: int) -> tuple[int,
     """(m, s) with clamp(floor(sum * m / 2^s + 1/2)) = clamp(round(sum * scale)) for every |sum| <= reach.
 
     LiteRT's reference multiplies by a double and rounds halves away from zero
-    (integer_ops/fully_connected.h). Both rules are monotonic in the sum, so they agree where they step at the same sums: each step within
-    low..high bounds m from both sides.
+    (integer_ops/fully_connected.h). Both rules are monotonic in the sum, so they agree where they step at the
+    same sums: each step within low..high bounds m from both sides.
 
     Returns:
         m in 31 bits and s in 1..62; None where there is no such pair.
