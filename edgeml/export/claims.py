@@ -125,6 +125,6 @@ CLAIMS: dict[str, Claim] = {
 }
 """Every format of formats.FORMATS.
 
-tflite-micro and our own C are held to LiteRT's reference kernels, whose arithmetic they share; how often those
-and the kernels that scored (XNNPACK) name the same class is a property of the network, and the proof says it.
+tflite-micro and our own C are held to LiteRT's reference kernels, whose arithmetic they share; how often
+those and the kernels that scored (XNNPACK) name the same class is the network's, and the proof says it.
 """

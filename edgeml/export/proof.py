@@ -40,8 +40,8 @@ class Proof:
         against: what it was compared with.
         compared: images whose outputs were compared.
         agreement: share of them with the same most probable class; None where not executed.
-        agreement_scored: the same against the artifact in the very kernels that scored it, for int8 formats that
-            are held to other kernels; they round differently.
+        agreement_scored: the same against the artifact in the very kernels that scored it, for int8 formats
+            that are held to other kernels; they round differently.
         max_error: largest difference of a probability; None where not executed.
         accuracy: on the test split: value, its 95 % interval low and high, n; None where not executed.
         threshold: what had to be reached, in words.

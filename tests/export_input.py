@@ -1,0 +1,59 @@
+"""Trained candidates as exporters get them, in seconds: no search, no run directory but its data."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.random_networks import random_graph
+from edgeml.arch.recipe import Recipe
+from edgeml.data.dataset import Dataset, Split, load
+from edgeml.deploy.convert import to_tflite
+from edgeml.deploy.fold import fold
+from edgeml.export.given import ExportInput
+from edgeml.target.targets import Targets
+from edgeml.train.build import build, get_weights
+from edgeml.train.fidelity import Fidelity
+from edgeml.train.fit import fit
+
+
+def trained(
+    folder: Path,
+    data: Dataset,
+    space: str = "nano",
+    seed: int = 1,
+    epochs: float = 8,
+    targets: Any = ("null",),
+) -> ExportInput:
+    """A random network of a space, trained on a data set and converted to int8."""
+    data.save(folder / "data")
+    graph = random_graph(space, seed, data.input_shape, len(data.classes))
+    model = build(graph, seed)
+    fit(model, data.train, Fidelity(epochs=epochs, batch_size=32), Recipe(), seed)
+    weights = get_weights(model, graph)
+    artifact = to_tflite(graph, fold(graph, weights), data.calibration(100))
+    run = {"dataset": {"name": data.name, "classes": list(data.classes)}, "edgeml": "0.0.test"}
+    record = {"key": graph.key, "test_accuracy": None}
+    return ExportInput(graph, weights, artifact, record, run, Targets.load(targets), folder)
+
+
+@cache
+def digits(folder: Path) -> ExportInput:
+    """Scikit-learn's digits: 8 x 8 x 1, 10 classes."""
+    return trained(folder, load("digits"), epochs=12)
+
+
+def colours(n: int = 900, side: int = 16, classes: tuple[str, ...] = ("red", "green", "blue")) -> Dataset:
+    """Noise with a patch of the class's colour: RGB images that a small network learns in seconds."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % len(classes)
+    images = rng.integers(0, 200, (n, side, side, 3)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        row, column = rng.integers(0, side - 6, 2)
+        image[row : row + 6, column : column + 6, label % 3] = 255
+    order = rng.permutation(n)
+    train, val, test = (Split(images[part], labels[part]) for part in np.split(order, [n // 3, n // 2]))
+    return Dataset("colours", classes, train, val, test, {"source": "tests", "seed": 0})
