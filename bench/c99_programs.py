@@ -1,4 +1,4 @@
-"""C99 models built for this computer and for an emulated Cortex-M, run on inputs; for benchmarks and tests."""
+"""C99 models built for this computer and an emulated Cortex-M, run on inputs; for benchmarks and tests."""
 
 from __future__ import annotations
 

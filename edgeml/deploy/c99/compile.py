@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -37,6 +37,9 @@ TRANSLATORS: dict[str, Translator] = {
     "SUB": pairwise.add,
 }
 """Every operator that becomes code."""
+
+SCRATCH_SHARE = 0.02
+"""What faster kernels may add to the arena."""
 
 SAME_BYTES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 """Operators whose output is their input under another shape: they become nothing."""
@@ -167,10 +170,25 @@ def _placed(
                 break
     owners = sorted({home[root[tensor]] for tensor in first})
     blocks = [Block(aligned(model.tensors[owner].elements), first[owner], last[owner]) for owner in owners]
-    blocks += [Block(aligned(s.scratch_bytes), at, at) for at, s in enumerate(steps, 1) if s.scratch_bytes]
-    places, size = plan(blocks)
+    steps = _leaner(blocks, steps)
+    places, size = plan([*blocks, *_scratch(steps)])
     by_owner = dict(zip(owners, places, strict=False))
     rest = iter(places[len(owners) :])
     scratch = tuple(next(rest) if step.scratch_bytes else 0 for step in steps)
     offsets = {tensor: by_owner[home[root[tensor]]] for tensor in root}
     return Program(steps, names, offsets, scratch, size)
+
+
+def _scratch(steps: Sequence[Step]) -> list[Block]:
+    return [Block(aligned(s.scratch_bytes), at, at) for at, s in enumerate(steps, 1) if s.scratch_bytes]
+
+
+def _leaner(blocks: list[Block], steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Steps, those without scratch instead where theirs would cost more than SCRATCH_SHARE of the arena."""
+    if plan([*blocks, *_scratch(steps)])[1] <= (limit := int(plan(blocks)[1] * (1 + SCRATCH_SHARE))):
+        return steps
+    chosen = []
+    for at, step in enumerate(steps, 1):
+        live = sum(block.nbytes for block in blocks if block.first <= at <= block.last)
+        chosen.append(step.lean if step.lean and live + step.scratch_bytes > limit else step)
+    return tuple(chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,21 @@ def conv(place: Place) -> Step:
     low, high = place.limits(output)
     fields |= {"in_channels": channels, "out_channels": filters, "depth": window}
     fields |= _quantisation(source, output, low, high)
-    gathers = channels % 4 or fields["dilation_width"] > 1
-    return Step(
-        call=f"conv(&{name}, {{0}}, {{out}}, (int16_t *){{scratch}});",
+    lean = Step(
+        call=f"conv_lean(&{name}, {{0}}, {{out}});",
         inputs=(source.index,),
         output=output.index,
-        kernels=("conv",),
+        kernels=("conv_parameters", "conv_lean"),
         declarations=_declare("conv", name, fields, table, rows + [(0, 0, 1)] * (filters % 2)),
-        scratch_bytes=4 * window + (window if gathers else 0),
         constant_bytes=table.size + 12 * len(rows),
+    )
+    gathers = channels % 4 or fields["dilation_width"] > 1
+    return replace(
+        lean,
+        call=f"conv(&{name}, {{0}}, {{out}}, (int16_t *){{scratch}});",
+        kernels=("conv_parameters", "conv"),
+        scratch_bytes=4 * window + (window if gathers else 0),
+        lean=None if gathers else lean,
     )
 
 

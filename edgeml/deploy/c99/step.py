@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Step:
         kernels: names of the kernel sources it needs.
         declarations: tables the call refers to.
         scratch_bytes: arena bytes it needs while it runs.
+        lean: the same without scratch, slower; None where there is no such way.
         over: inputs that the output may overwrite, value by value in place.
         constant_bytes: bytes of its tables, that is of flash.
     """
@@ -27,5 +28,6 @@ class Step:
     kernels: tuple[str, ...] = ()
     declarations: str = ""
     scratch_bytes: int = 0
-    over: tuple[int, ...] = field(default=())
+    lean: Step | None = None
+    over: tuple[int, ...] = ()
     constant_bytes: int = 0

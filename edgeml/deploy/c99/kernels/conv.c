@@ -1,20 +1,6 @@
 /* CONV_2D: two output pixels at a time. Their windows are widened to int16 without the input's zero point
  * (padding is then 0) into `columns`, four values of the first pixel, four of the second, and so on; every pair
- * of output channels runs over them with four sums in registers. Weights of two channels are interleaved the
- * same way and padded with zeros to a multiple of four. */
-struct conv {
-    int16_t in_height, in_width, in_channels;
-    int16_t out_height, out_width, out_channels;
-    int16_t kernel_height, kernel_width;
-    int16_t stride_height, stride_width;
-    int16_t dilation_height, dilation_width;
-    int16_t pad_top, pad_left;
-    int16_t depth; /* values of a window, a multiple of four */
-    int16_t in_zero, out_zero, low, high;
-    const int8_t *weights;
-    const struct channel *channels;
-};
-
+ * of output channels runs over them with four sums in registers. */
 #if EDGEML_DSP
 /* Group of four values a0..a3 -> a0 a2 a1 a3: the order that sxtb16 gives, for inputs and weights alike. */
 EDGEML_INLINE void widen(const int8_t *source, int32_t count, uint32_t offset, int16_t *columns)
