@@ -37,6 +37,10 @@ class PlainListener:
         """One line."""
         self._console.print(trial_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
 
+    def compressed(self, study: Study, candidate: Candidate) -> None:
+        """One line."""
+        self._console.print(variant_line(candidate), soft_wrap=True, markup=False, highlight=False)
+
 
 class LiveListener:
     """Progress bar, the trial that runs, the front so far."""
@@ -64,6 +68,10 @@ class LiveListener:
         if candidate.status == "failed":
             self._live.console.print(trial_line(study, candidate), markup=False, highlight=False)
         self._live.update(_view(study))
+
+    def compressed(self, study: Study, candidate: Candidate) -> None:
+        """One line that stays on the screen."""
+        self._live.console.print(variant_line(candidate), markup=False, highlight=False)
 
 
 def headline(study: Study) -> str:
@@ -107,6 +115,18 @@ def trial_line(study: Study, candidate: Candidate) -> str:
         parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
+
+
+def variant_line(candidate: Candidate) -> str:
+    """A finalist's new variant in one line."""
+    if candidate.status != "complete" or candidate.accuracy is None:
+        return f"{candidate.key} {candidate.status}: {candidate.reason}"
+    drop = 100 * ((candidate.accuracy_float or 0.0) - candidate.accuracy)
+    sizes = [describe(name, candidate.metrics[name]["value"]) for name in ("size_bytes", "size_zip_bytes")]
+    return (
+        f"{candidate.key} accuracy {100 * candidate.accuracy:.2f} % int8, drop {drop:.2f} points | "
+        f"{sizes[0]}, zipped {sizes[1]}"
+    )
 
 
 def place(study: Study, rung: int) -> str:

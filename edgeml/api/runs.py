@@ -78,6 +78,8 @@ def search(
     fidelity: str | None = None,
     curves: bool = True,
     confirm: bool = False,
+    compress: str | None = None,
+    max_drop: float | None = None,
     image_size: int | None = None,
     strict: bool = False,
     listener: Listener | None = None,
@@ -101,6 +103,10 @@ def search(
         fidelity: the ladder of rungs: "fast", "balanced" (default), "full" or a YAML file.
         curves: end trainings whose learning curve will hardly reach the front.
         confirm: train the front's members from scratch too and report both accuracies.
+        compress: what is done to the front's members at the end: "auto" (default), "ptq", "qat",
+            "prune[:0.7]", "prune:2:4", "cluster[:32]" or "none". A resumed run may name another.
+        max_drop: points of accuracy that int8 may lose against float (default 0.5); beyond it "auto" trains
+            quantisation-aware, and the report warns.
         image_size: side in pixels for folders of images.
         strict: unreadable images are fatal.
         listener: told about progress.
@@ -111,6 +117,7 @@ def search(
     Raises:
         EdgemlError: bad input, limits that nothing meets, a run directory that cannot be used.
     """
+    from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
     from edgeml.search.settings import (
@@ -152,6 +159,8 @@ def search(
         fidelity=fidelity or str(old.get("fidelity", DEFAULT_FIDELITY)),
         curves=curves and bool(old.get("curves", True)),
         confirm=confirm or bool(old.get("confirm", False)),
+        compress=compress or str(old.get("compress", DEFAULT_COMPRESS)),
+        max_drop=float(old.get("max_drop", DEFAULT_MAX_DROP)) if max_drop is None else max_drop,
         image_size=image_size or old.get("image_size"),
         strict=strict,
     )

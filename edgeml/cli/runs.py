@@ -60,6 +60,17 @@ INTERRUPTED = 130
 )
 @click.option("--confirm", is_flag=True, help="Train the front's members from scratch too; show both.")
 @click.option(
+    "--compress",
+    metavar="HOW",
+    help="Of the front's members: auto, ptq, qat, prune[:0.7 or :2:4], cluster[:32] or none. [default: auto]",
+)
+@click.option(
+    "--max-drop",
+    type=float,
+    metavar="POINTS",
+    help="Accuracy int8 may lose against float before auto trains quantisation-aware. [default: 0.5]",
+)
+@click.option(
     "--image-size",
     type=click.IntRange(4, 1024),
     help="Side in pixels for image folders. [default: by the data]",

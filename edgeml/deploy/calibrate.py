@@ -39,8 +39,8 @@ class Clipping:
 
     Attributes:
         images: how many images, the first ones of the calibration set.
-        rule: "minmax" (all that occurs), "percentile" (cuts off the same share at both ends) or "mse" (the
-            range that quantises with the least mean squared error).
+        rule: "converter" (what TensorFlow's converter notes), "minmax" (all that occurs), "percentile" (cuts
+            off the same share at both ends) or "mse" (what quantises with the least mean squared error).
         percentile: share kept at each end, in percent; of "percentile" only.
     """
 
@@ -53,13 +53,16 @@ class Clipping:
         return asdict(self)
 
 
-DEFAULT = Clipping(200)
+DEFAULT = Clipping(200, "converter")
 """What every candidate of a search is scored with."""
+WIDE = Clipping(500)
+"""Everything that calibration saw."""
 
 CHOICES = (
     DEFAULT,
     Clipping(50),
-    Clipping(500),
+    Clipping(200),
+    WIDE,
     Clipping(500, "percentile", 99.99),
     Clipping(500, "percentile", 99.9),
     Clipping(500, "mse"),
@@ -86,7 +89,12 @@ class Observed:
         self.names = tuple(self._some)
 
     def ranges(self, clipping: Clipping) -> dict[str, tuple[float, float]]:
-        """Ranges by place, by one rule on the first images; logits are never clipped."""
+        """Ranges by place, by one rule on the first images; logits are never clipped.
+
+        Those of "converter" are none: it has its own.
+        """
+        if clipping.rule == "converter":
+            return {}
         return {name: self._range(name, clipping) for name in self.names}
 
     def _range(self, name: str, clipping: Clipping) -> tuple[float, float]:

@@ -36,6 +36,12 @@ class Archive:
         members = [rows[i] for i in pareto.front([point for _, point in rows])]
         return [candidate for candidate, _ in sorted(members, key=lambda row: row[1])]
 
+    def finalists(self) -> list[Candidate]:
+        """The front of what trials made, most accurate first: compressed variants left out."""
+        rows = [(candidate, point) for candidate, point in self.scored() if not candidate.is_variant]
+        members = [rows[i] for i in pareto.front([point for _, point in rows])]
+        return [candidate for candidate, _ in sorted(members, key=lambda row: row[1])]
+
     def knee(self) -> Candidate | None:
         """The compromise on the front."""
         rows = self.scored()
@@ -47,10 +53,14 @@ class Archive:
         return pareto.reference_point([point for _, point in self.scored()], self.chance_error)
 
     def hypervolumes(self) -> list[tuple[int, float, float]]:
-        """(trials complete, seconds, hypervolume) after every complete trial, for one reference point."""
+        """(trials complete, seconds, hypervolume) after every complete trial, for one reference point.
+
+        Compressed variants are no trials and left out.
+        """
         reference, points = self.reference_point(), list[tuple[float, ...]]()
         found: list[tuple[int, float, float]] = []
-        done = sorted(self.scored(), key=lambda row: (row[0].finished_at_s, row[0].number))
+        trials = [row for row in self.scored() if not row[0].is_variant]
+        done = sorted(trials, key=lambda row: (row[0].finished_at_s, row[0].number))
         for candidate, point in done:
             points.append(point)
             volume = pareto.hypervolume(points, reference)

@@ -32,6 +32,8 @@ class Candidate:
         parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
         source: how it inherited: morph (computes what the parent does, before training), overlap or bank.
         lineage: what differs from the parent, in words.
+        compression: of a finalist, what --compress tried (search/compressing.py); of a variant, whose it is
+            ("of"), the method, its calibration and what the method says of itself.
         confirmed: the same network trained from fresh weights (--confirm): accuracy, test_accuracy, epochs.
         seed: of weights, order of samples and augmentation.
         artifact: file, bytes and SHA-256 of the model; SHA-256 of weights.safetensors.
@@ -59,6 +61,7 @@ class Candidate:
     inherited_fraction: float | None = None
     source: str | None = None
     lineage: str | None = None
+    compression: dict[str, Any] | None = None
     confirmed: dict[str, Any] | None = None
     artifact: dict[str, Any] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
@@ -83,6 +86,11 @@ class Candidate:
             raise RunError(
                 f"{where}: not a candidate of this edgeml ({error}); delete the folder."
             ) from error
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is a finalist's compressed variant, which no trial made."""
+        return bool(self.compression and self.compression.get("of"))
 
     @property
     def waiting(self) -> bool:

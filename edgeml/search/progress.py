@@ -37,6 +37,9 @@ class Listener(Protocol):
     def finished(self, study: Study, candidate: Candidate) -> None:
         """A trial is done."""
 
+    def compressed(self, study: Study, candidate: Candidate) -> None:
+        """A finalist has a new compressed variant."""
+
 
 class Silent:
     """A listener that does nothing."""
@@ -48,4 +51,7 @@ class Silent:
         """Nothing."""
 
     def finished(self, study: Study, candidate: Candidate) -> None:
+        """Nothing."""
+
+    def compressed(self, study: Study, candidate: Candidate) -> None:
         """Nothing."""

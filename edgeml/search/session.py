@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import time as clock
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ from edgeml.arch.space import Space, Task
 from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset, load
 from edgeml.errors import RunError
+from edgeml.search.candidate import Candidate
+from edgeml.search.compression import plan
 from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.executor import Workers, warm_up
-from edgeml.search.final import confirm, finish
+from edgeml.search.finishing import finish
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.progress import Listener, Silent
 from edgeml.search.prune import Pruned, prune
@@ -52,6 +53,7 @@ def run_session(
     began = clock.monotonic()
     space = load_space(settings.space)
     strategy(settings.strategy)
+    compression = plan(settings.compress, settings.max_drop)
     ladder = load_ladder(settings.fidelity)
     if resume:
         check_same(run_dir.open()["settings"], settings)
@@ -66,7 +68,7 @@ def run_session(
         study.search()
         if study.progress.interrupted:
             workers.kill()
-        _finish(study, workers)
+        finish(study, workers, compression, _variants(run_dir))
     finally:
         workers.kill()
         run_dir.discard()
@@ -97,52 +99,17 @@ def _prepare(
     if resume:
         _check_unchanged(run_dir, data, whole, ladder)
         state = run_dir.path / "state.json"
-        study.restore(run_dir.load_candidates(), read_json(state) if state.exists() else {})
+        known = [candidate for candidate in run_dir.load_candidates() if not candidate.is_variant]
+        study.restore(known, read_json(state) if state.exists() else {})
     else:
         data.save(run_dir.data)
         write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned, ladder))
     return study
 
 
-def _finish(study: Study, workers: Workers) -> None:
-    """Final figures of the front, from the artifacts and the untouched test split.
-
-    Latencies of the front are taken anew in one session; where that lets another candidate onto the front,
-    the whole front is measured again, so that every member has its test accuracy.
-    """
-    measured: set[str] = set()
-    while any(candidate.key not in measured for candidate in study.archive.front()):
-        front = study.archive.front()
-        with study.clock("final"):
-            figures = workers.submit(finish, study.job, [candidate.key for candidate in front]).result()
-        for candidate in front:
-            own = figures[candidate.key]
-            again = {name: new for name, new in own["metrics"].items() if _same(candidate.metrics, name, new)}
-            done = replace(
-                candidate, test_accuracy=own["test_accuracy"], metrics={**candidate.metrics, **again}
-            )
-            study.run.update(done)
-            study.archive.keep(done)
-            measured.add(candidate.key)
-    if study.settings.confirm and not study.progress.interrupted:
-        _confirm(study, workers)
-    study.save(study.status)
-
-
-def _confirm(study: Study, workers: Workers) -> None:
-    """Train every member of the front from fresh weights too: what inheritance did must not be hidden."""
-    for candidate in study.archive.front():
-        if candidate.confirmed is None:
-            with study.clock("confirm"):
-                found = workers.submit(confirm, study.job, candidate.key, study.fidelity).result()
-            done = replace(candidate, confirmed=found)
-            study.run.update(done)
-            study.archive.keep(done)
-
-
-def _same(metrics: dict[str, dict[str, Any]], name: str, new: dict[str, Any]) -> bool:
-    """Whether a figure taken again comes from the same tool as the one it would replace."""
-    return name in metrics and metrics[name]["tool"] == new["tool"]
+def _variants(run_dir: RunDir) -> list[Candidate]:
+    """What earlier sessions made of their finalists."""
+    return [candidate for candidate in run_dir.load_candidates() if candidate.is_variant]
 
 
 def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space, ladder: Ladder) -> None:

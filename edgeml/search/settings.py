@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgeml.errors import ConfigError, RunError
+from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
 
 DEFAULT_TRIALS = 30
 DEFAULT_STRATEGY = "auto"
@@ -32,6 +33,8 @@ class Settings:
         fidelity: name or path of the ladder of rungs.
         curves: end a training whose learning curve will hardly reach the front.
         confirm: train the front's members from scratch too.
+        compress: what is done to the front's members at the end (search/compression.py).
+        max_drop: points of accuracy that int8 may lose against float.
         image_size: side in pixels for folders of images; None lets the data decide.
         strict: unreadable images are fatal.
     """
@@ -49,6 +52,8 @@ class Settings:
     fidelity: str = DEFAULT_FIDELITY
     curves: bool = True
     confirm: bool = False
+    compress: str = DEFAULT_COMPRESS
+    max_drop: float = DEFAULT_MAX_DROP
     image_size: int | None = None
     strict: bool = False
 

@@ -161,6 +161,10 @@ class Study:
         self.proposer.refused = Counter(state.get("refused", {}))
         self.proposer.duplicates = int(state.get("duplicates_avoided", 0))
 
+    def compressed(self, candidate: Candidate) -> None:
+        """Say that a finalist has a new variant."""
+        self._listener.compressed(self, candidate)
+
     def _count(self, candidate: Candidate) -> None:
         new = candidate.key not in self.archive.candidates
         self.archive.keep(candidate)

@@ -1,0 +1,87 @@
+"""A finalist -> its compressed variants. Runs in a worker process, like an evaluation.
+
+weights -> (fine-tuning) -> fold -> int8 with several calibrations, the best on validation kept -> measure
+
+Every variant is a candidate of its own, in candidates/KEY-METHOD, with the finalist's architecture. The test
+split decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edgeml.errors import ModelError
+from edgeml.search.candidate import Candidate
+from edgeml.search.compression import TOOLKIT, Plan, points
+from edgeml.search.evaluate import Job
+from edgeml.search.finalist import Finalist
+from edgeml.search.run_dir import RunDir
+from edgeml.search.tuning import fine_tuned
+from edgeml.train.fidelity import Fidelity
+
+
+def compress(job: Job, key: str, plan: Plan, full: Fidelity) -> tuple[Candidate, list[Candidate]]:
+    """Do to a stored finalist what the plan asks for, and store what comes of it.
+
+    Args:
+        job: of the run.
+        key: of a fully trained candidate.
+        plan: what to do.
+        full: full training; fine-tuning takes a share of its epochs.
+
+    Returns:
+        The finalist with the record of what was tried (`compression`) and the size of its zipped file;
+        its new variants, complete or infeasible.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    began = time.monotonic()
+    finalist = Finalist(job, key)
+    record: dict[str, Any] = {"asked": plan.word, "max_drop": plan.max_drop, "tried": []}
+    variants: list[Candidate] = []
+    try:
+        own = finalist.calibrated(finalist.weights, finalist.candidate.accuracy)
+        record["calibrations"] = own.rows
+        if own.accuracy > (finalist.candidate.accuracy or 0.0):
+            variants.append(finalist.variant("ptq", own, finalist.weights, {}))
+        if plan.method == "auto" and plan.too_much(finalist.float_accuracy, own.accuracy):
+            variants += _trained(finalist, replace(plan, method="qat"), full, record, above=own.accuracy)
+        elif plan.method not in ("auto", "ptq"):
+            variants += _trained(finalist, plan, full, record, above=None)
+    except ModelError as error:
+        record["failure"] = str(error)
+    usable = [one for one in variants if one.status == "complete" and one.key.endswith(("-ptq", "-qat"))]
+    best = max(one.accuracy or 0.0 for one in (finalist.candidate, *usable))
+    record["drop"] = points(finalist.float_accuracy, best)
+    record["warning"] = plan.too_much(finalist.float_accuracy, best)
+    record["seconds"] = round(time.monotonic() - began, 3)
+    done = replace(finalist.candidate, compression=record, metrics=finalist.zipped())
+    RunDir(Path(job.run)).update(done)
+    return done, variants
+
+
+def _trained(
+    finalist: Finalist, plan: Plan, full: Fidelity, record: dict[str, Any], above: float | None
+) -> list[Candidate]:
+    """The variant of a method that trains; none where it fails or is not better than `above`."""
+    row: dict[str, Any] = {"method": plan.suffix, "kept": False}
+    record["tried"].append(row)
+    if find_spec(TOOLKIT) is None:
+        row["failure"] = "tensorflow-model-optimization is not installed"
+        return []
+    try:
+        tuned, int8, found = fine_tuned(finalist, plan, full)
+    except ModelError as error:
+        row["failure"] = str(error)
+        return []
+    row.update(accuracy=int8.accuracy, seconds=round(tuned.seconds, 3), steps=tuned.steps)
+    if above is not None and int8.accuracy <= above:
+        return []
+    row["kept"] = True
+    lossy = plan.too_much(finalist.float_accuracy, int8.accuracy)
+    return [finalist.variant(plan.suffix, int8, tuned.weights, {**found, "warning": lossy})]

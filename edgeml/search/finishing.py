@@ -1,0 +1,116 @@
+"""What follows a search: finalists compressed, the front measured once more, everything written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from edgeml.search.candidate import Candidate
+from edgeml.search.compressing import compress
+from edgeml.search.compression import Plan
+from edgeml.search.executor import BrokenProcessPool, Workers
+from edgeml.search.final import confirm
+from edgeml.search.final import finish as final_figures
+from edgeml.search.study import Study
+
+
+def finish(study: Study, workers: Workers, plan: Plan, variants: list[Candidate]) -> None:
+    """Compress the front's members, then take final figures of the front and of every variant.
+
+    Test accuracies come from the artifacts and the untouched test split; latencies are taken anew in one
+    session. Where that lets another candidate onto the front, it is compressed too and all are measured
+    again, so that every member has its test accuracy.
+
+    Args:
+        study: its search is over.
+        workers: where models are trained and run.
+        plan: what --compress asks for.
+        variants: compressed in earlier sessions.
+    """
+    for variant in variants:
+        study.archive.keep(variant)
+    variants = list(variants)
+    measured: set[str] = set()
+    while True:
+        if not study.progress.interrupted:
+            variants += _compress(study, workers, plan)
+        members = [*study.archive.front(), *study.archive.finalists(), *variants]
+        keys = {candidate.key for candidate in members}
+        complete = [key for key in keys if study.archive.candidates[key].status == "complete"]
+        if measured.issuperset(complete):
+            break
+        _measure(study, workers, sorted(complete))
+        measured.update(complete)
+    if study.settings.confirm and not study.progress.interrupted:
+        _confirm(study, workers)
+    study.save(study.status)
+
+
+def _compress(study: Study, workers: Workers, plan: Plan) -> list[Candidate]:
+    """Do what the plan asks for to members of the front that have not been through it; Ctrl-C ends it."""
+    found: list[Candidate] = []
+    if plan.method == "none":
+        return found
+    try:
+        for candidate in study.archive.finalists():
+            asked = (candidate.compression or {}).get("asked"), (candidate.compression or {}).get("max_drop")
+            if asked == (plan.word, plan.max_drop):
+                continue
+            with study.clock("compress"):
+                done, variants = _compressed(study, workers, plan, candidate)
+            study.archive.keep(done)
+            for variant in variants:
+                study.archive.keep(variant)
+                study.compressed(variant)
+            found += variants
+    except KeyboardInterrupt:
+        study.progress.interrupted = True
+        workers.kill()
+    return found
+
+
+def _compressed(
+    study: Study, workers: Workers, plan: Plan, candidate: Candidate
+) -> tuple[Candidate, list[Candidate]]:
+    """A finalist's record and its variants; a crash in native code is a result with a reason."""
+    try:
+        done, variants = workers.submit(compress, study.job, candidate.key, plan, study.fidelity).result()
+    except BrokenProcessPool:
+        workers.kill()
+        record = {
+            "asked": plan.word,
+            "max_drop": plan.max_drop,
+            "failure": f"the worker died; {study.run.log} ends with what it printed",
+        }
+        done, variants = replace(candidate, compression=record), []
+        study.run.update(done)
+    at = study.elapsed_s
+    return done, [replace(variant, finished_at_s=at) for variant in variants]
+
+
+def _measure(study: Study, workers: Workers, keys: list[str]) -> None:
+    """Test accuracies, and latencies in one interleaved session."""
+    with study.clock("final"):
+        figures = workers.submit(final_figures, study.job, keys).result()
+    for key in keys:
+        candidate, own = study.archive.candidates[key], figures[key]
+        again = {name: new for name, new in own["metrics"].items() if _same(candidate.metrics, name, new)}
+        done = replace(candidate, test_accuracy=own["test_accuracy"], metrics={**candidate.metrics, **again})
+        study.run.update(done)
+        study.archive.keep(done)
+
+
+def _confirm(study: Study, workers: Workers) -> None:
+    """Train every member of the front from fresh weights too: what inheritance did must not be hidden."""
+    for candidate in study.archive.finalists():
+        if candidate.confirmed is None:
+            with study.clock("confirm"):
+                found = workers.submit(confirm, study.job, candidate.key, study.fidelity).result()
+            done = replace(candidate, confirmed=found)
+            study.run.update(done)
+            study.archive.keep(done)
+
+
+def _same(metrics: dict[str, dict[str, Any]], name: str, new: dict[str, Any]) -> bool:
+    """Whether a figure taken again comes from the same tool as the one it would replace."""
+    return name in metrics and metrics[name]["tool"] == new["tool"]
