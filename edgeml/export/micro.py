@@ -69,7 +69,9 @@ def _refuse(given: ExportInput, read: TfliteModel) -> None:
     refused = [v for v in verdicts(read, None, own or known_target("mcu-m4")) if not v.mapped]
     if refused:
         said = "; ".join(dict.fromkeys(f"{v.op}: {v.reason}. {v.instead}".rstrip(". ") for v in refused))
-        raise ModelError(f"--format c: tflite-micro refuses {len(refused)} operators ({said}).")
+        raise ModelError(
+            f"--format c: tflite-micro refuses {len(refused)} operator{'s' * (len(refused) > 1)} ({said})."
+        )
 
 
 def _arena(model: bytes) -> int:
