@@ -13,6 +13,9 @@ from edgeml.deploy.c99.fixed import clamp, multiply, quantize_multiplier
 from edgeml.deploy.c99.step import Step
 from edgeml.deploy.c99.tensors import SUM_LIMIT, Activation, Place
 
+FAST_SHIFT = 22
+"""With it, 257 << (shift - 1) and a product below 2^30 add up within int32 (requant.h)."""
+
 MAX_SHIFT = 30
 """A multiplier below 2^-30 makes every output the zero point; nothing trained has one."""
 
@@ -20,7 +23,7 @@ MAX_SHIFT = 30
 def conv(place: Place) -> Step:
     """CONV_2D."""
     source, output = place.input(), place.output()
-    _, _, channels = place.image(source)
+    height, width, channels = place.image(source)
     weights = place.weights(4)
     filters, kernel_height, kernel_width, depth = weights.shape
     if depth != channels:
@@ -45,10 +48,21 @@ def conv(place: Place) -> Step:
         constant_bytes=table.size + 12 * len(rows),
     )
     gathers = channels % 4 or fields["dilation_width"] > 1
+    kernels: tuple[str, ...] = ("conv",)
+    if fields["dilation_width"] > 1:
+        kernels = ("conv_dilated",)
+    elif not _plain(rows, low, high):
+        kernels = ("conv_any",)
+    elif (
+        not gathers
+        and weights.shape[1:3] == (1, 1)
+        and (height, width) == (fields["out_height"], fields["out_width"])
+    ):
+        kernels = ("conv_point",)
     return replace(
         lean,
-        call=f"conv(&{name}, {{0}}, {{out}}, (int16_t *){{scratch}});",
-        kernels=("conv_parameters", "conv"),
+        call=f"{kernels[0]}(&{name}, {{0}}, {{out}}, (int16_t *){{scratch}});",
+        kernels=("conv_parameters", "conv_body", *kernels),
         scratch_bytes=4 * window + (window if gathers else 0),
         lean=None if gathers else lean,
     )
@@ -72,7 +86,7 @@ def depthwise(place: Place) -> Step:
     low, high = place.limits(output)
     fields |= {"in_channels": channels, **_quantisation(source, output, low, high)}
     grouped = multiplier == 1 and channels >= 4
-    kind = "depthwise" if grouped else "depthwise_any"
+    kind = ("depthwise" if _plain(rows, low, high) else "depthwise_limits") if grouped else "depthwise_any"
     table = flat
     if grouped:
         starts = _group_starts(channels)
@@ -85,8 +99,8 @@ def depthwise(place: Place) -> Step:
         call=f"{kind}(&{name}, {{0}}, {{out}});",
         inputs=(source.index,),
         output=output.index,
-        kernels=(kind,),
-        declarations=_declare(kind, name, fields, table, rows),
+        kernels=("depthwise_body", kind) if grouped else (kind,),
+        declarations=_declare("depthwise" if grouped else kind, name, fields, table, rows),
         constant_bytes=table.size + 12 * len(rows),
     )
 
@@ -126,7 +140,7 @@ def _channels(
 ) -> list[tuple[int, int, int]]:
     """(bias, multiplier, shift) of each row of weights; refuses sums that could leave 30 bits.
 
-    A multiplier of 2^30 and a shift of -1 give a sum back as it is.
+    A multiplier of 2^30 and a shift of 1 give a quarter of a sum.
     """
     count = len(weights)
     scales, bias = place.scales(place.tensor(1)), place.bias(count)
@@ -141,12 +155,17 @@ def _channels(
         if around == 0:
             # A dead channel: trained networks give it biases and scales at the ends of their types.
             value = clamp(multiply(middle, mantissa, exponent), low - output.zero, high - output.zero)
-            rows.append((value, 1 << 30, -1))
+            rows.append((4 * value, 1 << 30, 1))
             continue
         if -exponent > MAX_SHIFT or (abs(middle) + around) << max(0, min(exponent, 31)) >= SUM_LIMIT:
             raise place.refuse(f"the sums of channel {index} could overflow 30 bits")
         rows.append((middle, mantissa, -exponent))
     return rows
+
+
+def _plain(rows: list[tuple[int, int, int]], low: int, high: int) -> bool:
+    """The fast requantisation holds: no left shift, room for the zero point, the whole int8 range."""
+    return (low, high) == (-128, 127) and all(1 <= shift <= FAST_SHIFT for _, _, shift in rows)
 
 
 def _padded(count: int) -> int:

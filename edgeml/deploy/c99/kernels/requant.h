@@ -56,3 +56,15 @@ EDGEML_INLINE int32_t scaled(int32_t value, int32_t multiplier, int32_t shift)
     high = doubling_high_mul(value, multiplier);
     return (high + (high >> 31) + (1 << (shift - 1))) >> shift;
 }
+
+/* One output value. `any` is a constant where it is called: 0 where the compiler has checked that shifts are in
+ * 1..22 and that the whole int8 range is allowed, which saves branches. `twice` is 2 * zero point + 1. */
+EDGEML_INLINE int8_t requantised(int32_t sum, const struct channel *q, int32_t twice, int32_t low, int32_t high, int any)
+{
+    if (any) {
+        return (int8_t)clamp(scaled(sum, q->multiplier, q->shift) + (twice >> 1), low, high);
+    } else {
+        const int32_t product = doubling_high_mul(sum, q->multiplier);
+        return (int8_t)clamp8((product + (product >> 31) + twice * (1 << (q->shift - 1))) >> q->shift);
+    }
+}
