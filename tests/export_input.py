@@ -41,9 +41,9 @@ def trained(
 
 
 @cache
-def digits(folder: Path) -> ExportInput:
-    """Scikit-learn's digits: 8 x 8 x 1, 10 classes."""
-    return trained(folder, load("digits"), epochs=12)
+def digits(folder: Path, epochs: float = 12) -> ExportInput:
+    """Scikit-learn's digits: 8 x 8 x 1, 10 classes; 97 % accurate after 12 epochs."""
+    return trained(folder, load("digits"), seed=0, epochs=epochs)
 
 
 def colours(n: int = 900, side: int = 16, classes: tuple[str, ...] = ("red", "green", "blue")) -> Dataset:

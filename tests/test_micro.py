@@ -41,7 +41,7 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    return digits(tmp_path_factory.mktemp("digits"))
+    return digits(tmp_path_factory.mktemp("digits"), epochs=1)
 
 
 @pytest.fixture(scope="module")

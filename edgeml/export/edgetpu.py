@@ -15,6 +15,7 @@ from edgeml.target.meters import coral_compiler
 from edgeml.target.profile import Target
 
 COMPILED, READY, HOW = "edgetpu/model_edgetpu.tflite", "edgetpu/model.tflite", "edgetpu/COMPILE.txt"
+SAID = "edgetpu/COMPILED.txt"
 
 
 def edgetpu(given: ExportInput) -> dict[str, bytes]:
@@ -33,8 +34,12 @@ def edgetpu(given: ExportInput) -> dict[str, bytes]:
     if isinstance(compiler, str):
         return {READY: given.tflite, HOW: _how(found, target, compiler).encode()}
     made = coral_compiler.compiled(Subject.of(given.tflite), target)
-    said = f"Compiled by {COMPILER} {made.version} for {target.name}.\n\n{_placement(found)}"
-    return {COMPILED: made.model, HOW: said.encode()}
+    rows = "".join(f"{row.count} x {row.op}: {row.status}\n" for row in made.log.rows)
+    said = (
+        f"Compiled by {COMPILER} {made.version} for {target.name}. What it says of the operators:\n"
+        f"{made.log.mapped} on the Edge TPU, {made.log.host_ops} on the host\n{rows}"
+    )
+    return {COMPILED: made.model, SAID: said.encode()}
 
 
 def _target(given: ExportInput) -> Target:

@@ -1,0 +1,87 @@
+"""Formats `keras` and `savedmodel`: opened without edgeml, by both Kerases and by TensorFlow's signatures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgeml.arch.graph import GraphBuilder
+from edgeml.arch.layers import (
+    Add,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    Input,
+    Pool2D,
+    Softmax,
+)
+from edgeml.export.formats import FORMATS
+from edgeml.export.proof import float_outputs
+from tests.export_input import digits
+from tests.numpy_net import trained_like
+
+OPEN = """
+import sys, numpy as np, {keras} as keras
+assert not any(name.startswith("edgeml") for name in sys.modules)
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[3], model(np.load(sys.argv[2]).astype("float32"), training=False).numpy())
+assert model.trainable_weights
+"""
+
+
+def every_layer():
+    """A network that has every primitive layer, activation and stride."""
+    build = GraphBuilder()
+    x = build.add("input", Input((8, 8, 1)))
+    x = build.add("stem", Conv2D(6, 3, 1, "relu"), x)
+    left = build.add("left", DepthwiseConv2D(3, 2, "relu6"), x)
+    right = build.add("right", Conv2D(6, 1, 2, "hard_swish"), x)
+    x = build.add("add", Add(), left, right)
+    most = build.add("max", Pool2D("max", 3, 1), x)
+    mean = build.add("avg", Pool2D("avg", 3, 1), x)
+    x = build.add("concat", Concat(), most, mean)
+    x = build.add("dense", Dense(10, 0.2), build.add("pool", GlobalAveragePool(), x))
+    return build.finish(build.add("softmax", Softmax(), x))
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    few = digits(tmp_path_factory.mktemp("digits"), epochs=1)
+    graph, images = every_layer(), few.data.test.images[:60]
+    return replace(few, graph=graph, weights=trained_like(graph, 0, images)), images
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keras", ["tf_keras", "keras"])
+def test_a_keras_of_the_users_opens_it(given, keras, tmp_path):
+    candidate, images = given
+    (content,) = FORMATS["keras"](candidate).values()
+    (tmp_path / "model.h5").write_bytes(content)
+    np.save(tmp_path / "images.npy", images)
+    command = [sys.executable, "-c", OPEN.format(keras=keras), "model.h5", "images.npy", "out.npy"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = np.load(tmp_path / "out.npy")
+    assert np.abs(found - float_outputs(candidate, images)).max() <= 1e-4
+    assert found.sum(-1) == pytest.approx(1.0, abs=1e-5) and len(set(found.argmax(-1))) > 1
+
+
+def test_savedmodel_takes_bytes_and_floats_in_any_batch(given, tmp_path):
+    import tensorflow as tf
+
+    candidate, images = given
+    for name, content in FORMATS["savedmodel"](candidate).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    loaded = tf.saved_model.load(str(tmp_path / "savedmodel"))
+    right = float_outputs(candidate, images)
+    for signature, kind in (("serving_default", tf.uint8), ("float32", tf.float32)):
+        for n in (1, 7):
+            found = loaded.signatures[signature](image=tf.cast(images[:n], kind))["probabilities"].numpy()
+            assert found.shape == (n, 10) and np.abs(found - right[:n]).max() <= 1e-4
