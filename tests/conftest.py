@@ -74,6 +74,27 @@ def shared_data() -> Callable[[str], Path]:
     return folder
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """A run of three fully trained candidates on digits, each from fresh weights; copy it to change it."""
+    import edgeml
+
+    out = tmp_path_factory.mktemp("finished") / "run"
+    edgeml.search(
+        "digits",
+        "null",
+        trials=3,
+        epochs=2,
+        seed=1,
+        inherit="none",
+        fidelity="full",
+        curves=False,
+        compress="none",
+        out=out,
+    )
+    return out
+
+
 @pytest.fixture
 def cli(tmp_path, monkeypatch, capfd):
     """`cli(args...)` -> (exit code, stdout, stderr), in an empty folder."""

@@ -34,12 +34,18 @@ def export(
         EdgemlError: no such run, candidate or format, files that were changed, a folder that cannot be used.
     """
     from edgeml.export.folder import export_files
+    from edgeml.export.formats import chosen
+    from edgeml.export.place import check_place
+    from edgeml.export.read import check_trained
     from edgeml.report.pick import pick_key
     from edgeml.report.run_files import open_run
 
     files = open_run(run)
     key = pick_key(files, pick)
     target = out or run / "export" / key
+    chosen(formats)
+    check_place(target)
+    check_trained(files, key)  # before a process is started
     return _in_worker(export_files, run, key, target, formats, dict(files.run))
 
 

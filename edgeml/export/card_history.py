@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edgeml.export.literals import markdown_text as text
-from edgeml.export.spec import Spec
+from edgeml.export.spec import Calibration, Spec
 from edgeml.report import climb, figures
 from edgeml.report.summary import duration
 from edgeml.report.tables import plain
@@ -61,8 +61,23 @@ def training(spec: Spec) -> str:
         ("amount", amount + ("" if spec.rebuilt else "".join(f"; {row}" for row in _rungs(own)))),
         ("first weights", first),
         ("seed", f"{spec.seed} (weights, order of samples, augmentation)"),
-        ("int8", f"full integer, ranges from {spec.calibration_images} training images, uint8 in and out"),
+        ("compression", "" if spec.rebuilt else text(_compression(own), 600)),
+        ("int8", f"full integer, uint8 in and out, ranges from {_ranges(spec.calibration)}"),
     ))  # fmt: skip
+
+
+def _ranges(calibration: Calibration) -> str:
+    share = f" {calibration.percentile:g}" if calibration.percentile else ""
+    return f"{calibration.images} training images ({calibration.rule}{share})"
+
+
+def _compression(candidate: Mapping[str, Any]) -> str:
+    """What was done to a finalist after its training, in words."""
+    found = candidate.get("compression") or {}
+    if not found.get("of"):
+        return ""
+    said = {k: v for k, v in found.items() if k not in ("of", "method", "calibrations") and v is not None}
+    return f"{found['method']} of {found['of']}: {plain(said)}"
 
 
 def _rungs(candidate: Mapping[str, Any]) -> list[str]:

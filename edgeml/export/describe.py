@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeml.arch.recipe import default_recipe
+from edgeml.deploy.calibrate import DEFAULT
 from edgeml.export.given import ExportInput
 from edgeml.export.scores import Scores
-from edgeml.export.spec import LAYOUT, DataSpec, Scored, Share, Spec
+from edgeml.export.spec import LAYOUT, Calibration, DataSpec, Scored, Share, Spec
 from edgeml.report import climb
 from edgeml.report.reproduce import command
 from edgeml.report.run_files import RunFiles
 from edgeml.report.summary import progress
-from edgeml.search.evaluate import CALIBRATION_IMAGES
 from edgeml.search.final import interval
 from edgeml.train.fidelity import full_fidelity
 
-LINEAGE = ("parent", "inherited_fraction", "source", "lineage", "rungs", "confirmed", "status", "reason")
+LINEAGE = ("parent", "inherited_fraction", "source", "lineage", "rungs", "confirmed", "compression", "reason")
 """Fields of candidate.json that say how it came to be."""
 
 
@@ -42,7 +42,7 @@ def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
         recipe=dict(record.get("recipe") or default_recipe(given.graph.input_shape[2]).to_dict()),
         fidelity={**full.to_dict(), "epochs": epochs},
         seed=int(record["seed"]),
-        calibration_images=CALIBRATION_IMAGES,
+        calibration=_calibration(record),
         data=data_spec(dataset, settings, str((given.run_path / "data").resolve())),
         scored=Scored(
             validation=share(float(record["accuracy"]), int(dataset["counts"]["val"])),
@@ -54,6 +54,14 @@ def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
         versions=dict(run.get("versions") or {}),
         host=dict(run.get("host") or {}),
     )
+
+
+def _calibration(record: Mapping[str, Any]) -> Calibration:
+    """How the artifact's ranges were taken; what fine-tuning trained is none of the rules."""
+    found = (record.get("compression") or {}).get("calibration") or {}
+    if found.get("rule") not in (None, "trained"):
+        return Calibration.model_validate({name: found.get(name) for name in Calibration.model_fields})
+    return Calibration.model_validate(DEFAULT.to_dict())
 
 
 def data_spec(dataset: Mapping[str, Any], settings: Mapping[str, Any], saved: str | None) -> DataSpec:

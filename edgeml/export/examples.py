@@ -41,8 +41,10 @@ def examples(models: Mapping[str, Sequence[str]], shape: Shape, data: DataSpec) 
     if "tflite" in models:
         labels = _kotlin_labels(data.classes)
         found["EdgemlClassifier.kt"] = _filled("android.kt", {**values, **labels, "model": litert})
-        if shape[2] == 3:  # MediaPipe Tasks takes RGB images only
-            found["MediaPipeClassifier.kt"] = _filled("mediapipe.kt", {**values, "model": litert})
+    # MediaPipe Tasks takes RGB images only; the format of that name makes grey of them itself.
+    mediapipe = next(iter(models.get("mediapipe", models.get("tflite", ()) if shape[2] == 3 else ())), "")
+    if mediapipe:
+        found["MediaPipeClassifier.kt"] = _filled("mediapipe.kt", {**values, "model": mediapipe})
     return {name: text.encode() for name, text in found.items()}
 
 

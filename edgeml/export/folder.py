@@ -110,6 +110,11 @@ def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[
             f"the search is not finished (state: {files.state.get('status')}); a candidate that is still to "
             "come may be better."
         )
+    compression = record.get("compression") or {}
+    if compression.get("warning"):
+        notes.append(
+            f"int8 loses {compression.get('drop', 0.0):.1f} points of accuracy against the float network."
+        )
     if record["status"] == "infeasible":
         notes.append(f"this candidate breaks a limit of the search: {record.get('reason')}.")
     if not record.get("test_accuracy"):

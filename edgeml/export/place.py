@@ -29,6 +29,9 @@ def check_place(out: Path) -> None:
         RunError: it does; the message names what.
     """
     if not out.exists():
+        above = next(parent for parent in out.absolute().parents if parent.exists())
+        if not above.is_dir():
+            raise RunError(f"{out}: {above} is a file, expected a folder; choose another --out.")
         return
     if not out.is_dir():
         raise RunError(f"{out} is a file, expected a folder to write to; choose another --out.")

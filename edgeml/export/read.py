@@ -54,11 +54,11 @@ def check_trained(files: RunFiles, key: str) -> None:
     """
     found = next(candidate for candidate in files.candidates if candidate.key == key)
     reason = str(found.reason or "no reason told").rstrip(".")
-    if files.fully_trained(found):
-        return
     if found.status == "failed" or found.accuracy is None:
         what = "failed" if found.status == "failed" else "broke a limit before it was trained"
         raise RunError(f"{files.path}: candidate {key} {what} ({reason}); there is no model to export.")
+    if files.fully_trained(found):
+        return
     if found.ended:
         raise RunError(
             f"{files.path}: the training of candidate {key} was ended early ({reason}), so its model is "

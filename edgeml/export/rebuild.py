@@ -7,12 +7,15 @@ epochs at once. So the figures differ by more than the noise of a seed where inh
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeml.arch.cost import cost
+from edgeml.arch.graph import Graph
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
 from edgeml.errors import ModelError
@@ -21,12 +24,19 @@ from edgeml.export.checksums import check_sums
 from edgeml.export.contents import contents
 from edgeml.export.describe import share
 from edgeml.export.find_data import described, find_data
+from edgeml.export.formats import make
+from edgeml.export.given import ExportInput
 from edgeml.export.place import check_place, write_folder
+from edgeml.export.proof import Proof, prove
 from edgeml.export.scores import Scores, score
-from edgeml.export.spec import NAME, Scored, Share, Spec, read_spec
+from edgeml.export.spec import NAME, Calibration, Scored, Share, Spec, read_spec
 from edgeml.report.figures import percent
+from edgeml.search.evaluate import CALIBRATION_IMAGES
+from edgeml.search.finalist import IMAGES
 from edgeml.search.session import host, versions
 from edgeml.target.measurement import exact
+from edgeml.target.targets import Targets
+from edgeml.train.build import Weights
 from edgeml.train.fidelity import Fidelity
 
 
@@ -112,8 +122,11 @@ def rebuild_folder(
         "fidelity": {"epochs": trained.epochs},
         "metrics": {m.metric: m.to_dict() for m in metrics},
     }
-    models = {"tflite": {"model.tflite": trained.artifact}}
-    found = contents(new, trained.scores, record, models, trained.weights, {}, {}, notes)
+    models, proofs = _proven(new, record, dataset, trained)
+    notes += [
+        f"model.tflite did NOT pass its proof: {one.reason}." for one in proofs.values() if not one.passed
+    ]
+    found = contents(new, trained.scores, record, models, trained.weights, proofs, {}, notes)
     write_folder(place, found.files)
     return Rebuilt(place, spec.scored, new.scored, trained.epochs, trained.seconds, tuple(notes))
 
@@ -134,8 +147,6 @@ def _train(spec: Spec, dataset: Dataset, seed: int) -> _Trained:
     from safetensors.numpy import save
 
     from edgeml.deploy import runtime
-    from edgeml.deploy.convert import to_tflite
-    from edgeml.deploy.fold import fold
     from edgeml.train.build import build, get_weights
     from edgeml.train.fit import accuracy_float, choose_threads, fit
 
@@ -149,7 +160,7 @@ def _train(spec: Spec, dataset: Dataset, seed: int) -> _Trained:
     if result.failure:
         raise ModelError(f"training failed: {result.failure}.")
     weights = get_weights(model, graph)
-    artifact = to_tflite(graph, fold(graph, weights), data.calibration(spec.calibration_images, seed))
+    artifact = _int8(graph, weights, data, spec.calibration, seed)
     return _Trained(
         seed,
         artifact,
@@ -162,15 +173,45 @@ def _train(spec: Spec, dataset: Dataset, seed: int) -> _Trained:
     )
 
 
+def _int8(graph: Graph, weights: Weights, data: Dataset, calibration: Calibration, seed: int) -> bytes:
+    """The artifact, with ranges taken as the original's were."""
+    from edgeml.deploy.calibrate import Clipping, Observed, Quantiser
+    from edgeml.deploy.convert import to_tflite
+    from edgeml.deploy.fold import fold
+
+    folded = fold(graph, weights)
+    if calibration.rule == "converter":
+        return to_tflite(graph, folded, data.calibration(calibration.images, seed))
+    images = data.calibration(IMAGES, seed)
+    ranges = Observed(graph, folded, images).ranges(Clipping(**calibration.model_dump()))
+    return Quantiser(graph, folded, images[:CALIBRATION_IMAGES]).artifact(ranges)
+
+
+def _proven(
+    spec: Spec, record: Mapping[str, Any], dataset: Dataset, trained: _Trained
+) -> tuple[dict[str, dict[str, bytes]], dict[str, Proof]]:
+    """The model as `edgeml export` would hand it over, with its proof."""
+    from safetensors.numpy import load
+
+    described = {"edgeml": spec.edgeml, "dataset": {"name": spec.data.name, "classes": spec.data.classes}}
+    with tempfile.TemporaryDirectory(prefix="edgeml-rebuild-") as folder:
+        dataset.save(Path(folder) / "data")
+        graph, weights = spec.architecture.graph, load(trained.weights)
+        given = ExportInput(graph, weights, trained.artifact, record, described, Targets(()), Path(folder))
+        made = make(given, ("tflite",))
+        return made.files, prove(given, made.files)
+
+
 def _notes(spec: Spec, dataset: Dataset) -> list[str]:
     candidate = spec.search.get("candidate") or {}
+    compressed = candidate.get("compression") or {}
     notes = []
     if dataset.hash != spec.data.hash:
         notes.append(
             "the data are not those of the original (other hash): its figures are of another test split."
         )
     climbed = len(candidate.get("rungs") or ()) > 1
-    inherited = bool(candidate.get("parent") or candidate.get("source"))
+    inherited = bool(candidate.get("parent") or candidate.get("source")) and not compressed.get("of")
     if (climbed or inherited) and not spec.rebuilt:
         how = " and ".join(
             word for word, so in (("inherited weights", inherited), ("climbed rungs", climbed)) if so
@@ -178,6 +219,11 @@ def _notes(spec: Spec, dataset: Dataset) -> list[str]:
         notes.append(
             f"in its search the original {how}; this one was trained from scratch for all "
             f"{spec.fidelity['epochs']:g} epochs."
+        )
+    if compressed.get("of") and compressed["method"] != "ptq" and not spec.rebuilt:
+        notes.append(
+            f"the original was compressed after its training ({compressed['method']} of {compressed['of']}); "
+            "that is not repeated: this is post-training int8."
         )
     now = versions()
     other = [name for name, number in spec.versions.items() if name in now and now[name] != number]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -79,6 +79,14 @@ class Scored(_Part):
     artifact_sha256: str
 
 
+class Calibration(_Part):
+    """A Clipping of deploy/calibrate.py: training images, and how ranges are taken from them."""
+
+    images: int = Field(ge=1)
+    rule: Literal["converter", "minmax", "percentile", "mse"] = "converter"
+    percentile: float | None = Field(None, gt=50, le=100)
+
+
 class Spec(_Part):
     """A whole spec.json.
 
@@ -89,7 +97,7 @@ class Spec(_Part):
         arch, recipe, fidelity: plain data of Arch, Recipe and Fidelity; `fidelity.epochs` is all the training
             the candidate had, over all rungs.
         seed: of weights, order of samples and augmentation.
-        calibration_images: training images that fixed the int8 ranges.
+        calibration: how the int8 ranges were fixed: training images, rule, percentile (deploy/calibrate.py).
         data: which.
         scored: what this model gets.
         search: how it was found: settings, space, ladder, objectives, targets, lineage, what was spent.
@@ -105,7 +113,7 @@ class Spec(_Part):
     recipe: dict[str, Any]
     fidelity: dict[str, Any]
     seed: int = Field(ge=0)
-    calibration_images: int = Field(ge=1)
+    calibration: Calibration
     data: DataSpec
     scored: Scored
     search: dict[str, Any]

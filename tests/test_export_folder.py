@@ -1,0 +1,205 @@
+"""An exported folder stands alone: what is in it, that it is right, and that it says where it is not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+import edgeml
+from edgeml.data.dataset import Dataset
+from edgeml.deploy.runtime import predict
+from edgeml.errors import ModelError
+from edgeml.export import formats
+from edgeml.export.folder import export_files
+from edgeml.export.literals import markdown_text
+from edgeml.export.spec import read_spec
+from edgeml.report.run_files import open_run
+from tests.test_export_literals import NASTY
+
+COMMON = {
+    "labels.txt", "spec.json", "weights.safetensors", "MODEL_CARD.md", "model.json", "SHA256SUMS",
+    "example_litert.py", "EdgemlClassifier.kt",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exported(finished_run, tmp_path_factory):
+    """(what `export_files` says, the folder)."""
+    files = open_run(finished_run)
+    out = tmp_path_factory.mktemp("exported") / "out"
+    done = export_files(finished_run, files.front[0], out, ("tflite", "onnx"), dict(files.run))
+    return done, out
+
+
+def tables(path: Path) -> list[list[list[str]]]:
+    """Every table of a Markdown page as rows of plain text, read by a Markdown parser."""
+    found: list[list[list[str]]] = []
+    for token in MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8")):
+        if token.type == "table_open":
+            found.append([])
+        elif token.type == "tr_open":
+            found[-1].append([])
+        elif token.type == "inline" and found and token.level > 2:
+            found[-1][-1].append("".join(child.content for child in token.children or ()))
+    return found
+
+
+def test_the_files_are_those_that_are_listed(exported):
+    done, out = exported
+    assert done.ok and not done.notes and not done.skipped
+    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert (
+        names
+        == {one.name for one in done.files}
+        == COMMON | {"model.tflite", "model.onnx", "example_onnx.py"}
+    )
+    for one in done.files:
+        assert (out / one.name).stat().st_size == one.size
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+def test_sha256sum_agrees(exported):
+    _, out = exported
+    done = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=out, capture_output=True, text=True, check=True
+    )
+    names = {path.name for path in out.iterdir()} - {"SHA256SUMS"}
+    assert {line.removesuffix(": OK") for line in done.stdout.splitlines()} == names
+
+
+def test_model_json_keeps_its_keys_and_adds_proofs(exported, finished_run):
+    done, out = exported
+    card = json.loads((out / "model.json").read_text())
+    record = json.loads((finished_run / "candidates" / done.key / "candidate.json").read_text())
+    assert {name: card[name] for name in record} == record
+    assert card["classes"] == [str(digit) for digit in range(10)] and card["dataset"] == "digits"
+    assert card["input"] == "raw uint8, NHWC" and card["spec"] == "spec.json"
+    assert set(card["proofs"]) == {"tflite", "onnx"} and all(p["passed"] for p in card["proofs"].values())
+    for name, wanted in card["checksums"].items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == wanted
+    assert (out / "weights.safetensors").read_bytes() == (
+        finished_run / "candidates" / done.key / "weights.safetensors"
+    ).read_bytes()
+    assert record["artifact"]["weights_sha256"] == card["checksums"]["weights.safetensors"]
+
+
+def test_the_card_says_by_class_what_the_artifact_gets(exported, finished_run):
+    """Counted here from predictions, not by edgeml's scoring."""
+    done, out = exported
+    model = (finished_run / "candidates" / done.key / "model.tflite").read_bytes()
+    test = Dataset.open(finished_run / "data").test
+    called = predict(model, test.images).argmax(-1)
+    (rows,) = [table for table in tables(out / "MODEL_CARD.md") if table[0][0] == "class"]
+    assert len(rows) == 11
+    for label, (name, precision, recall, n) in enumerate(rows[1:]):
+        right = sum(1 for a, b in zip(test.labels, called, strict=True) if a == b == label)
+        of_class, of_call = int((test.labels == label).sum()), int((called == label).sum())
+        assert (name, n) == (str(label), str(of_class))
+        assert recall == f"{100 * right / of_class:.1f} %"
+        assert precision == (f"{100 * right / of_call:.1f} %" if of_call else "-")
+
+
+def test_the_card_says_what_matters(exported, finished_run):
+    _, out = exported
+    run, text = json.loads((finished_run / "run.json").read_text()), (out / "MODEL_CARD.md").read_text()
+    record = json.loads((out / "model.json").read_text())
+    test = record["test_accuracy"]
+    bounds = [f"{100 * test[name]:.1f} %" for name in ("value", "low", "high")]
+    assert f"{bounds[0]} ({bounds[1]} to {bounds[2]}, n = {test['n']})" in text
+    parts = [run["dataset"]["hash"], run["dataset"]["split_hash"], run["versions"]["tensorflow"]]
+    parts += ["3 architectures", "auto", "nano", "edgeml rebuild", "Intended use", "--seed 1"]
+    for part in (*parts, f"trial {record['number']}"):
+        assert part in text, part
+    (costs,) = [
+        table for table in tables(out / "MODEL_CARD.md") if table[0][0] == "what" and "kind" in table[0]
+    ]
+    kinds = {row[0]: row[3] for row in costs[1:]}
+    assert kinds == {"size": "measured", "RAM": "estimated", "MACs": "counted", "parameters": "counted"}
+    for row in costs[1:]:
+        assert row[4], "no tool"
+
+
+def test_the_spec_describes_the_candidate(exported, finished_run):
+    done, out = exported
+    spec = read_spec(out / "spec.json")
+    record = json.loads((out / "model.json").read_text())
+    assert spec.architecture.key == spec.key == done.key and spec.seed == record["seed"]
+    assert spec.fidelity["epochs"] == 2.0 and spec.data.kind == "digits" and spec.data.counts["test"] == 269
+    assert spec.scored.validation.value == pytest.approx(record["accuracy"])
+    assert spec.scored.artifact_sha256 == record["artifact"]["sha256"]
+    assert Path(str(spec.data.saved)) == (finished_run / "data").resolve()
+
+
+def test_a_later_export_takes_the_place_of_an_earlier_one(cli, finished_run, tmp_path):
+    code, text, _ = cli("export", finished_run, "--pick", "accuracy", "--out", tmp_path / "out", "--json")
+    told = json.loads(text)
+    assert code == 0 and told["ok"] and (tmp_path / "out" / "model.onnx").exists()
+    assert {row["format"] for row in told["files"]} == {"tflite", "onnx", None}
+    code, text, _ = cli("export", finished_run, "--format", "tflite", "--out", tmp_path / "out")
+    assert code == 0 and "model.tflite" in text and "passed" in text and "file" in text.splitlines()[0]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == COMMON | {"model.tflite"}
+
+
+def of_other_weights(given):
+    """The ONNX file of a network whose kernels are in another order."""
+    turned = {name: value[..., ::-1].copy() for name, value in given.weights.items()}
+    return formats.onnx(replace(given, weights=turned))
+
+
+def test_a_format_that_is_not_what_was_scored_is_not_handed_over_silently(
+    finished_run, tmp_path, monkeypatch
+):
+    """Its real proof fails; card, model.json and `ok` say so."""
+    monkeypatch.setitem(formats.FORMATS, "onnx", of_other_weights)
+    files = open_run(finished_run)
+    done = export_files(finished_run, files.front[0], tmp_path / "out", ("tflite", "onnx"), dict(files.run))
+    assert not done.ok and len(done.failures) == 1 and "onnx did NOT pass" in done.failures[0]
+    assert done.proofs["tflite"].passed and not done.proofs["onnx"].passed
+    assert "did NOT pass" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    card = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert not card["proofs"]["onnx"]["passed"] and card["notes"] == [*done.notes]
+    with monkeypatch.context() as patched:
+        patched.setattr("edgeml.api.exports._in_worker", lambda function, *arguments: function(*arguments))
+        with pytest.raises(ModelError, match="onnx did NOT pass"):
+            edgeml.Run(finished_run, "finished").export(files.front[0], out=tmp_path / "api")
+
+
+def test_exit_code_1_where_a_proof_failed(cli, finished_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeml.api.exports._in_worker", lambda function, *arguments: function(*arguments))
+    monkeypatch.setitem(formats.FORMATS, "onnx", of_other_weights)
+    code, out, _ = cli("export", finished_run, "--out", tmp_path / "out")
+    assert code == 1 and "FAILED" in out and "note: onnx did NOT pass" in out
+
+
+def test_run_export_returns_the_folder(finished_run, tmp_path):
+    folder = edgeml.Run(finished_run, "finished").export("size", ["tflite"], tmp_path / "out")
+    assert folder == tmp_path / "out" and (folder / "model.tflite").exists()
+
+
+@pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
+def test_markdown_shows_the_text(name, tmp_path):
+    """A table cell renders as the name, what cannot be printed as an escape."""
+    page = tmp_path / "page.md"
+    page.write_text(f"| a | b |\n| --- | --- |\n| {markdown_text(name)} | end |\n", encoding="utf-8")
+    ((_, (shown, end)),) = tables(page)
+    plain = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+    assert end == "end"
+    assert shown == (plain if len(plain) <= 120 else plain[:117] + "...").strip()
+
+
+def test_many_classes_are_shortened_in_the_card_only():
+    from edgeml.export.card import _classes
+    from edgeml.export.scores import ClassScore, Scores
+
+    rows = tuple(ClassScore(f"c{i}", 3, 0.5, i / 1000) for i in range(1000))
+    text = _classes(Scores({"value": 0.5, "low": 0.4, "high": 0.6, "n": 3000}, rows, ()))
+    assert (
+        "100 of 1,000 classes" in text and "| c0 |" in text and "| c99 |" in text and "| c100 |" not in text
+    )
