@@ -164,7 +164,7 @@ def duration(seconds: float) -> str:
 def where_time_went(seconds: dict[str, float]) -> str:
     """Seconds by stage -> one line, with the share outside training, conversion and measurement."""
     total = sum(seconds.values()) or 1.0
-    work = ("train", "build", "convert", "measure", "accuracy", "final", "confirm")
+    work = ("train", "build", "convert", "measure", "accuracy", "final", "confirm", "compress")
     own = sum(value for name, value in seconds.items() if name not in work)
     parts = [
         f"{name} {100 * value / total:.0f} %" for name, value in sorted(seconds.items(), key=lambda i: -i[1])

@@ -11,7 +11,7 @@ import pytest
 from edgeml.search import pareto
 
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
-TINY = ["--data", "digits", "--epochs", "1"]
+TINY = ["--data", "digits", "--epochs", "1", "--compress", "none"]
 
 pytestmark = pytest.mark.slow
 

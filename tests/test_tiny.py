@@ -16,7 +16,7 @@ import pytest
 import edgeml
 
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
-TINY = ["--data", "digits", "--target", "null", "--epochs", "1"]
+TINY = ["--data", "digits", "--target", "null", "--epochs", "1", "--compress", "none"]
 
 
 def edgeml_run(*args, cwd, check=True, **more):

@@ -13,6 +13,7 @@ TITLES = {
     "accuracy": "accuracy",
     "latency_ms": "latency",
     "size_bytes": "size",
+    "size_zip_bytes": "size zipped",
     "ram_bytes": "RAM",
     "flash_bytes": "flash",
     "parameter_bytes": "parameters on the device",

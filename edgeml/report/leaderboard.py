@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgeml.report import climb, figures
+from edgeml.report import climb, compression, figures
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def ranked(run: RunFiles) -> list[CandidateFile]:
 def rows(run: RunFiles) -> list[dict[str, Any]]:
     """RunFiles -> one JSON object per scored candidate, in the leaderboard's order.
 
-    Each holds key, number, status, accuracy and accuracy_float (fractions, validation), test_accuracy (an
+    Each holds key, number, status, accuracy and accuracy_float (fractions, validation), drop (points that
+    int8 loses against float), compression (of finalists and variants, see edgeml.search.compressing),
+    warning (a sentence where the drop is above --max-drop, else null), test_accuracy (an
     object with value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind,
     tool; null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
     to kind), pareto, knee, fidelity, rung (index of the highest it was trained on), rungs (one object a
@@ -45,6 +47,7 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
 
 def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
     found = candidate.figures
+    max_drop = float((run.run.get("settings") or {}).get("max_drop", 0.5))
     further = {name: _measured(f) for name, f in found.items() if name not in (*PLAIN, "latency_ms")}
     return {
         "key": candidate.key,
@@ -52,6 +55,9 @@ def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
         "status": candidate.status,
         "accuracy": candidate.accuracy,
         "accuracy_float": candidate.accuracy_float,
+        "drop": compression.drop(candidate),
+        "compression": None if candidate.compression is None else dict(candidate.compression),
+        "warning": compression.warning(candidate, max_drop),
         "test_accuracy": candidate.test_accuracy,
         "latency_ms": _measured(found["latency_ms"]) if "latency_ms" in found else None,
         **{name: _agreed(candidate, name) for name in PLAIN},
@@ -139,18 +145,15 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
     from rich.text import Text
 
     test = candidate.test_accuracy or {}
-    drop = None
-    if candidate.accuracy is not None and candidate.accuracy_float is not None:
-        drop = candidate.accuracy_float - candidate.accuracy
+    drop = compression.drop(candidate)
     front = "*" if candidate.key in run.front else "!" if candidate.ended else ""
     macs, single = _agreed(candidate, "macs"), len(latencies(run)) < 2
     texts = [
         candidate.key,
         *([climb.label(run, candidate)] if climb.has_rungs(run) else []),
-        *(
-            _hundred(value)
-            for value in (candidate.accuracy, candidate.accuracy_float, drop, test.get("value"))
-        ),
+        *(_hundred(value) for value in (candidate.accuracy, candidate.accuracy_float)),
+        "-" if drop is None else f"{drop:.1f}",
+        _hundred(test.get("value")),
         *(_cost(_agreed_figure(candidate, metric), single) for metric in metrics),
         figures.count(macs),
         front + ("K" if candidate.key == run.knee else ""),

@@ -25,7 +25,12 @@ def pick_key(run: RunFiles, pick: str) -> str:
         return _lowest(run, "latency_ms")
     if pick == "size":
         return _lowest(run, "size_bytes")
-    keys = [candidate.key for candidate in run.candidates if candidate.key.startswith(pick)]
+    whole = [candidate.key for candidate in run.candidates if candidate.key == pick]
+    trials = [candidate.key for candidate in run.trials if candidate.key.startswith(pick)]
+    variants = [c.key for c in run.candidates if c.is_variant and c.key.startswith(pick) and "-" in pick]
+    keys = whole or trials or variants
+    if pick in keys:
+        return pick
     if len(keys) != 1 or len(pick) < 4:
         known = [*WORDS, *(candidate.key for candidate in run.front_candidates)]
         raise UnknownNameError("pick", pick, known)

@@ -51,6 +51,7 @@ class CandidateFile:
         rungs: one row a training: rung, epochs, accuracy, accuracy_float, cost, perhaps curve and stopped.
         source, lineage: how it inherited from its parent, and what differs from it.
         confirmed: the same network trained from scratch, or {"failure": why}.
+        compression: what --compress tried on a finalist, or what a variant is.
     """
 
     key: str
@@ -72,6 +73,12 @@ class CandidateFile:
     source: str | None = None
     lineage: str | None = None
     confirmed: Mapping[str, Any] | None = None
+    compression: Mapping[str, Any] | None = None
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is a finalist's compressed variant, which no trial made."""
+        return bool(self.compression and self.compression.get("of"))
 
     @property
     def ended(self) -> Mapping[str, Any] | None:
@@ -108,6 +115,11 @@ class RunFiles:
     def scored(self) -> tuple[CandidateFile, ...]:
         """Candidates whose int8 accuracy is known, best first."""
         return tuple(c for c in self.candidates if c.accuracy is not None)
+
+    @property
+    def trials(self) -> tuple[CandidateFile, ...]:
+        """What trials made: compressed variants left out."""
+        return tuple(c for c in self.candidates if not c.is_variant)
 
     @property
     def front_candidates(self) -> tuple[CandidateFile, ...]:
@@ -209,6 +221,7 @@ def _candidate(file: Path, value: Mapping[str, Any]) -> CandidateFile:
             source=value.get("source"),
             lineage=value.get("lineage"),
             confirmed=value.get("confirmed"),
+            compression=value.get("compression"),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file} is damaged: {type(error).__name__}: {error}.") from error

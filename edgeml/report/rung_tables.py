@@ -73,7 +73,7 @@ def _ending(run: RunFiles, c: CandidateFile, training: Mapping[str, Any]) -> Mar
 
 def lineage(run: RunFiles) -> Markup | None:
     """Candidates that began with another's weights, by trial; None where all began afresh."""
-    born = sorted((c for c in run.candidates if c.parent or c.source), key=lambda c: c.number)
+    born = sorted((c for c in run.trials if c.parent or c.source), key=lambda c: c.number)
     rows = [
         row(
             [

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeml.arch.cell import Arch
 from edgeml.errors import EdgemlError
-from edgeml.report import climb, figures, plots, rung_plots, rung_tables, tables
+from edgeml.report import climb, compression, figures, plots, rung_plots, rung_tables, tables
 from edgeml.report.cell_svg import architecture
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.plots import Spec
@@ -43,7 +43,7 @@ def head(run: RunFiles, charts: Charts) -> Markup:
     made = f"edgeml {run.run.get('edgeml', '')}, started {run.run.get('created', 'at an unknown time')}"
     finished = run.state.get("finished")
     made += f", ended {finished}" if finished else ", not finished when this page was written"
-    warned = climb.warnings(run)
+    warned = [*climb.warnings(run), *compression.warnings(run)]
     lines = [tag("p", s, class_="warning" if s in warned else "lede") for s in sentences(run)]
     return tag("header", tag("h1", run.name), tag("p", made, class_="note"), lines, _tiles(run))
 
@@ -167,6 +167,15 @@ def inheritance(run: RunFiles, charts: Charts) -> Markup | None:
     return section("Where weights came from", rung_tables.lineage(run))
 
 
+def compressed(run: RunFiles, charts: Charts) -> Markup | None:
+    """What --compress made of the front's members."""
+    found = [tables.row(cells) for cells in compression.rows(run)]
+    if not found:
+        return None
+    shown = tables.table("Compression", compression.HEADS, found)
+    return section("Compression", compression.note(), shown)
+
+
 def effort(run: RunFiles, charts: Charts) -> Markup | None:
     """Where the time went."""
     return section("Where the time went", tables.times(run))
@@ -226,6 +235,7 @@ SECTIONS: Iterable[Callable[[RunFiles, Charts], Markup | None]] = (
     progress,
     rungs,
     inheritance,
+    compressed,
     effort,
     losses,
     conditions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeml.report import climb, figures
+from edgeml.report import climb, compression, figures
 from edgeml.report.run_files import CandidateFile, RunFiles
 
 
@@ -22,8 +22,9 @@ def sentences(run: RunFiles) -> list[str]:
         result.append(f"Most accurate: {describe(run, best)}.")
     elif best is not None:
         result.append("No candidate of this run is more accurate than it.")
-    result += climb.confirmations(run)
+    result += [*compression.sentences(run), *climb.confirmations(run)]
     result += [*climb.correlations(run), *climb.warnings(run), *climb.endings(run)]
+    result += compression.warnings(run)
     return result + ([estimates(run, knee)] if knee and estimates(run, knee) else [])
 
 
@@ -35,13 +36,13 @@ def progress(run: RunFiles) -> str:
     )
     after = f" after {duration(elapsed)}" if elapsed else ""
     parts = [
-        f"{_many(len(run.candidates), 'architecture')} tried",
-        f"{sum(c.status == 'complete' for c in run.candidates)} trained fully",
+        f"{_many(len(run.trials), 'architecture')} tried",
+        f"{sum(c.status == 'complete' for c in run.trials)} trained fully",
         f"{len(run.front_candidates)} on the Pareto front",
     ]
     refused = sum((run.state.get("refused") or {}).values())
     for lost in ("failed", "infeasible"):
-        number = sum(c.status == lost for c in run.candidates)
+        number = sum(c.status == lost for c in run.trials)
         parts += [f"{number} {lost}"] if number else []
     parts += [f"{refused} refused before training"] if refused else []
     return f"Search {status}{after}: {', '.join(parts)}."

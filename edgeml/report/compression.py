@@ -1,0 +1,149 @@
+"""RunFiles -> what --compress did: in words for the summary, as a table for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeml.report import figures
+from edgeml.report.markup import Markup, tag
+from edgeml.report.run_files import CandidateFile, RunFiles
+
+METHODS = {
+    "ptq": "other calibration",
+    "qat": "quantisation-aware training",
+    "prune": "pruned",
+    "cluster": "clustered",
+}
+
+
+def drop(candidate: CandidateFile) -> float | None:
+    """Points of accuracy that int8 loses against float; of a variant, against the float network it is of."""
+    if candidate.accuracy is None or candidate.accuracy_float is None:
+        return None
+    return 100 * (candidate.accuracy_float - candidate.accuracy)
+
+
+def method(candidate: CandidateFile) -> str:
+    """A variant's method in words."""
+    name = str((candidate.compression or {}).get("method", ""))
+    words = next((words for start, words in METHODS.items() if name.startswith(start)), name)
+    if name.startswith("prune"):
+        pattern = (candidate.compression or {}).get("pattern")
+        share = (candidate.compression or {}).get("sparsity", 0.0)
+        return f"{words} ({pattern or f'{100 * share:g} %'})"
+    if name.startswith("cluster"):
+        return f"{words} ({(candidate.compression or {}).get('clusters')} values a kernel)"
+    return words
+
+
+def warning(candidate: CandidateFile, max_drop: float) -> str | None:
+    """A sentence where a candidate loses more at int8 than it may; None where it does not."""
+    record = candidate.compression or {}
+    if not record.get("warning"):
+        return None
+    allowed = record.get("max_drop", max_drop)
+    lost = float(record.get("drop", 0.0))
+    if candidate.is_variant:
+        what = f"{candidate.key} ({method(candidate)}) loses {lost:.1f} points against float"
+        return f"WARNING: {what}, more than the {max_drop:g} of --max-drop."
+    said = (
+        f"WARNING: {candidate.key} loses {lost:.1f} points at int8, more than the {allowed:g} of --max-drop"
+    )
+    failures = [str(row["failure"]) for row in record.get("tried") or () if row.get("failure")]
+    if failures:
+        return f"{said}; fine-tuning failed: {failures[0]}."
+    if record.get("tried"):
+        return f"{said}, quantisation-aware training included; train longer (--epochs) or pick another."
+    return f"{said}; --compress auto or qat trains it quantisation-aware."
+
+
+def warnings(run: RunFiles) -> list[str]:
+    """One sentence for every finalist and variant that loses too much at int8, or could not be compressed."""
+    max_drop = float((run.run.get("settings") or {}).get("max_drop", 0.5))
+    found = [warning(candidate, max_drop) for candidate in run.scored]
+    failed = [
+        f"WARNING: {candidate.key} was not compressed: {str(record['failure']).rstrip('.')}."
+        for candidate in run.scored
+        if (record := candidate.compression or {}).get("failure")
+    ]
+    return [sentence for sentence in found if sentence] + failed
+
+
+def sentences(run: RunFiles) -> list[str]:
+    """One sentence on the variants that were made; nothing where none was."""
+    made = [candidate for candidate in run.scored if candidate.is_variant]
+    if not made:
+        return []
+    parts = [f"{c.key} {figures.percent(c.accuracy)} (drop {drop(c) or 0.0:.1f} points)" for c in made]
+    return [f"Compressed variants (int8, validation): {', '.join(parts)}."]
+
+
+def rows(run: RunFiles) -> list[list[Any]]:
+    """Finalists that went through --compress, each followed by its variants: cells of the table."""
+    found = []
+    for finalist in (c for c in run.scored if c.compression and not c.is_variant):
+        found.append(_row(finalist, "as searched", _calibration(finalist, finalist.compression or {})))
+        variants = [c for c in run.candidates if c.is_variant and c.parent == finalist.key]
+        for variant in variants:
+            record = variant.compression or {}
+            found.append(_row(variant, method(variant), _calibration(variant, record)))
+    return found
+
+
+HEADS = [
+    "key",
+    "what",
+    "int8",
+    "drop",
+    "size, kB",
+    "zipped, kB",
+    "calibration kept of those tried",
+    "seconds",
+]
+
+
+def _row(candidate: CandidateFile, what: str, calibration: str) -> list[Any]:
+    lost, record = drop(candidate), candidate.compression or {}
+    return [
+        tag("code", candidate.key),
+        what if candidate.status == "complete" else f"{what}: {candidate.status}, {candidate.reason}",
+        figures.percent(candidate.accuracy, 2),
+        "-" if lost is None else f"{lost:.2f}",
+        _kilobytes(candidate, "size_bytes"),
+        _kilobytes(candidate, "size_zip_bytes"),
+        calibration,
+        f"{record['seconds']:.1f}" if record.get("seconds") is not None else "-",
+    ]
+
+
+def _kilobytes(candidate: CandidateFile, metric: str) -> str:
+    figure = candidate.figures.get(metric)
+    return "-" if figure is None else figures.number(figure.value / 1e3)
+
+
+def _calibration(candidate: CandidateFile, record: Mapping[str, Any]) -> str:
+    """The calibration kept and the others that were tried, each with its accuracy."""
+    tried = [row for row in record.get("calibrations") or () if row.get("accuracy") is not None]
+    if not tried:
+        return "-"
+    kept = [_choice(row) for row in tried if row.get("kept")]
+    others = [_choice(row) for row in tried if not row.get("kept")]
+    return "; ".join(["".join(kept), *([f"tried {', '.join(others)}"] if others else [])])
+
+
+def _choice(row: Mapping[str, Any]) -> str:
+    share = f" {row['percentile']:g}" if row.get("percentile") else ""
+    images = f", {row['images']} images" if row.get("images") else ""
+    return f"{row.get('rule')}{share}{images}: {figures.percent(row['accuracy'], 2)}"
+
+
+def note() -> Markup:
+    """What the table's columns are."""
+    return tag(
+        "p",
+        "int8 accuracies are on the validation split, which also chose the calibration, so the best of "
+        "several is a little too good; the test split chose nothing. Drop: points lost against the float "
+        "network.",
+        class_="note",
+    )
