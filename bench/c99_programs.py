@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.deploy.c99 import C99, to_c99
+from edgeml.deploy.c99.compile import SAME_BYTES
 from edgeml.deploy.runtime import interpreter
 from edgeml.deploy.tflite import read_model
 
@@ -29,6 +30,11 @@ int main(void)
 }
 """
 
+TRACE = """\
+#include <stdio.h>
+#define EDGEML_STEP(tensor, values, bytes) fwrite(values, 1, bytes, stdout);
+"""
+
 
 def missing_for_cortex_m() -> str:
     """The program that is not installed, "" where all are."""
@@ -43,6 +49,53 @@ def write(model: bytes, folder: Path) -> C99:
     for name, text in compiled.files.items():
         (folder / name).write_text(text)
     return compiled
+
+
+def steps_on_host(folder: Path, inputs: NDArray[np.generic], flags: tuple[str, ...] = ("-O2",)) -> bytes:
+    """Inputs -> what every operator of a folder's model.c wrote, one after the other, input by input."""
+    (folder / "trace.h").write_text(TRACE)
+    quiet = HOST_MAIN.replace("fwrite(model_output(), 1, MODEL_OUTPUT_BYTES, stdout);", "")
+    (folder / "main.c").write_text(quiet)
+    if not (folder / "steps").exists():
+        command = ["gcc", *STRICT, *flags, "-include", "trace.h", "model.c", "main.c", "-o", "steps"]
+        subprocess.run(command, cwd=folder, check=True, timeout=300)
+    done = subprocess.run(
+        ["./steps"], cwd=folder, input=inputs.tobytes(), capture_output=True, check=True, timeout=600
+    )
+    return done.stdout
+
+
+def reference_steps(model: bytes, inputs: NDArray[np.generic]) -> bytes:
+    """The same of LiteRT's reference kernels; operators that only change a shape are left out."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    loaded = Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+    )
+    loaded.allocate_tensors()
+    given = loaded.get_input_details()[0]["index"]
+    written = [op.outputs[0] for op in read_model(model).operators if op.name not in SAME_BYTES]
+    found = []
+    for values in inputs:
+        loaded.set_tensor(given, values)
+        loaded.invoke()
+        found += [loaded.get_tensor(tensor).tobytes() for tensor in written]
+    return b"".join(found)
+
+
+def mismatches(
+    model: bytes, folder: Path, inputs: NDArray[np.generic], flags: tuple[str, ...] = ("-O2",)
+) -> tuple[int, int]:
+    """Bytes of all operators' outputs that differ from LiteRT's reference kernels, and how many there are."""
+    if not (folder / "model.c").exists():
+        write(model, folder)
+    found, expected = steps_on_host(folder, inputs, flags), reference_steps(model, inputs)
+    if len(found) != len(expected):
+        raise ValueError(f"{len(found)} bytes instead of {len(expected)}")
+    different = np.frombuffer(found, np.uint8) != np.frombuffer(expected, np.uint8)
+    return int(different.sum()), len(expected)
 
 
 def on_host(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,13 @@ def _tflm(given: ExportInput, folder: Path) -> Request:
     return Request("tflm", model, {"arena_bytes": int(arena[1])})
 
 
+def _c99(given: ExportInput, folder: Path) -> Request | NotHere:
+    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    if compiler is None:
+        return NotHere("not executed: needs a C compiler (cc, gcc or clang on PATH).")
+    return Request("c99", folder / "c99", {"compiler": compiler})
+
+
 def _edgetpu(given: ExportInput, folder: Path) -> Request | NotHere:
     compiled = folder / "edgetpu" / "model_edgetpu.tflite"
     if not compiled.exists():
@@ -122,6 +130,7 @@ CLAIMS: dict[str, Claim] = {
     "keras": Claim(FLOAT, 1.0, 1e-4, _keras),
     "savedmodel": Claim(FLOAT, 1.0, 1e-4, _savedmodel),
     "c": Claim(REFERENCE, 0.99, 0.02, _tflm),
+    "c99": Claim(REFERENCE, 1.0, 0.0, _c99),
 }
 """Every format of formats.FORMATS.
 

@@ -14,6 +14,7 @@ from edgeml.arch.graph import Graph
 from edgeml.deploy.fold import Folded
 from edgeml.deploy.tflite_edit import with_rgb_input
 from edgeml.errors import MissingToolError, ModelError, UnknownNameError
+from edgeml.export.c99 import c99
 from edgeml.export.edgetpu import edgetpu
 from edgeml.export.given import Exporter, ExportInput
 from edgeml.export.keras_files import keras, savedmodel
@@ -167,4 +168,5 @@ FORMATS: dict[str, Exporter] = {
     "keras": keras,
     "savedmodel": savedmodel,
     "c": c,
+    "c99": c99,
 }

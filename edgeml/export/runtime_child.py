@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -111,12 +112,54 @@ def tflm(asked: dict[str, Any]) -> Opened:
     return f"tflite-micro {version('tflite-micro')}", run, 1
 
 
+_C99_MAIN = """
+#include <stdio.h>
+#include "model.h"
+int main(void)
+{
+    int i;
+    while (fread(model_input(), 1, MODEL_INPUT_BYTES, stdin) == MODEL_INPUT_BYTES) {
+        model_run();
+        for (i = 0; i < MODEL_OUTPUT_BYTES; i++) {
+            float value = MODEL_OUTPUT_SCALE * (float)(model_output()[i] - MODEL_OUTPUT_ZERO);
+            fwrite(&value, sizeof value, 1, stdout);
+        }
+    }
+    return 0;
+}
+"""
+
+
+def c99(asked: dict[str, Any]) -> Opened:
+    """The folder's model.c and model.h, built by this computer's `compiler`."""
+    made = Path(asked["out"]).with_name("c99")
+    made.mkdir()
+    (made / "main.c").write_text(_C99_MAIN, encoding="ascii")
+    command = [asked["compiler"], "-std=c99", "-O2", f"-I{asked['model']}", f"{asked['model']}/model.c"]
+    built = subprocess.run(
+        [*command, str(made / "main.c"), "-o", str(made / "model")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        raise RuntimeError(f"{asked['compiler']} refuses it: {built.stderr.strip()[:200]}")
+    said = subprocess.run([asked["compiler"], "-dumpversion"], capture_output=True, text=True, check=True)
+
+    def run(images: Any) -> Any:
+        done = subprocess.run([str(made / "model")], input=images.tobytes(), capture_output=True, check=True)
+        return np.frombuffer(done.stdout, np.float32).reshape(len(images), -1)
+
+    return f"{asked['compiler']} {said.stdout.strip()}", run, 64
+
+
 RUNTIMES: dict[str, Callable[[dict[str, Any]], Opened]] = {
     "litert": litert,
     "onnxruntime": onnxruntime,
     "keras": keras,
     "savedmodel": savedmodel,
     "tflm": tflm,
+    "c99": c99,
 }
 """By the name in a request."""
 

@@ -20,6 +20,11 @@ _HEAD = """\
 #else
 #define EDGEML_ALIGNED
 #endif
+
+/* Define it before this file to look at what each operator writes: tensor of the .tflite file, its bytes. */
+#ifndef EDGEML_STEP
+#define EDGEML_STEP(tensor, values, bytes)
+#endif
 """
 
 
@@ -83,10 +88,15 @@ def source(
             f"{kind}{c_type} *{prefix}_{name}(void)\n{{\n"
             f"    return {cast}(arena.bytes + {program.offsets[tensor]});\n}}\n"
         )
-    calls = "\n".join(
-        f"    {_call(program, at)} /* {program.names[at]} */" for at in range(len(program.steps))
+    sizes = [model.tensors[step.output].elements for step in program.steps]
+    calls = "".join(
+        f"    {_call(program, at)} /* {program.names[at]} */\n"
+        f"    EDGEML_STEP({step.output}, a + {program.offsets[step.output]}, {sizes[at]})\n"
+        for at, step in enumerate(program.steps)
     )
-    parts.append(f"void {prefix}_run(void)\n{{\n    int8_t *const a = arena.bytes;\n{calls}\n}}\n")
+    parts.append(
+        f"void {prefix}_run(void)\n{{\n    int8_t *const a = arena.bytes;\n    (void)a;\n{calls}}}\n"
+    )
     return "\n".join(parts)
 
 
