@@ -211,7 +211,7 @@ def test_rank_correlation_is_scipys_and_says_when_it_is_poor():
 
 
 def test_nothing_is_promoted_twice_or_while_a_rung_has_had_its_share():
-    rungs = Rungs(TWO, ["macs"])
+    rungs = Rungs(TWO, ["macs"], 12)
     assert rungs.promotion([], True, None) is None
     waiting = [
         Candidate(str(i), i, "stopped", {}, {}, 0, accuracy=0.5 + i / 50, rung=0,

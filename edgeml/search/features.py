@@ -1,11 +1,13 @@
 """Choices -> a vector that a surrogate measures distances in.
 
 One-hot for names, a thermometer for numbers (so that neighbours are near), which paths of operators lead
-through the cells (White et al. 2021, BANANAS: path encoding), and the logarithms of MACs and parameters.
+through the cells (White et al. 2021, BANANAS: path encoding), how deep the network is, and the logarithms of
+MACs and parameters.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from edgeml.arch.cell import Arch, Cell
 from edgeml.arch.cost import Cost
+from edgeml.arch.graph import Graph
+from edgeml.arch.layers import Conv2D, DepthwiseConv2D
 from edgeml.arch.space import Choices, Space
 
 PATHS = 256
@@ -40,7 +44,7 @@ class Features:
             self._offsets.append((decision.name, {c: width + i for i, c in enumerate(ordered)}, numbers))
             width += len(decision.choices)
         self.decisions = width
-        self.size = width + PATHS + 2
+        self.size = width + PATHS + 3 + 2
 
     def __call__(self, choices: Choices, arch: Arch, cost: Cost) -> NDArray[np.float64]:
         """Vector of shape (size,); the last two entries are logarithms, not scaled yet."""
@@ -53,6 +57,7 @@ class Features:
                 vector[place] = 1.0
         for path in _paths(arch):
             vector[self.decisions + zlib.crc32(path.encode()) % PATHS] = 1.0
+        vector[-5:-2] = _depths(arch.graph)
         vector[-2:] = np.log(cost.macs + 1.0), np.log(cost.params + 1.0)
         return vector
 
@@ -80,3 +85,15 @@ def _through(cell: Cell) -> set[str]:
                 here |= {way + step for way in ways[edge.source]}
         ways.append(here)
     return ways[-1] if cell.output == "last" else set().union(*ways[1:])
+
+
+def _depths(graph: Graph) -> tuple[float, float, float]:
+    """Logarithms of 1 + convolutions: along the longest way, along the shortest (skips), and all of them."""
+    longest: list[int] = []
+    shortest: list[int] = []
+    for node in graph.nodes:
+        own = int(isinstance(node.layer, Conv2D | DepthwiseConv2D))
+        longest.append(own + max((longest[source] for source in node.inputs), default=0))
+        shortest.append(own + min((shortest[source] for source in node.inputs), default=0))
+    count = sum(isinstance(node.layer, Conv2D | DepthwiseConv2D) for node in graph.nodes)
+    return math.log1p(longest[-1]), math.log1p(shortest[-1]), math.log1p(count)

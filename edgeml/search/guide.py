@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from operator import is_
 from typing import Any
 
 import numpy as np
 
-from edgeml.arch.cost import cost
 from edgeml.arch.space import Choice, Space
-from edgeml.search.features import Features
 from edgeml.search.gain import expected_gain
 from edgeml.search.gaussian import Floats, GaussianProcess, typical_square
-from edgeml.search.propose import Proposal, Proposer
+from edgeml.search.pool import FULL, Pool
+from edgeml.search.propose import Proposer
 from edgeml.search.surrogate import Surrogate
 
 START = 12
 """Random trials before the surrogate is asked."""
 FIRST_POOL = 240
-"""Points at least, before the surrogate is asked for the first time."""
+"""Points drawn at least, before the surrogate is asked for the first time."""
 HOMEWORK = 30
-"""Points that join the pool while something is trained."""
-POOL = 2_000
-GROWTH = 3
-"""Points that join the pool for every proposal: of three, two are mutants of what looks best."""
+"""Points drawn while something is trained."""
+GROWTH = 4
+"""Points drawn for every proposal."""
+PROMISING = 12
+"""Points of the pool that mutants of the best come from."""
 SHORT_LIST = 200
 """Of the pool, by a rough gain, before deviations are worked out."""
 REFIT_GROWTH = 1.02
@@ -35,17 +36,32 @@ RUNGS = "rungs"
 """User attribute of a trial: errors by rung, as [[rung, error], ...]; without it, values are full ones."""
 
 
+@cache
+def _algebra() -> Any:
+    """The loaded libraries of linear algebra."""
+    import scipy.linalg  # type: ignore[import-untyped]  # noqa: F401 - loads the library that it comes with
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Linear algebra on one core: a worker trains on the others, and waiting for them costs more.
+
+    Proposals of 5 ms took 38 ms beside a training without it (1,000 trials, 2 cores).
+    """
+    with _algebra().limit(limits=1):
+        yield
+
+
 class Guide:
     """What was observed, the pool, and the surrogate over both."""
 
     def __init__(self, space: Space, seed: int, proposer: Proposer) -> None:
-        self.space, self.proposer = space, proposer
-        self._rng, self._draws = random.Random(seed), np.random.default_rng(seed)
-        self._features = Features(space)
-        self._vectors: dict[str, Floats] = {}
-        self._pool: dict[str, Proposal] = {}
-        self._pool_costs: dict[str, list[float]] = {}
-        self._scale: tuple[Floats, Floats] | None = None
+        self.proposer = proposer
+        self._pool = Pool(space, proposer, seed)
+        self._draws = np.random.default_rng(seed)
         self._surrogate: Surrogate | None = None
         self._fitted_on: tuple[int, int] = (0, 0)
         self._keys: list[str] = []
@@ -57,35 +73,34 @@ class Guide:
         self._marks: list[Any] = []
         self._feasible: dict[int, bool] = {}
 
+    @one_thread()
     def propose(self, trials: Sequence[Any], top: int) -> dict[str, Choice] | None:
         """Choices to train next; None while too little is known."""
         self._observe(trials)
         if len(self._keys) < START:
             return None
-        if len(self._pool) < FIRST_POOL and not self._gains:
+        if not self._gains:
             self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)
-        taken = self.proposer.seen
-        keys = [key for key in self._pool if key not in taken]
+        keys = self._pool.untried()
         self._judge(keys)
-        gain = np.array([self._gains[key] for key in keys])
-        best = [keys[i] for i in np.argsort(-gain)[: GROWTH * 4]] if keys else []
-        added = self._grow(GROWTH, [self._pool[key].choices for key in best])
+        added = self._grow(GROWTH, sorted(keys, key=self._gains.__getitem__, reverse=True)[:PROMISING])
         self._judge(added)
-        if not keys and not added:
-            return None
         every = [*keys, *added]
-        gains = np.array([self._gains[key] for key in every])
-        chosen = every[int(gains.argmax())]
-        self._shrink(every, gains)
-        return self._pool.pop(chosen).choices
+        if not every:
+            return None
+        order = sorted(every, key=self._gains.__getitem__)
+        self._pool.shrink(order)
+        return self._pool.take(order[-1]).choices
 
+    @one_thread()
     def think(self) -> None:
         """What can be done while something is trained: a larger pool to choose from."""
-        if self._keys and len(self._pool) < POOL:
-            best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[: GROWTH * 4]
-            self._grow(HOMEWORK, [self._pool[key].choices for key in best if key in self._pool])
+        if self._keys and len(self._pool) < FULL:
+            best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[:PROMISING]
+            self._grow(HOMEWORK, best)
 
+    @one_thread()
     def gains(self, trials: Sequence[Any], keys: Sequence[str], top: int) -> Floats:
         """Expected gain of hypervolume if the candidates with these keys were fully trained."""
         self._observe(trials)
@@ -137,7 +152,7 @@ class Guide:
         self._gains.clear()
         rows = self._window(top)
         self._fit_keys = [self._keys[row] for row in rows]
-        x = np.array([self._vector(self._keys[row], self._choices[row]) for row in rows])
+        x = np.array([self._pool.vector(self._keys[row], self._choices[row]) for row in rows])
         self._surrogate.fit(x, [self._errors[row] for row in rows], typical_square(x))
         if not self._costs_known:
             self._fit_costs(x, self._costs[rows])
@@ -160,51 +175,9 @@ class Guide:
         taken.update(row for row, _ in zip(recent, range(max(0, WINDOW - len(taken))), strict=False))
         return sorted(taken)
 
-    def _vector(self, key: str, choices: Mapping[str, Choice]) -> Floats:
-        if key not in self._vectors:
-            proposal = self.proposer.outlook(choices)
-            arch = proposal.arch if proposal else self.space.decode(choices, self.proposer.task)
-            self._vectors[key] = self._features(choices, arch, cost(arch.graph))
-        return self._scaled(self._vectors[key])
-
-    def _scaled(self, vector: Floats) -> Floats:
-        """The vector, its two logarithms in units of their spread over the first pool."""
-        if self._scale is None:
-            logs = np.array([v[-2:] for v in self._vectors.values()])
-            if len(logs) < 2:
-                return vector
-            self._scale = (logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-6))
-        scaled = vector.copy()
-        scaled[-2:] = (vector[-2:] - self._scale[0]) / self._scale[1]
-        return scaled
-
-    def _grow(self, count: int, best: Sequence[Mapping[str, Choice]]) -> list[str]:
-        """Put points into the pool: mutants of the best and of the front, and random ones."""
-        added = []
-        fronts = [self._choices[row] for row in self._leaders()]
-        for number in range(count):
-            if number % 3 == 2 or not (best or fronts):
-                point: Mapping[str, Choice] = self.space.sample(self._rng)
-            else:
-                source = best if best and (number % 3 == 0 or not fronts) else fronts
-                point = self.space.mutate(
-                    self._rng.choice(list(source)), self._rng, self._rng.choice((1, 1, 2))
-                )
-            proposal = self.proposer.outlook(point)
-            if proposal is None:
-                continue
-            if proposal.key in self._pool or proposal.key in self.proposer.seen:
-                continue
-            self._pool[proposal.key] = proposal
-            known = self.proposer.known_costs(proposal.graph) if self._costs_known else {}
-            self._pool_costs[proposal.key] = [
-                known[name] for name in self.proposer.objectives if name in known
-            ]
-            self._vectors.setdefault(
-                proposal.key, self._features(proposal.choices, proposal.arch, cost(proposal.graph))
-            )
-            added.append(proposal.key)
-        return added
+    def _grow(self, count: int, best: Sequence[str]) -> list[str]:
+        front = [self._choices[row] for row in self._leaders()]
+        return self._pool.grow(count, best, front, self._costs_known)
 
     def _leaders(self) -> list[int]:
         """Rows near the front of the errors on the highest rungs seen."""
@@ -226,7 +199,7 @@ class Guide:
         if not keys:
             return np.zeros(0)
         assert self._surrogate is not None
-        x = np.array([self._scaled(self._vectors[key]) for key in keys])
+        x = self._pool.vectors(keys)
         costs = self._costs_of(keys, x)
         front, reference = self._expected_front(), self._reference()
         rough = self._surrogate.rough(x)
@@ -283,13 +256,5 @@ class Guide:
 
     def _costs_of(self, keys: Sequence[str], x: Floats) -> Floats:
         if self._costs_known:
-            return np.array([self._pool_costs[key] for key in keys])
+            return np.array([self._pool.costs[key] for key in keys])
         return np.exp(np.column_stack([model.mean(x) for model in self._cost_models]))
-
-    def _shrink(self, keys: Sequence[str], gains: Floats) -> None:
-        """Drop the least promising points of a full pool."""
-        if len(self._pool) <= POOL:
-            return
-        for i in np.argsort(gains)[: len(keys) // 4]:
-            self._pool.pop(keys[i], None)
-            self._pool_costs.pop(keys[i], None)

@@ -17,6 +17,8 @@ from edgeml.search.ladder import Ladder
 
 LEAST = 4
 """Candidates on a rung before one of them is promoted."""
+PATIENCE = 48
+"""The same for the lowest rung where a surrogate chooses, at most a third of the trials: it knows little."""
 ENOUGH_PAIRS = 8
 """Candidates on both rungs before their rank correlation says something."""
 POOR = 0.5
@@ -37,8 +39,9 @@ class Promotion:
 class Rungs:
     """What has been spent on every rung, and what is due."""
 
-    def __init__(self, ladder: Ladder, objectives: list[str]) -> None:
+    def __init__(self, ladder: Ladder, objectives: list[str], trials: int) -> None:
         self.ladder, self._objectives = ladder, objectives
+        self._patience = max(LEAST, min(PATIENCE, trials // 3))
         self.spent = [0.0] * len(ladder.rungs)
 
     def count(self, rung: int) -> None:
@@ -61,7 +64,8 @@ class Rungs:
         for rung in range(self.ladder.top, 0, -1):
             waiting = [c for c in candidates if c.waiting and c.rung == rung - 1]
             reached = sum(1 for c in candidates if c.rung >= rung - 1 and c.rungs)
-            if not waiting or (more and reached < LEAST):
+            least = self._patience if gains is not None and rung == 1 else LEAST
+            if not waiting or (more and reached < least):
                 continue
             if self._due(rung, more):
                 return Promotion(self._best(waiting, gains), rung)

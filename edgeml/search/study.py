@@ -66,7 +66,7 @@ class Study:
         self.archive = Archive(job.targets.objectives, 1 - 1 / task.classes)
         self.progress = Progress()
         self.ladder = ladder.for_trials(settings.trials)
-        self.rungs = Rungs(self.ladder, self.archive.objectives)
+        self.rungs = Rungs(self.ladder, self.archive.objectives, settings.trials)
         self.pace = Pace(settings, self.progress, self.rungs)
         self.pruned: tuple[Pruned, ...] = ()
         self.seconds: defaultdict[str, float] = defaultdict(float)

@@ -1,0 +1,52 @@
+"""The pool that `auto` chooses from."""
+
+from __future__ import annotations
+
+import random
+
+from edgeml.arch.cost import cost
+from edgeml.arch.space import Task
+from edgeml.arch.space_file import load_space
+from edgeml.search.pool import FULL, Pool
+from edgeml.search.propose import Proposer
+from edgeml.target.targets import Targets
+
+
+def made() -> tuple[Pool, Proposer]:
+    space, targets = load_space("micro_cell"), Targets.load(["null"])
+    proposer = Proposer(space, Task((16, 16, 1), 10), {}, targets)
+    return Pool(space, proposer, 0), proposer
+
+
+def test_the_pool_reaches_the_cheap_end_where_random_points_do_not():
+    pool, proposer = made()
+    while len(pool) < 240:
+        pool.grow(10, [], [], costs_known=False)
+    rng, drawn = random.Random(1), []
+    while len(drawn) < 240:
+        proposal = proposer.outlook(proposer.space.sample(rng))
+        if proposal is not None:
+            drawn.append(cost(proposal.graph).macs)
+    assert min(cost(point.graph).macs for point in pool.points.values()) < 0.8 * min(drawn)
+
+
+def test_what_was_taken_is_gone_and_a_full_pool_drops_its_worst():
+    pool, _ = made()
+    added = pool.grow(30, [], [], costs_known=False)
+    first = added[0]
+    assert pool.take(first).key == first
+    assert first not in pool.points and first not in pool.costs
+    pool.shrink(added[1:])
+    assert len(pool) == len(added) - 1  # not full
+    pool.points.update({f"k{i}": pool.points[added[1]] for i in range(FULL)})
+    worst = [f"k{i}" for i in range(100)]
+    pool.shrink(worst)
+    assert not set(worst[:25]) & set(pool.points) and set(worst[25:]) <= set(pool.points)
+
+
+def test_vectors_put_costs_in_units_of_the_first_pools_spread():
+    pool, _ = made()
+    added = pool.grow(200, [], [], costs_known=False)
+    vectors = pool.vectors(added)
+    assert abs(vectors[:, -2:].mean()) < 1e-6
+    assert abs(vectors[:, -2:].std(axis=0) - 1).max() < 1e-6
