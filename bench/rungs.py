@@ -1,10 +1,10 @@
 """Rungs, learning curves and inheritance on real training: hypervolume at equal CPU seconds.
 
-Every arm is `edgeml.search` as a user calls it, on Fashion-MNIST: all switched on, one of them off in turn,
-or all off (`plain`: each candidate trained fully from scratch). The hypervolume is the product's, of (int8
-validation error, MACs) over fully trained candidates, one reference point a seed for all arms; `decades` says
-the same with the logarithm of MACs, in which the cheapest networks count for more. CPU seconds are the
-worker's process time of every training with its conversion and scoring, in order.
+Every arm is `edgeml.search` as a user calls it, on a part of Fashion-MNIST or CIFAR-10: all switched on, one
+of them off in turn, or all off (`plain`: each candidate trained fully from scratch). The hypervolume is the
+product's, of (int8 validation error, MACs) over fully trained candidates, one reference point a seed for all
+arms; `decades` says the same with the logarithm of MACs, in which the cheapest networks count for more. CPU
+seconds are the worker's process time of every training with its conversion and scoring, in order.
 
     python bench/rungs.py --seeds 3                      # about an hour of one core
     python bench/rungs.py --small                        # smoke run
@@ -13,13 +13,14 @@ worker's process time of every training with its conversion and scoring, in orde
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("EDGEML_SHARED", ROOT.parent / "shared")) / "data" / "fashion_mnist"
+DATA = Path(os.environ.get("EDGEML_SHARED", ROOT.parent / "shared")) / "data"
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {"fidelity": "full", "curves": False, "inherit": "none"},
     "all": {},
@@ -41,16 +42,37 @@ ARMS: dict[str, dict[str, Any]] = {
 CHANCE_ERROR = 0.9
 
 
-def images(count: int, seed: int, folder: Path) -> Path:
-    """A stratified part of Fashion-MNIST's training images as .npz."""
+def images(name: str, count: int, seed: int, folder: Path) -> Path:
+    """A stratified part of a data set's training images as .npz."""
     from sklearn.model_selection import train_test_split
 
-    with np.load(DATA / "fashion_mnist.npz") as found:
-        x, y = found["x_train"], found["y_train"]
+    x, y = _cifar10() if name == "cifar10" else _fashion_mnist()
     kept, _ = train_test_split(np.arange(len(y)), train_size=count, stratify=y, random_state=seed)
-    path = folder / f"fashion{seed}.npz"
-    np.savez(path, x_train=x[kept], y_train=y[kept])
+    path = folder / f"{name}{seed}.npz"
+    np.savez(path, x_train=np.array([x[i] for i in kept]), y_train=y[kept])
     return path
+
+
+def _fashion_mnist() -> tuple[Sequence[np.ndarray], np.ndarray]:
+    with np.load(DATA / "fashion_mnist" / "fashion_mnist.npz") as found:
+        return found["x_train"], found["y_train"]
+
+
+def _cifar10() -> tuple[Sequence[np.ndarray], np.ndarray]:
+    """The copy stored as JPEG files end to end; decoded one by one as asked for."""
+    from PIL import Image
+
+    with np.load(DATA / "cifar10" / "cifar10_jpeg.npz") as found:
+        content, offsets, labels = found["train_jpeg"], found["train_offsets"], found["train_y"]
+
+    class Images(Sequence[np.ndarray]):
+        def __len__(self) -> int:
+            return len(labels)
+
+        def __getitem__(self, index: Any) -> Any:
+            return np.asarray(Image.open(io.BytesIO(content[offsets[index] : offsets[index + 1]].tobytes())))
+
+    return Images(), labels
 
 
 def run(data: Path, arm: str, seed: int, options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
@@ -68,6 +90,7 @@ def run(data: Path, arm: str, seed: int, options: argparse.Namespace, folder: Pa
         epochs=options.epochs,
         seed=seed,
         out=out,
+        compress="none",  # what follows the search is not compared here
         **settings,
     )
     rows: list[tuple[float, dict[str, float]]] = []
@@ -127,6 +150,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0, help="to run seeds beside each other")
     parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--data-set", choices=("fashion_mnist", "cifar10"), default="fashion_mnist")
     parser.add_argument("--space", default="nano")
     parser.add_argument("--images", type=int, default=12_000)
     parser.add_argument("--epochs", type=float, default=8.0)
@@ -139,14 +163,14 @@ def main() -> None:
         options.seeds, options.images, options.epochs = 1, 600, 1.0
         options.trials = options.trials_rungs = 6
         options.arms = "plain,all"
-    if not DATA.exists():
-        print(f"skipped: needs Fashion-MNIST in {DATA}, which is not on this machine")
+    if not (DATA / options.data_set).exists():
+        print(f"skipped: needs {DATA / options.data_set}, which is not on this machine")
         return
     by_seed = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for seed in range(options.first_seed, options.first_seed + options.seeds):
-            data = images(options.images, seed, folder)
+            data = images(options.data_set, options.images, seed, folder)
             runs = {arm: run(data, arm, seed, options, folder) for arm in options.arms.split(",")}
             by_seed.append(compare(runs))
             print(json.dumps({"seed": seed, **by_seed[-1]}), flush=True)
