@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeml.deploy.c99 import text
+from edgeml.deploy.c99.convolution import FAST_SHIFT
 from edgeml.deploy.c99.fixed import quantize_multiplier
 from edgeml.deploy.c99.step import Step
 from edgeml.deploy.c99.tensors import SUM_LIMIT, Activation, Place
@@ -36,13 +37,25 @@ def add(place: Place) -> Step:
     if any(not -31 <= exponent <= 0 for _, exponent in multipliers):
         raise place.refuse("the scales of its inputs and output are too far apart")
     low, high = place.limits(output)
-    fields = _rows(place, a, b, output) | {
+    rows = _rows(place, a, b, output)
+    shift = -multipliers[2][1]
+    if place.operator.name == "ADD" and a.elements == b.elements and (low, high) == (-128, 127):
+        first, second = (a, b) if a.scale >= b.scale else (b, a)
+        mantissa, exponent = multipliers[1] if second is b else multipliers[0]
+        if 1 <= shift <= FAST_SHIFT:
+            return _step(place, "add", first, second, output, {
+                "count": output.elements,
+                "b_zero": second.zero, "b_multiplier": mantissa, "b_shift": -exponent,
+                "offset": first.zero << (LEFT_SHIFT - 1), "multiplier": multipliers[2][0], "shift": shift,
+                "twice": 2 * output.zero + 1,
+            })  # fmt: skip
+    fields = rows | {
         "a_zero": a.zero, "b_zero": b.zero, "out_zero": output.zero, "low": low, "high": high,
         "subtract": int(place.operator.name == "SUB"),
     }  # fmt: skip
     for prefix, (mantissa, exponent) in zip(("a_", "b_", ""), multipliers, strict=True):
         fields |= {f"{prefix}multiplier": mantissa, f"{prefix}shift": -exponent}
-    return _step(place, "add", a, b, output, fields)
+    return _step(place, "add_any", a, b, output, fields)
 
 
 def mul(place: Place) -> Step:

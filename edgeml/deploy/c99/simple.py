@@ -117,13 +117,14 @@ def pool(place: Place) -> Step:
         "stride_height": stride_height, "stride_width": stride_width,
         "pad_top": place.window(height, tall, stride_height, out_height),
         "pad_left": place.window(width, wide, stride_width, out_width),
-        "average": int(place.operator.name == "AVERAGE_POOL_2D"), "low": low, "high": high,
+        "low": low, "high": high,
     }  # fmt: skip
+    kernel = "average_pool" if place.operator.name == "AVERAGE_POOL_2D" else "max_pool"
     return Step(
-        call=f"pool(&{name}, {{0}}, {{out}});",
+        call=f"{kernel}(&{name}, {{0}}, {{out}});",
         inputs=(source.index,),
         output=output.index,
-        kernels=("pool",),
+        kernels=("pool_body", kernel),
         declarations=text.struct("pool", name, fields),
         constant_bytes=26,
     )

@@ -2,8 +2,6 @@
  * (padding is then 0) into `columns`, four values of the first pixel, four of the second, and so on; every pair
  * of output channels runs over them with four sums in registers. */
 #if EDGEML_DSP
-#define EDGEML_OFFSET(zero) ((int32_t)(((uint32_t) - (zero)&0xffffu) * 0x10001u))
-
 /* Group of four values a0..a3 -> a0 a2 a1 a3: the order that sxtb16 gives, for inputs and weights alike. */
 EDGEML_INLINE void widen(const int8_t *source, int32_t count, int32_t offset, int16_t *columns)
 {
@@ -54,8 +52,6 @@ EDGEML_INLINE void multiply_2x2(const int8_t *weights, const int16_t *columns, i
     sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 #else
-#define EDGEML_OFFSET(zero) (-(zero))
-
 EDGEML_INLINE void widen(const int8_t *source, int32_t count, int32_t offset, int16_t *columns)
 {
     int32_t i;

@@ -14,30 +14,63 @@ struct depthwise {
 };
 
 #if EDGEML_DSP
-#define EDGEML_TAP(place, four_weights)                                           \
-    do {                                                                          \
-        uint32_t x_, w_, even_, odd_, weven_, wodd_;                              \
-        memcpy(&x_, (place), 4);                                                  \
-        memcpy(&w_, (four_weights), 4);                                           \
-        __asm__("sxtab16 %0, %1, %2" : "=r"(even_) : "r"(offset), "r"(x_));       \
-        __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(odd_) : "r"(offset), "r"(x_)); \
-        __asm__("sxtb16 %0, %1" : "=r"(weven_) : "r"(w_));                        \
-        __asm__("sxtb16 %0, %1, ror #8" : "=r"(wodd_) : "r"(w_));                 \
-        __asm__("smlabb %0, %1, %2, %0" : "+r"(a) : "r"(even_), "r"(weven_));     \
-        __asm__("smlabb %0, %1, %2, %0" : "+r"(b) : "r"(odd_), "r"(wodd_));       \
-        __asm__("smlatt %0, %1, %2, %0" : "+r"(c) : "r"(even_), "r"(weven_));     \
-        __asm__("smlatt %0, %1, %2, %0" : "+r"(d) : "r"(odd_), "r"(wodd_));       \
-    } while (0)
-#else
-#define EDGEML_TAP(place, four_weights)                   \
-    do {                                                  \
-        const int8_t *x_ = (place), *w_ = (four_weights); \
-        a += (x_[0] + offset) * w_[0];                    \
-        b += (x_[1] + offset) * w_[1];                    \
-        c += (x_[2] + offset) * w_[2];                    \
-        d += (x_[3] + offset) * w_[3];                    \
-    } while (0)
+/* One place of the window for four channels: their values at `place`, their weights at w. */
+#define EDGEML_TAP(place)                 \
+    "ldr %[x0], " place "\n\t"            \
+    "ldr %[w0], [%[w]], #4\n\t"           \
+    "sxtab16 %[x1], %[o], %[x0], ror #8\n\t" \
+    "sxtab16 %[x0], %[o], %[x0]\n\t"      \
+    "sxtb16 %[w1], %[w0], ror #8\n\t"     \
+    "sxtb16 %[w0], %[w0]\n\t"             \
+    "smlabb %[a], %[x0], %[w0], %[a]\n\t" \
+    "smlabb %[b], %[x1], %[w1], %[b]\n\t" \
+    "smlatt %[c], %[x0], %[w0], %[c]\n\t" \
+    "smlatt %[d], %[x1], %[w1], %[d]\n\t"
+#define EDGEML_TAPS(taps)                                                                                    \
+    __asm__ volatile(taps                                                                                    \
+                     : [x] "+r"(x), [w] "+r"(w), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d),         \
+                       [x0] "=&r"(x0), [x1] "=&r"(x1), [w0] "=&r"(w0), [w1] "=&r"(w1)                        \
+                     : [o] "r"(offset), [s] "r"(step)                                                        \
+                     : "memory")
+#define EDGEML_THREE EDGEML_TAP("[%[x]]") EDGEML_TAP("[%[x], %[s]]") EDGEML_TAP("[%[x], %[s], lsl #1]")
+#define EDGEML_FIVE \
+    EDGEML_THREE "add %[x], %[x], %[s], lsl #1\n\t" EDGEML_TAP("[%[x], %[s]]") EDGEML_TAP("[%[x], %[s], lsl #1]")
+#define EDGEML_ONE EDGEML_TAP("[%[x]]") "add %[x], %[x], %[s]"
 #endif
+
+/* `rows` rows of `count` places: values from x on, weights from w on, sums in `sums`. */
+EDGEML_INLINE void depthwise_four(const int8_t *source, const int8_t *weights, int32_t rows, int32_t count,
+                                  int32_t step, int32_t line, int32_t width, int32_t offset, int32_t *sums)
+{
+    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+#if EDGEML_DSP
+    const int8_t *x = source, *w = weights;
+    int32_t kx;
+    uint32_t x0, x1, w0, w1;
+    if (count == 3) {
+        for (; rows > 0; rows--, x += line, w += 4 * (width - 3))
+            EDGEML_TAPS(EDGEML_THREE);
+    } else if (count == 5) {
+        for (; rows > 0; rows--, x += line - 2 * step, w += 4 * (width - 5))
+            EDGEML_TAPS(EDGEML_FIVE);
+    } else {
+        for (; rows > 0; rows--, x += line - count * step, w += 4 * (width - count))
+            for (kx = count; kx > 0; kx--)
+                EDGEML_TAPS(EDGEML_ONE);
+    }
+#else
+    int32_t kx;
+    for (; rows > 0; rows--, source += line, weights += 4 * width)
+        for (kx = 0; kx < count; kx++) {
+            const int8_t *x = source + kx * step, *w = weights + 4 * kx;
+            a += (x[0] + offset) * w[0];
+            b += (x[1] + offset) * w[1];
+            c += (x[2] + offset) * w[2];
+            d += (x[3] + offset) * w[3];
+        }
+#endif
+    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+}
 
 /* First place of a window inside 0..size - 1 and the one after the last, from `start` in steps. */
 EDGEML_INLINE void depthwise_range(int32_t start, int32_t step, int32_t kernel, int32_t size, int32_t *first, int32_t *end)
@@ -52,12 +85,8 @@ EDGEML_INLINE void depthwise_range(int32_t start, int32_t step, int32_t kernel, 
 
 EDGEML_INLINE void depthwise_body(const struct depthwise *p, const int8_t *input, int8_t *output, int any)
 {
-#if EDGEML_DSP
-    const uint32_t offset = ((uint32_t)-p->in_zero & 0xffffu) * 0x10001u;
-#else
-    const int32_t offset = -p->in_zero;
-#endif
-    const int32_t channels = p->in_channels, size = 4 * p->kernel_height * p->kernel_width;
+    const int32_t offset = EDGEML_OFFSET(p->in_zero);
+    const int32_t channels = p->in_channels, width = p->kernel_width, size = 4 * p->kernel_height * width;
     const int32_t step = channels * p->dilation_width, line = channels * p->in_width * p->dilation_height;
     const int32_t twice = 2 * p->out_zero + 1, low = p->low, high = p->high;
     int32_t oy, ox, ky_first, ky_end, kx_first, kx_end;
@@ -67,40 +96,26 @@ EDGEML_INLINE void depthwise_body(const struct depthwise *p, const int8_t *input
         for (ox = 0; ox < p->out_width; ox++) {
             const int32_t left = ox * p->stride_width - p->pad_left;
             const int32_t y = top + ky_first * p->dilation_height;
-            const int8_t *weights = p->weights + 4 * ky_first * p->kernel_width, *source;
             const struct channel *q = p->channels;
-            int32_t k, rows, count, row_skip;
-            depthwise_range(left, p->dilation_width, p->kernel_width, p->in_width, &kx_first, &kx_end);
-            weights += 4 * kx_first;
-            source = input + (y * p->in_width + left + kx_first * p->dilation_width) * channels;
-            rows = ky_end - ky_first;
+            const int8_t *weights, *source = input;
+            int32_t k, rows = 0, count;
+            depthwise_range(left, p->dilation_width, width, p->in_width, &kx_first, &kx_end);
+            weights = p->weights + 4 * (ky_first * width + kx_first);
             count = kx_end - kx_first;
-            row_skip = 4 * p->kernel_width;
-            if (count == 0)
-                rows = 0, source = input;
+            if (count > 0) {
+                rows = ky_end - ky_first;
+                source += (y * p->in_width + left + kx_first * p->dilation_width) * channels;
+            }
             for (k = channels; k > 0; weights += size, q += 4) {
-                int32_t a = q[0].bias, b = q[1].bias, c = q[2].bias, d = q[3].bias, ky, kx;
-                const int8_t *line_source = source, *line_weights = weights;
-                for (ky = rows; ky > 0; ky--, line_source += line, line_weights += row_skip) {
-                    const int8_t *x = line_source, *w = line_weights;
-                    if (count == 3) {
-                        EDGEML_TAP(x, w);
-                        EDGEML_TAP(x + step, w + 4);
-                        EDGEML_TAP(x + 2 * step, w + 8);
-                    } else {
-                        for (kx = count; kx > 0; kx--, x += step, w += 4)
-                            EDGEML_TAP(x, w);
-                    }
-                }
-                output[0] = requantised(a, q, twice, low, high, any);
-                output[1] = requantised(b, q + 1, twice, low, high, any);
-                output[2] = requantised(c, q + 2, twice, low, high, any);
-                output[3] = requantised(d, q + 3, twice, low, high, any);
-                k -= 4;
-                if (k >= 4 || k <= 0)
-                    output += 4, source += 4;
-                else
-                    output += k, source += k, k = 4;
+                int32_t sums[4], next;
+                sums[0] = q[0].bias, sums[1] = q[1].bias, sums[2] = q[2].bias, sums[3] = q[3].bias;
+                depthwise_four(source, weights, rows, count, step, line, width, offset, sums);
+                output[0] = requantised(sums[0], q, twice, low, high, any);
+                output[1] = requantised(sums[1], q + 1, twice, low, high, any);
+                output[2] = requantised(sums[2], q + 2, twice, low, high, any);
+                output[3] = requantised(sums[3], q + 3, twice, low, high, any);
+                next = k < 8 && k > 4 ? k - 4 : 4; /* the last group overlaps the one before */
+                k -= next, output += next, source += next;
             }
         }
     }

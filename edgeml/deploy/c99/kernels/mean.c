@@ -9,9 +9,10 @@ static void mean(const struct mean *p, const int8_t *input, int8_t *output)
     int32_t batch, k, i;
     for (batch = 0; batch < p->batches; batch++, input += p->count * p->channels)
         for (k = 0; k < p->channels; k++) {
+            const int8_t *value = input + k;
             int32_t sum = -p->in_sum;
-            for (i = 0; i < p->count; i++)
-                sum += input[i * p->channels + k];
+            for (i = p->count; i > 0; i--, value += p->channels)
+                sum += *value;
             *output++ = (int8_t)clamp8(scaled(sum, p->multiplier, p->shift) + p->out_zero);
         }
 }

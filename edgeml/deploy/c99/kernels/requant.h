@@ -12,6 +12,13 @@
 #define EDGEML_INLINE static inline
 #endif
 
+/* What is added to values to take off their zero point: twice in a word for the DSP instructions. */
+#if EDGEML_DSP
+#define EDGEML_OFFSET(zero) ((int32_t)(((uint32_t) - (zero)&0xffffu) * 0x10001u))
+#else
+#define EDGEML_OFFSET(zero) (-(zero))
+#endif
+
 /* One output channel: what its sum starts from, and real scale = multiplier * 2^(-31 - shift). */
 struct channel {
     int32_t bias;
