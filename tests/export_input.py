@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,18 +25,18 @@ def trained(
     space: str = "nano",
     seed: int = 1,
     epochs: float = 8,
-    targets: Any = ("null",),
+    batch_size: int = 32,
 ) -> ExportInput:
     """A random network of a space, trained on a data set and converted to int8."""
     data.save(folder / "data")
     graph = random_graph(space, seed, data.input_shape, len(data.classes))
     model = build(graph, seed)
-    fit(model, data.train, Fidelity(epochs=epochs, batch_size=32), Recipe(), seed)
+    fit(model, data.train, Fidelity(epochs=epochs, batch_size=batch_size), Recipe(), seed)
     weights = get_weights(model, graph)
     artifact = to_tflite(graph, fold(graph, weights), data.calibration(100))
     run = {"dataset": {"name": data.name, "classes": list(data.classes)}, "edgeml": "0.0.test"}
     record = {"key": graph.key, "test_accuracy": None}
-    return ExportInput(graph, weights, artifact, record, run, Targets.load(targets), folder)
+    return ExportInput(graph, weights, artifact, record, run, Targets.load(["null"]), folder)
 
 
 @cache
