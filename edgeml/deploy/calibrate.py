@@ -29,7 +29,7 @@ Ranges = Mapping[str, tuple[float, float]]
 SAMPLES = 1024
 """Values of each activation that are kept of an image, for percentiles and errors."""
 MSE_SAMPLES = 50_000
-MSE_SHARES = np.linspace(1.0, 0.3, 29)
+SHARES = np.linspace(1.0, 0.3, 29)
 BATCH = 50
 
 
@@ -138,18 +138,23 @@ def has_range(layer: object) -> bool:
 def least_error(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
     """The range within low..high that 8 bits quantise `values` over with the least mean squared error.
 
-    Both ends shrink by one factor; 29 factors from 1 to 0.3 are tried (as OMSE of Choukroun et al. 2019).
+    Each end shrinks by a factor of its own, the upper one first; 29 factors from 1 to 0.3 are tried (after
+    OMSE, Choukroun et al. 2019).
     """
     if len(values) > MSE_SAMPLES:
         values = np.random.default_rng(0).choice(values, MSE_SAMPLES, replace=False)
-    errors = []
-    for share in MSE_SHARES:
-        step = max((high - low) * share / 255, 1e-12)
-        zero = np.round(-low * share / step)
-        stored = np.clip(np.round(values / step) + zero, 0, 255)
-        errors.append(float(np.mean((values - (stored - zero) * step) ** 2)))
-    best = float(MSE_SHARES[int(np.argmin(errors))])
-    return low * best, high * best
+    ends = [(low, high * share) for share in SHARES]
+    high = ends[int(np.argmin([_error(values, *pair) for pair in ends]))][1]
+    ends = [(low * share, high) for share in SHARES] if low < 0 else [(low, high)]
+    return ends[int(np.argmin([_error(values, *pair) for pair in ends]))]
+
+
+def _error(values: NDArray[np.float32], low: float, high: float) -> float:
+    """Mean squared error of 8 bits over a range."""
+    step = max((high - low) / 255, 1e-12)
+    zero = np.round(-low / step)
+    stored = np.clip(np.round(values / step) + zero, 0, 255)
+    return float(np.mean((values - (stored - zero) * step) ** 2))
 
 
 class Quantiser:

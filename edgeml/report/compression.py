@@ -50,10 +50,7 @@ def warning(candidate: CandidateFile, max_drop: float) -> str | None:
     said = (
         f"WARNING: {candidate.key} loses {lost:.1f} points at int8, more than the {allowed:g} of --max-drop"
     )
-    failures = [str(row["failure"]) for row in record.get("tried") or () if row.get("failure")]
-    if failures:
-        return f"{said}; fine-tuning failed: {failures[0]}."
-    if record.get("tried"):
+    if any(row.get("method") == "qat" and not row.get("failure") for row in record.get("tried") or ()):
         return f"{said}, quantisation-aware training included; train longer (--epochs) or pick another."
     return f"{said}; --compress auto or qat trains it quantisation-aware."
 
@@ -62,12 +59,22 @@ def warnings(run: RunFiles) -> list[str]:
     """One sentence for every finalist and variant that loses too much at int8, or could not be compressed."""
     max_drop = float((run.run.get("settings") or {}).get("max_drop", 0.5))
     found = [warning(candidate, max_drop) for candidate in run.scored]
-    failed = [
-        f"WARNING: {candidate.key} was not compressed: {str(record['failure']).rstrip('.')}."
+    return [sentence for sentence in found if sentence] + [
+        f"WARNING: {what} was not made: {str(why).rstrip('.')}."
         for candidate in run.scored
-        if (record := candidate.compression or {}).get("failure")
+        for what, why in _failures(candidate)
     ]
-    return [sentence for sentence in found if sentence] + failed
+
+
+def _failures(candidate: CandidateFile) -> list[tuple[str, object]]:
+    """Variants of a finalist that could not be made, and why."""
+    record = candidate.compression or {}
+    whole = [(f"a variant of {candidate.key}", record["failure"])] if record.get("failure") else []
+    return whole + [
+        (f"{candidate.key}-{row.get('method')}", row["failure"])
+        for row in record.get("tried") or ()
+        if row.get("failure")
+    ]
 
 
 def sentences(run: RunFiles) -> list[str]:

@@ -29,8 +29,6 @@ def pick_key(run: RunFiles, pick: str) -> str:
     trials = [candidate.key for candidate in run.trials if candidate.key.startswith(pick)]
     variants = [c.key for c in run.candidates if c.is_variant and c.key.startswith(pick) and "-" in pick]
     keys = whole or trials or variants
-    if pick in keys:
-        return pick
     if len(keys) != 1 or len(pick) < 4:
         known = [*WORDS, *(candidate.key for candidate in run.front_candidates)]
         raise UnknownNameError("pick", pick, known)

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from edgeml.report.run_files import RunFiles
+from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
 from edgeml.search.settings import DEFAULT_FIDELITY, DEFAULT_INHERIT
 
 OPTIONS = {
@@ -21,10 +22,18 @@ OPTIONS = {
     "fidelity": "--fidelity",
     "inherit": "--inherit",
     "image_size": "--image-size",
+    "compress": "--compress",
+    "max_drop": "--max-drop",
 }
 """Option of `edgeml search` by the setting it gives."""
 
-UNSAID = {"time_s": 0.0, "fidelity": DEFAULT_FIDELITY, "inherit": DEFAULT_INHERIT}
+UNSAID = {
+    "time_s": 0.0,
+    "fidelity": DEFAULT_FIDELITY,
+    "inherit": DEFAULT_INHERIT,
+    "compress": DEFAULT_COMPRESS,
+    "max_drop": DEFAULT_MAX_DROP,
+}
 """Settings that the command leaves out where they have these values: the defaults, or no limit."""
 
 SWITCHES = {("curves", False): "--no-curves", ("confirm", True): "--confirm", ("strict", True): "--strict"}

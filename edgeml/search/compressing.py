@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from edgeml.errors import ModelError
+from edgeml.errors import MissingToolError, ModelError
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import TOOLKIT, Plan, points
 from edgeml.search.evaluate import Job
@@ -76,7 +76,7 @@ def _trained(
         return []
     try:
         tuned, int8, found = fine_tuned(finalist, plan, full)
-    except ModelError as error:
+    except (ModelError, MissingToolError) as error:
         row["failure"] = str(error)
         return []
     row.update(accuracy=int8.accuracy, seconds=round(tuned.seconds, 3), steps=tuned.steps)
