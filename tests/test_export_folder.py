@@ -176,6 +176,10 @@ def test_exit_code_1_where_a_proof_failed(cli, finished_run, tmp_path, monkeypat
     monkeypatch.setitem(formats.FORMATS, "onnx", of_other_weights)
     code, out, _ = cli("export", finished_run, "--out", tmp_path / "out")
     assert code == 1 and "FAILED" in out and "note: onnx did NOT pass" in out
+    assert (tmp_path / "out" / "failed" / "model.onnx").exists()
+    assert (
+        not (tmp_path / "out" / "model.onnx").exists() and not (tmp_path / "out" / "example_onnx.py").exists()
+    )
 
 
 def test_run_export_returns_the_folder(finished_run, tmp_path):

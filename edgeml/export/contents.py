@@ -19,6 +19,9 @@ from edgeml.export.scores import Scores
 from edgeml.export.spec import NAME as SPEC
 from edgeml.export.spec import Spec
 
+FAILED = "failed/"
+"""Folder of the files that are not what was scored: kept to be looked at, out of the way of use."""
+
 Models = Mapping[str, Mapping[str, bytes]]
 """By format: file name -> content."""
 
@@ -60,7 +63,9 @@ def contents(
     """
     files: dict[str, bytes] = {}
     rows: list[tuple[str, str, str]] = []
-    for name, part in models.items():
+    wrong = {name for name, proof in proofs.items() if not proof.passed}
+    for name, made in models.items():
+        part = {FAILED + file: content for file, content in made.items()} if name in wrong else made
         files.update(part)
         said = proof_words(proofs[name]) if name in proofs else ""
         rows += [(file, name, "" if index else said) for index, file in enumerate(part)]
@@ -69,7 +74,9 @@ def contents(
         SPEC: spec.to_json(),
         WEIGHTS: weights,
         **examples(
-            {name: list(part) for name, part in models.items()}, spec.architecture.input_shape, spec.data
+            {name: list(part) for name, part in models.items() if name not in wrong},
+            spec.architecture.input_shape,
+            spec.data,
         ),
     }
     files.update(rest)
