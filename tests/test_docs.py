@@ -14,6 +14,7 @@ import pytest
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.arch.ops import OPS
 from edgeml.errors import DisconnectedArchError
+from edgeml.export.formats import FORMATS
 from tools import make_docs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,11 @@ def test_the_script_checks_from_any_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OPS)
 def test_every_op_is_mentioned(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_mentioned(name: str) -> None:
+    assert f"| `{name}` |" in (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page, folder", [("targets", "targets"), ("spaces", "search_spaces")])

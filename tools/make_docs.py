@@ -3,6 +3,7 @@
     click's command tree -> cli.md             OPS -> ops.md
     targets/*.yaml, bench/results/target_truth.json -> targets.md
     search_spaces/*.yaml -> spaces.md          RULE_SETS -> rules.md
+    FORMATS, CLAIMS -> formats.md
 
 `--check` writes nothing, prints one sentence per page that is out of date and exits 1 if there is any.
 """
@@ -31,6 +32,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
         Path("docs/targets.md"): yaml_page(root / "targets", "Targets", "target") + truth(root),
         Path("docs/rules.md"): rules_page(),
         Path("docs/cli.md"): cli_page(),
+        Path("docs/formats.md"): formats_page(),
         Path("docs/spaces.md"): yaml_page(root / "search_spaces", "Search spaces", "space"),
     }
 
@@ -56,6 +58,25 @@ def cli_page() -> str:
         rows = [_option_row(option, context) for option in command.get_params(context) if _is_shown(option)]
         parts.append(_table(("option", "default", "meaning"), rows))
     return _join(parts)
+
+
+def formats_page() -> str:
+    """FORMATS and what CLAIMS hold each to -> Markdown."""
+    from edgeml.export.claims import CLAIMS
+    from edgeml.export.formats import FORMATS
+
+    intro = (
+        "`edgeml export RUN --pick knee --format LIST`: names of this table with commas, or `all`. Every "
+        "model is then opened by its own runtime in a process of its own and compared, on up to 500 test "
+        "images, with what stands in the third column; its accuracy on the test split is measured again. A "
+        "file that fails goes into `failed/`, the card says why, and the exit code is 1."
+    )
+    rows = [
+        (f"`{name}`", _first_line(export.__doc__), CLAIMS[name].against, CLAIMS[name].threshold)
+        for name, export in FORMATS.items()
+    ]
+    head = ("format", "writes", "held to", "what it must reach")
+    return _join(["# Export formats", MARK, intro, _table(head, rows)])
 
 
 def _contexts(context: click.Context) -> Iterator[click.Context]:

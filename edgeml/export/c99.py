@@ -44,7 +44,7 @@ int main(void)
 
 
 def c99(given: ExportInput) -> dict[str, bytes]:
-    """The int8 network as dependency-free C99 (model.c, model.h), class names and a minimal program."""
+    """`c99/`: the int8 network as C99 without dependencies, class names and a minimal program."""
     compiled = to_c99(read_model(given.tflite))
     files = {**compiled.files, "labels.h": labels_header(given.classes)}
     files["main.c"] = _main(compiled, given.graph.input_shape)

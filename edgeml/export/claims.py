@@ -36,19 +36,22 @@ class Claim:
         max_error: largest difference of a probability; None where rounding is the runtime's own.
         request: the candidate and the folder with the format's files -> how to open them, or why not here.
             Raises ModelError where the files are not what they should be.
+        unseen: what is checked of a file that only the device can run.
     """
 
     against: str
     agreement: float
     max_error: float | None
     request: Callable[[ExportInput, Path], Request | NotHere]
+    unseen: str = ""
 
     @property
     def threshold(self) -> str:
         """In words."""
         error = "" if self.max_error is None else f", probabilities within {self.max_error:g}"
         error = ", bit for bit" if self.max_error == 0 else error
-        return f"same class on {self.agreement:.0%} of the images{error}"
+        words = f"same class on {self.agreement:.0%} of the images{error}"
+        return "; ".join(part for part in (words if self.agreement else "", self.unseen) if part)
 
 
 def _litert(name: str, repeat_grey: bool = False) -> Callable[[ExportInput, Path], Request]:
@@ -123,8 +126,8 @@ CLAIMS: dict[str, Claim] = {
     "tflite-fp32": Claim(FLOAT, 1.0, 1e-4, _litert("model_fp32.tflite")),
     "tflite-fp16": Claim(FLOAT, 0.99, 0.05, _litert("model_fp16.tflite")),
     "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite")),
-    "edgetpu": Claim(SCORED, 1.0, 0.0, _edgetpu),
-    "vela": Claim(SCORED, 1.0, 0.0, _vela),
+    "edgetpu": Claim(SCORED, 1.0, 0.0, _edgetpu, "compiled: it has an Edge TPU operator, and is not run"),
+    "vela": Claim("-", 0.0, None, _vela, "no operator is left to the CPU; it is not run"),
     "onnx": Claim(FLOAT, 1.0, 1e-4, _onnx),
     "onnx-int8": Claim(SCORED, 0.98, None, _onnx_int8),
     "keras": Claim(FLOAT, 1.0, 1e-4, _keras),

@@ -19,7 +19,7 @@ SAID = "edgetpu/COMPILED.txt"
 
 
 def edgetpu(given: ExportInput) -> dict[str, bytes]:
-    """For a Coral Edge TPU: compiled where edgetpu_compiler is on PATH, else ready for it with the command.
+    """`edgetpu/`: compiled where edgetpu_compiler is on PATH, else checked, ready for it, with the command.
 
     Raises:
         ModelError: `edgeml check` finds a problem, or the compiler refuses the model.

@@ -71,12 +71,15 @@ def make(given: ExportInput, names: Sequence[str]) -> Made:
 
 
 def tflite(given: ExportInput) -> dict[str, bytes]:
-    """The int8 TFLite model that was scored, with its class names and what it takes as metadata."""
+    """`model.tflite`: the int8 model that was scored; metadata says what it takes and names its classes."""
     return {"model.tflite": _labelled(given, given.tflite)}
 
 
 def mediapipe(given: ExportInput) -> dict[str, bytes]:
-    """The int8 model for MediaPipe Tasks, which opens RGB models only: one for grey images gets RGB."""
+    """`model_mediapipe.tflite`: the int8 model with the RGB input that MediaPipe wants, made grey inside.
+
+    For a network of RGB images it is the very file that format `tflite` writes.
+    """
     grey = given.graph.input_shape[2] == 1
     return {
         "model_mediapipe.tflite": _labelled(given, with_rgb_input(given.tflite) if grey else given.tflite)
@@ -84,21 +87,21 @@ def mediapipe(given: ExportInput) -> dict[str, bytes]:
 
 
 def tflite_fp32(given: ExportInput) -> dict[str, bytes]:
-    """TFLite in float32, not quantised."""
+    """`model_fp32.tflite`: the network in float32, not quantised."""
     from edgeml.deploy.convert import to_tflite
 
     return {"model_fp32.tflite": _labelled(given, to_tflite(given.graph, given.folded, None))}
 
 
 def tflite_fp16(given: ExportInput) -> dict[str, bytes]:
-    """TFLite with float16 weights: half the size of float32, for GPUs."""
+    """`model_fp16.tflite`: float16 weights, half the size of float32, for GPUs."""
     from edgeml.deploy.convert import to_tflite_float16
 
     return _float("model_fp16.tflite", given, to_tflite_float16)
 
 
 def tflite_dynamic(given: ExportInput) -> dict[str, bytes]:
-    """TFLite with int8 weights and float activations (dynamic range)."""
+    """`model_dynamic.tflite`: int8 weights and float32 activations ("dynamic range")."""
     from edgeml.deploy.convert import to_tflite_dynamic
 
     return _float("model_dynamic.tflite", given, to_tflite_dynamic)
@@ -121,7 +124,7 @@ def _labelled(given: ExportInput, model: bytes) -> bytes:
 
 
 def onnx(given: ExportInput) -> dict[str, bytes]:
-    """Float32 ONNX of the same weights, any batch, checked with onnx.checker."""
+    """`model.onnx`: float32, any batch, checked with onnx.checker."""
     from edgeml.deploy.onnx import to_onnx
 
     description = f"edgeml candidate {given.key}: raw uint8 values as float32, NHWC"
@@ -129,7 +132,7 @@ def onnx(given: ExportInput) -> dict[str, bytes]:
 
 
 def onnx_int8(given: ExportInput) -> dict[str, bytes]:
-    """Int8 ONNX (QDQ) of the scored model's weights and scales, batch 1; scores are uint8."""
+    """`model_int8.onnx`: the scored model's weights and scales in QDQ form, batch 1; scores are uint8."""
     from edgeml.deploy.onnx_quantized import to_quantized_onnx
     from edgeml.deploy.tflite import read_model
 

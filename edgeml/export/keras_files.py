@@ -14,7 +14,7 @@ FILE, FOLDER = "model.h5", "savedmodel/"
 
 
 def keras(given: ExportInput) -> dict[str, bytes]:
-    """A Keras file (.h5) that tf_keras and Keras 3 open, to train on: raw values 0..255 -> probabilities."""
+    """`model.h5`: opened by tf_keras and by Keras 3, to train on; raw values 0 to 255 -> probabilities."""
     import tf_keras
 
     from edgeml.train.keras_model import keras_model
@@ -45,7 +45,7 @@ def _for_keras_3(path: Path) -> None:
 
 
 def savedmodel(given: ExportInput) -> dict[str, bytes]:
-    """A SavedModel for TensorFlow Serving: uint8 images (signature "float32": floats) to probabilities."""
+    """`savedmodel/`: for TensorFlow Serving; uint8 images (signature "float32": floats) -> probabilities."""
     import tensorflow as tf
 
     from edgeml.deploy.convert import run

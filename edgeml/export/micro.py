@@ -37,7 +37,7 @@ METHODS = {
 
 
 def c(given: ExportInput) -> dict[str, bytes]:
-    """C sources for tflite-micro: int8 model as an array, its operators, measured arena, labels, a main.
+    """`c/`: for tflite-micro; the model as an array, its operators, measured arena, labels, a small main.
 
     Raises:
         MissingToolError: tflite-micro, which measures the arena, is not installed.

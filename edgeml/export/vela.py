@@ -15,7 +15,7 @@ FALLBACK = "ethos-u55-128"
 
 
 def vela(given: ExportInput) -> dict[str, bytes]:
-    """Compiled for the Ethos-U of each of the run's targets (where it has none, ethos-u55-128) by Arm Vela.
+    """`vela/`: compiled by Arm Vela for the run's Ethos-U targets (where it has none, ethos-u55-128).
 
     Raises:
         MissingToolError: Vela is not installed.
