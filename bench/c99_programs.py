@@ -111,6 +111,18 @@ def on_host(
     return np.frombuffer(done.stdout, np.uint8).reshape(len(inputs), -1)
 
 
+def steps_on_cortex_m(
+    folder: Path, inputs: NDArray[np.generic], cpu: str = "cortex-m4", flags: tuple[str, ...] = ("-O2",)
+) -> bytes:
+    """As `steps_on_host`, on an emulated core."""
+    step = "void write_step(const void *values, unsigned long bytes);\n"
+    (folder / "steps.h").write_text(
+        f"{step}#define EDGEML_STEP(tensor, values, bytes) write_step(values, bytes);\n"
+    )
+    on_cortex_m(folder, inputs, cpu, (*flags, "-DSTEPS", "-include", "steps.h"))
+    return (folder / "out").read_bytes()
+
+
 def on_cortex_m(
     folder: Path, inputs: NDArray[np.generic], cpu: str = "cortex-m4", flags: tuple[str, ...] = ("-O2",)
 ) -> tuple[NDArray[np.uint8], list[int]]:
