@@ -69,7 +69,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _head(spec: Spec, notes: Sequence[str]) -> str:
     height, width, channels = spec.architecture.input_shape
     what = "RGB" if channels == 3 else "grey"
-    targets = " and ".join(f"`{text(str(name))}`" for name in spec.search["settings"]["targets"])
+    targets = " and ".join(f"`{text(str(name))}`" for name in spec.search.settings.targets)
     made = "trained again from scratch by `edgeml rebuild`" if spec.rebuilt else f"searched for {targets}"
     lines = [
         f"# Model card: {spec.key}",
@@ -105,9 +105,9 @@ def _accuracy(spec: Spec) -> str:
     if scored.validation_float is not None:
         drop = 100 * (scored.validation_float - scored.validation.value)
         rows.append(("drop from float to int8, validation split", f"{drop:.1f} percentage points"))
-    confirmed = (spec.search.get("candidate") or {}).get("confirmed") or {}
-    if confirmed.get("test_accuracy") and not spec.rebuilt:
-        again = percent_with(Share.model_validate(confirmed["test_accuracy"]))
+    confirmed = spec.search.lineage.confirmed
+    if confirmed and confirmed.test_accuracy and not spec.rebuilt:
+        again = percent_with(Share.model_validate(confirmed.test_accuracy))
         rows.append(("the same network trained from scratch, int8, test split", again))
     return (
         "## Accuracy\n\nIn brackets the 95 % Wilson interval and the number of images. The test split had no "

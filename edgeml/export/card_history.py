@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from edgeml.export.literals import markdown_text as text
+from edgeml.export.search_spec import Lineage
 from edgeml.export.spec import Calibration, Spec
 from edgeml.report import climb, figures
 from edgeml.report.summary import duration
@@ -38,22 +38,21 @@ def data(spec: Spec) -> str:
 
 def training(spec: Spec) -> str:
     """Recipe, amount, seed, and where the first weights came from."""
-    own = spec.search.get("candidate") or {}
+    own = spec.search.lineage
     recipe = ", ".join(
         f"{name.replace('_', ' ')} {plain(v)}" for name, v in spec.recipe.items() if v is not None
     )
     amount = f"{spec.fidelity['epochs']:g} epochs in batches of up to {spec.fidelity['batch_size']}"
     if spec.rebuilt:
-        before = spec.rebuilt["scored"]["test"]["value"]
+        before = spec.rebuilt.scored.test.value
         first = (
             f"fresh: trained from scratch; the original scored {figures.percent(before)} on its test split"
         )
-    elif own.get("parent"):
-        share = figures.percent(own.get("inherited_fraction"), 0)
-        first = f"{share} inherited from {text(str(own['parent']))} ({text(str(own.get('source')))}): "
-        first += text(str(own.get("lineage") or "no difference told"), 400)
-    elif own.get("source"):
-        first = f"{figures.percent(own.get('inherited_fraction'), 0)} from the run's weight bank"
+    elif own.parent:
+        first = f"{figures.percent(own.inherited_fraction, 0)} inherited from {text(own.parent)} "
+        first += f"({text(str(own.source))}): {text(own.lineage or 'no difference told', 400)}"
+    elif own.source:
+        first = f"{figures.percent(own.inherited_fraction, 0)} from the run's weight bank"
     else:
         first = "fresh"
     return _listed("Training", (
@@ -71,55 +70,48 @@ def _ranges(calibration: Calibration) -> str:
     return f"{calibration.images} training images ({calibration.rule}{share})"
 
 
-def _compression(candidate: Mapping[str, Any]) -> str:
+def _compression(lineage: Lineage) -> str:
     """What was done to a finalist after its training, in words."""
-    found = candidate.get("compression") or {}
-    if not found.get("of"):
+    found = lineage.compression
+    if found is None:
         return ""
-    said = {k: v for k, v in found.items() if k not in ("of", "method", "calibrations") and v is not None}
-    return f"{found['method']} of {found['of']}: {plain(said)}"
+    said = found.model_dump(exclude={"of", "method"}, exclude_none=True)
+    return f"{found.method} of {found.of}: {plain(said)}"
 
 
-def _rungs(candidate: Mapping[str, Any]) -> list[str]:
-    rows = candidate.get("rungs") or []
-    if len(rows) < 2:
+def _rungs(lineage: Lineage) -> list[str]:
+    if not lineage.climbed:
         return []
     steps = [
-        f"rung {row['rung'] + 1}: {row['epochs']:g} epochs, {figures.percent(row['accuracy'])}"
-        for row in rows
+        f"rung {row.rung + 1}: {row.epochs:g} epochs, {figures.percent(row.accuracy)}"
+        for row in lineage.rungs
     ]
     return [f"over the rungs of the search ({', '.join(steps)} int8 on validation)"]
 
 
 def search(spec: Spec) -> str:
     """Strategy, space, budget, rungs, seeds, versions."""
-    found, settings = spec.search, spec.search["settings"]
-    ladder, space = found.get("ladder") or {}, found.get("space") or {}
-    budget = f"{settings.get('trials')} architectures"
-    budget += f", {duration(settings['time_s'])}" if settings.get("time_s") else ""
-    spent = f"; it ran for {duration(found['elapsed_s'])}" if found.get("elapsed_s") else ""
-    rungs = ", then ".join(climb.share(rung) for rung in ladder.get("rungs") or ())
-    goals = ", ".join(f"{one['direction']} {figures.title(one['name'])}" for one in found["objectives"])
-    limits = ", ".join(f"{name} <= {value:g}" for name, value in (settings.get("limits") or {}).items())
-    place = (
-        "the knee of the front"
-        if found.get("knee")
-        else "on the front"
-        if found.get("front")
-        else "not on it"
+    found, settings = spec.search, spec.search.settings
+    budget = f"{settings.trials} architectures" + (
+        f", {duration(settings.time_s)}" if settings.time_s else ""
     )
+    spent = f"; it ran for {duration(found.elapsed_s)}" if found.elapsed_s else ""
+    goals = ", ".join(f"{one.direction} {figures.title(one.name)}" for one in found.objectives)
+    limits = ", ".join(f"{name} <= {value:g}" for name, value in settings.limits.items())
+    place = "the knee of the front" if found.knee else "on the front" if found.front else "not on the front"
     return _listed("How it was searched", (
-        ("run", f"{text(str(found['run']))}, {text(str(found['summary']))}"),
-        ("this candidate", f"trial {found['trial']}, {place}"),
-        ("strategy", text(str(settings.get("strategy")))),
-        ("space", f"{text(str(space.get('name')))}, {space.get('size')} points"),
-        ("objectives", text(goals)),
-        ("limits", text(limits)),
+        ("run", f"{text(found.run)}, {text(found.summary, 300)}"),
+        ("this candidate", f"trial {found.trial}, {place}"),
+        ("strategy", text(str(settings.strategy))),
+        ("space", f"{text(found.space)}, {text(found.points)} points"),
+        ("objectives", text(goals, 400)),
+        ("limits", text(limits, 400)),
         ("budget", budget + spent),
-        ("rungs", f"{text(str(ladder.get('name')))}: {rungs}"),
-        ("did low rungs rank", text(" ".join(found.get("correlations") or ()), 500)),
-        ("weights of new networks", text(f"--inherit {settings.get('inherit')}")),
-        ("seed", str(settings.get("seed"))),
+        ("rungs", f"{text(found.ladder)}: {', then '.join(climb.share(rung) for rung in found.rungs)}"),
+        ("did low rungs rank", text(" ".join(found.correlations), 500)),
+        ("weights of new networks", text(f"--inherit {settings.inherit}")),
+        ("compression of finalists", text(f"--compress {settings.compress}") if settings.compress else ""),
+        ("seed", str(settings.seed)),
         ("versions", text(", ".join(f"{name} {number}" for name, number in spec.versions.items()), 500)),
         ("computer", text(plain(spec.host), 300)),
     ))  # fmt: skip
@@ -127,16 +119,15 @@ def search(spec: Spec) -> str:
 
 def again(spec: Spec) -> str:
     """Commands that check the folder, train the network again, and search again."""
-    own = spec.search.get("candidate") or {}
-    climbed = bool(own.get("parent") or own.get("source") or len(own.get("rungs") or ()) > 1)
+    own = spec.search.lineage
     said = "`edgeml rebuild` trains this architecture from scratch with the same recipe, data and seed"
-    if climbed and not spec.rebuilt:
+    if (own.climbed or own.inherited) and not spec.rebuilt:
         said += (
             f", for all of its {spec.fidelity['epochs']:g} epochs at once. In the search it climbed rungs or "
             "started from inherited weights, so the figures will differ"
         )
     fence = "`" * 3
-    command = str(spec.search["command"]).encode("utf-8", "backslashreplace").decode()
+    command = spec.search.command.encode("utf-8", "backslashreplace").decode()
     return (
         f"## Reproduce\n\n{said}. The second command starts the whole search again.\n\n{fence}\n"
         f"sha256sum -c SHA256SUMS\nedgeml rebuild .\n{command}\n{fence}"

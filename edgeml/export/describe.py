@@ -9,16 +9,15 @@ from edgeml.arch.recipe import default_recipe
 from edgeml.deploy.calibrate import DEFAULT
 from edgeml.export.given import ExportInput
 from edgeml.export.scores import Scores
+from edgeml.export.search_spec import Lineage, Objective, SearchSpec, Settings
 from edgeml.export.spec import LAYOUT, Calibration, DataSpec, Scored, Share, Spec
 from edgeml.report import climb
 from edgeml.report.reproduce import command
 from edgeml.report.run_files import RunFiles
 from edgeml.report.summary import progress
 from edgeml.search.final import interval
+from edgeml.search.run_dir import read_json
 from edgeml.train.fidelity import full_fidelity
-
-LINEAGE = ("parent", "inherited_fraction", "source", "lineage", "rungs", "confirmed", "compression", "reason")
-"""Fields of candidate.json that say how it came to be."""
 
 
 def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
@@ -93,22 +92,34 @@ def share(value: float, n: int) -> Share:
     return Share.model_validate(interval(round(value * n), n))
 
 
-def _search(given: ExportInput, files: RunFiles) -> dict[str, Any]:
+def _search(given: ExportInput, files: RunFiles) -> SearchSpec:
     run, state = given.run, files.state
-    return {
-        "run": files.name,
-        "status": state.get("status"),
-        "summary": progress(files),
-        "elapsed_s": state.get("elapsed_s"),
-        "command": command(files),
-        "settings": dict(run["settings"]),
-        "space": {name: run["space"].get(name) for name in ("name", "size")},
-        "ladder": {**(run.get("ladder") or {}), "rungs": [dict(rung) for rung in files.ladder]},
-        "correlations": climb.correlations(files),
-        "objectives": [dict(one) for one in run["objectives"]],
-        "trial": given.record["number"],
-        "front": given.key in files.front,
-        "knee": given.key == files.knee,
-        "choices": dict(given.record.get("choices") or {}),
-        "candidate": {name: given.record.get(name) for name in LINEAGE},
-    }  # fmt: skip
+    return SearchSpec(
+        run=files.name,
+        status=state.get("status"),
+        summary=progress(files),
+        elapsed_s=state.get("elapsed_s"),
+        command=command(files),
+        settings=Settings.model_validate(dict(run["settings"])),
+        space=str(run["space"]["name"]),
+        points=str(run["space"]["size"]),
+        ladder=str((run.get("ladder") or {}).get("name", "full")),
+        rungs=[dict(rung) for rung in files.ladder],
+        correlations=climb.correlations(files),
+        objectives=[Objective.model_validate(one) for one in run["objectives"]],
+        trial=int(given.record["number"]),
+        front=given.key in files.front,
+        knee=given.key == files.knee,
+        choices=dict(given.record.get("choices") or {}),
+        lineage=_lineage(given),
+    )
+
+
+def _lineage(given: ExportInput) -> Lineage:
+    """A compressed variant has its finalist's, because only that was trained in the search."""
+    compression = given.record.get("compression") or {}
+    if not compression.get("of"):
+        return Lineage.model_validate({**given.record, "compression": None})
+    finalist = given.run_path / "candidates" / str(compression["of"]) / "candidate.json"
+    record = read_json(finalist) if finalist.is_file() else {}
+    return Lineage.model_validate({**record, "confirmed": None, "compression": compression})

@@ -29,7 +29,7 @@ from edgeml.export.given import ExportInput
 from edgeml.export.place import check_place, write_folder
 from edgeml.export.proof import Proof, prove
 from edgeml.export.scores import Scores, score
-from edgeml.export.spec import NAME, Calibration, Scored, Share, Spec, read_spec
+from edgeml.export.spec import NAME, Calibration, Origin, Scored, Share, Spec, read_spec
 from edgeml.report.figures import percent
 from edgeml.search.evaluate import CALIBRATION_IMAGES
 from edgeml.search.finalist import IMAGES
@@ -203,26 +203,26 @@ def _proven(
 
 
 def _notes(spec: Spec, dataset: Dataset) -> list[str]:
-    candidate = spec.search.get("candidate") or {}
-    compressed = candidate.get("compression") or {}
+    lineage = spec.search.lineage
     notes = []
     if dataset.hash != spec.data.hash:
         notes.append(
             "the data are not those of the original (other hash): its figures are of another test split."
         )
-    climbed = len(candidate.get("rungs") or ()) > 1
-    inherited = bool(candidate.get("parent") or candidate.get("source")) and not compressed.get("of")
-    if (climbed or inherited) and not spec.rebuilt:
+    if (lineage.climbed or lineage.inherited) and not spec.rebuilt:
         how = " and ".join(
-            word for word, so in (("inherited weights", inherited), ("climbed rungs", climbed)) if so
+            word
+            for word, so in (("inherited weights", lineage.inherited), ("climbed rungs", lineage.climbed))
+            if so
         )
         notes.append(
             f"in its search the original {how}; this one was trained from scratch for all "
             f"{spec.fidelity['epochs']:g} epochs."
         )
-    if compressed.get("of") and compressed["method"] != "ptq" and not spec.rebuilt:
+    compressed = lineage.compression
+    if compressed and compressed.method != "ptq" and not spec.rebuilt:
         notes.append(
-            f"the original was compressed after its training ({compressed['method']} of {compressed['of']}); "
+            f"the original was compressed after its training ({compressed.method} of {compressed.of}); "
             "that is not repeated: this is post-training int8."
         )
     now = versions()
@@ -250,7 +250,7 @@ def _described(spec: Spec, dataset: Dataset, trained: _Trained, data: str | None
             "seed": trained.seed,
             "data": described(spec.data, dataset, data),
             "scored": scored,
-            "rebuilt": {"from": str(folder.resolve()), "scored": spec.scored.model_dump(mode="json")},
+            "rebuilt": Origin(folder=str(folder.resolve()), scored=spec.scored),
             "versions": now,
             "host": host(),
         }

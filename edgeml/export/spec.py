@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
 from edgeml.errors import DisconnectedArchError, EdgemlError, ModelError
+from edgeml.export.search_spec import SearchSpec
 from edgeml.train.fidelity import Fidelity
 
 LAYOUT = 1
@@ -87,6 +88,13 @@ class Calibration(_Part):
     percentile: float | None = Field(None, gt=50, le=100)
 
 
+class Origin(_Part):
+    """What a model was rebuilt from: the folder, and what the model in it scored."""
+
+    folder: str
+    scored: Scored
+
+
 class Spec(_Part):
     """A whole spec.json.
 
@@ -100,7 +108,7 @@ class Spec(_Part):
         calibration: how the int8 ranges were fixed: training images, rule, percentile (deploy/calibrate.py).
         data: which.
         scored: what this model gets.
-        search: how it was found: settings, space, ladder, objectives, targets, lineage, what was spent.
+        search: how it was found.
         rebuilt: of a model that `edgeml rebuild` made: where from, and what the original scored.
         versions, host: of what trained it.
     """
@@ -116,8 +124,8 @@ class Spec(_Part):
     calibration: Calibration
     data: DataSpec
     scored: Scored
-    search: dict[str, Any]
-    rebuilt: dict[str, Any] | None = None
+    search: SearchSpec
+    rebuilt: Origin | None = None
     versions: dict[str, str] = {}
     host: dict[str, Any] = {}
 
@@ -146,9 +154,9 @@ def read_spec(path: Path) -> Spec:
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f"not valid JSON ({error})") from error
     layout = value.get("layout") if isinstance(value, dict) else None
-    if isinstance(layout, int) and layout > LAYOUT:
+    if type(layout) is int and layout > LAYOUT:
         raise ModelError(f"{path} has layout {layout}, this edgeml reads layout {LAYOUT}: upgrade edgeml.")
-    if layout != LAYOUT:
+    if type(layout) is not int or layout != LAYOUT:
         raise _damaged(path, f"its layout is {layout!r}, not {LAYOUT}")
     try:
         spec = Spec.model_validate(value)
