@@ -77,7 +77,8 @@ class LiveListener:
 def headline(study: Study) -> str:
     """What a search is about to do, in one line."""
     settings = study.settings
-    budget = f"{settings.trials} trials" + (f" or {duration(settings.time_s)}" if settings.time_s else "")
+    trials = [] if settings.trials is None else [f"{settings.trials} trials"]
+    budget = " or ".join([*trials, *([duration(settings.time_s)] if settings.time_s else [])])
     limits = ", ".join(f"{name} <= {describe(name, value)}" for name, value in study.job.limits.items())
     steps = [f"{study.fidelity.epochs * rung.epochs:.3g}" for rung in study.ladder.rungs]
     epochs = f"{' then '.join(steps)} epochs" + (" each" if len(steps) == 1 else ", the promising ones")
@@ -98,7 +99,7 @@ def taken_away(one: Pruned) -> str:
 
 def trial_line(study: Study, candidate: Candidate) -> str:
     """One finished trial in one line."""
-    head = f"[{study.progress.trials}/{study.settings.trials}] {candidate.key}"
+    head = f"[{counted(study)}] {candidate.key}"
     if candidate.status not in ("complete", "stopped") or candidate.accuracy is None:
         return f"{head} {candidate.status}: {candidate.reason}"
     front = study.archive.front()
@@ -115,6 +116,12 @@ def trial_line(study: Study, candidate: Candidate) -> str:
         parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
+
+
+def counted(study: Study) -> str:
+    """Trials done, of how many where that is limited."""
+    limit = study.settings.trials
+    return f"{study.progress.trials}" + ("" if limit is None else f"/{limit}")
 
 
 def variant_line(candidate: Candidate) -> str:
@@ -144,11 +151,11 @@ def time_left_s(study: Study) -> float:
     """Expected seconds to the end: training left at the pace so far, or the time limit if that is nearer."""
     spans = [sum(c.time_s.values()) for c in study.archive.candidates.values()]
     spent = sum(study.rungs.spent)
-    by_trials = study.rungs.left(study.settings.trials) * (sum(spans) / spent if spent else 0.0)
+    by_trials = study.rungs.left(study.settings.planned_trials) * (sum(spans) / spent if spent else 0.0)
     if not study.settings.time_s:
         return by_trials
     left = study.time_left_s()
-    return max(0.0, min(left, by_trials) if spans else left)
+    return max(0.0, min(left, by_trials) if spans and study.settings.trials is not None else left)
 
 
 def duration(seconds: float) -> str:
@@ -173,10 +180,13 @@ def where_time_went(seconds: dict[str, float]) -> str:
 
 
 def _view(study: Study) -> Group:
-    bar = ProgressBar(total=study.settings.trials, completed=study.progress.trials, width=40)
+    limit = study.settings.trials
+    by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.time_left_s()))
+    total, done = by_time if limit is None else (limit, study.progress.trials)
+    bar = ProgressBar(total=total, completed=done, width=40)
     line = Table.grid(padding=(0, 2))
     line.add_row(
-        Text(f"{study.progress.trials}/{study.settings.trials} trials"),
+        Text(f"{counted(study)} trials"),
         bar,
         Text(f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"),
     )

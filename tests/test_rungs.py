@@ -53,8 +53,8 @@ def evaluate(job, order):
     )  # fmt: skip
 
 
-def study(ladder, strategy="auto", trials=25, seed=0, space="nano", submit=None):
-    settings = Settings("made", ["null"], space, strategy, trials, seed=seed)
+def study(ladder, strategy="auto", trials=25, seed=0, space="nano", submit=None, time_s=0.0):
+    settings = Settings("made", ["null"], space, strategy, trials, time_s=time_s, seed=seed)
     return Study(
         RunDir(__import__("pathlib").Path("/nonexistent")), settings, load_space(space), TASK,
         Job("", Targets.load(["null"]), {}), Fidelity(3.0), evaluate, submit or Inline(), Silent(), ladder,
@@ -125,6 +125,15 @@ def test_a_run_keeps_the_shares_and_ends_with_a_full_front(ladder, strategy):
     assert complete and {c.key for c in run.archive.front()} <= {c.key for c in complete}
     for candidate in every:
         assert [row["rung"] for row in candidate.rungs] == list(range(candidate.rung + 1))
+
+
+def test_by_time_alone_a_search_goes_on_until_the_time_is_over():
+    run = study(TWO, "random", trials=None, time_s=4.0)
+    run.search()
+    assert run.elapsed_s < 6
+    assert run.progress.trials > 30  # what --trials is where nothing limits
+    complete = [c for c in run.archive.candidates.values() if c.status == "complete"]
+    assert 0.5 < len(complete) * TWO.cost(1) / sum(run.rungs.spent) < 0.65
 
 
 def test_promoted_candidates_come_from_the_first_fronts():

@@ -92,7 +92,7 @@ def search(
             front. "cpu" when None.
         space: search space; the (first) target's own when None.
         strategy: "auto" (default), "grid", "random", "bayesian", "evolution" or "rl".
-        trials: how many architectures to train (default 30).
+        trials: how many architectures to train; default: 30, or with `time_s` as many as it allows.
         time_s: seconds for the search; 0 for no limit.
         limits: by metric, for example {"size_bytes": 100_000}; "ram_bytes@mcu-m7" for one of several targets.
         out: run directory; a new one under runs/ when None.
@@ -150,7 +150,7 @@ def search(
         targets=named,
         space=space or old.get("space") or targets.space,
         strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
-        trials=trials or int(old.get("trials", DEFAULT_TRIALS)),
+        trials=trials if trials is not None else old.get("trials", None if time_s else DEFAULT_TRIALS),
         time_s=time_s or float(old.get("time_s", 0.0) if trials is None else 0.0),
         seed=seed or int(old.get("seed", 0)),
         limits=targets.limits(limits or {}) if limits or not old else old["limits"],

@@ -30,7 +30,7 @@ INTERRUPTED = 130
     "--fidelity",
     help="Rungs of training: fast, balanced, full or a YAML file. [default: balanced]",
 )
-@click.option("--trials", type=int, help="Architectures to train. [default: 30]")
+@click.option("--trials", type=int, help="Architectures to train. [default: 30; with --time, what it allows]")
 @click.option("--time", "time_text", help="Time limit such as 90s, 30m, 1h30m. [default: none]")
 @click.option(
     "--limit", "limits", multiple=True, metavar="K=V", help="Such as size_kb=100, ram_kb, macs, latency_ms."

@@ -28,9 +28,14 @@ class Pace:
 
     def training_s(self, cost: float, candidates: Iterable[Candidate]) -> float:
         """Seconds a training of `cost` full trainings may take: its share of the time left, less the rest."""
-        left = max(cost, self._rungs.left(self._settings.trials))
+        left = max(cost, self._rungs.left(self._settings.planned_trials))
         besides = _median(candidates, lambda row: row["besides_s"])
         return min(1.0, TRIAL_TIME_SHARE * cost / left) * self.time_left_s() - besides
+
+    def over(self, cost: float, candidates: Iterable[Candidate]) -> bool:
+        """Whether what is new now could not be fully trained any more, at `cost` full trainings from here."""
+        typical = _median(candidates, lambda row: row["train_s"] / max(row["cost"], 1e-9))
+        return bool(self._settings.time_s) and self.time_left_s() < cost * typical
 
     def worth_it(self, cost: float, candidates: Iterable[Candidate]) -> bool:
         """Whether there is time for enough of such a training."""

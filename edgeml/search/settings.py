@@ -24,7 +24,7 @@ class Settings:
         data: name or path of the data set.
         targets: names or paths of device profiles.
         space, strategy: names or paths.
-        trials: how many architectures to train.
+        trials: how many architectures to train; None: as many as the time allows.
         time_s: wall-clock seconds for the search; 0 for no limit.
         seed: of split, sampler and training.
         limits: by metric, the user's and the target's (the tighter of the two).
@@ -43,7 +43,7 @@ class Settings:
     targets: list[str]
     space: str
     strategy: str = DEFAULT_STRATEGY
-    trials: int = DEFAULT_TRIALS
+    trials: int | None = DEFAULT_TRIALS
     time_s: float = 0.0
     seed: int = 0
     limits: dict[str, float] = field(default_factory=dict)
@@ -56,6 +56,11 @@ class Settings:
     max_drop: float = DEFAULT_MAX_DROP
     image_size: int | None = None
     strict: bool = False
+
+    @property
+    def planned_trials(self) -> int:
+        """What rungs and training times are planned for; a search by time alone is planned as the default."""
+        return DEFAULT_TRIALS if self.trials is None else self.trials
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

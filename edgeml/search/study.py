@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -65,8 +65,8 @@ class Study:
         self.proposer = proposer or Proposer(space, task, job.limits, job.targets)
         self.archive = Archive(job.targets.objectives, 1 - 1 / task.classes)
         self.progress = Progress()
-        self.ladder = ladder.for_trials(settings.trials)
-        self.rungs = Rungs(self.ladder, self.archive.objectives, settings.trials)
+        self.ladder = ladder.for_trials(settings.planned_trials)
+        self.rungs = Rungs(self.ladder, self.archive.objectives, settings.planned_trials)
         self.pace = Pace(settings, self.progress, self.rungs)
         self.pruned: tuple[Pruned, ...] = ()
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -197,7 +197,7 @@ class Study:
         assert self._asker is not None
         with self.clock("proposal"):
             candidates = list(self.archive.candidates.values())
-            more = not self.progress.exhausted and self.progress.trials < self.settings.trials
+            more = self._more(candidates)
             promotion = self.rungs.promotion(candidates, more, self._asker.gains)
             if promotion is not None:
                 cost = self.ladder.cost(promotion.rung)
@@ -210,6 +210,14 @@ class Study:
             self.progress.exhausted = True
             return self._next()
         return proposal
+
+    def _more(self, candidates: Collection[Candidate]) -> bool:
+        """Whether new architectures may still be proposed."""
+        if self.progress.exhausted:
+            return False
+        if self.settings.trials is not None:
+            return self.progress.trials < self.settings.trials
+        return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.top + 1))), candidates)
 
     def _order(self, step: Promotion | Proposal) -> Order:
         with self.clock("proposal"):
