@@ -103,6 +103,8 @@ def test_the_wheel_holds_every_yaml_file(tmp_path: Path) -> None:
     packed = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     files = [path.relative_to(ROOT) for kind in KINDS for path in (ROOT / kind).glob("*.yaml")]
     assert {f"edgeml/builtin/{path}" for path in files} <= packed
+    kernels = (ROOT / "edgeml" / "deploy" / "c99" / "kernels").iterdir()
+    assert {str(path.relative_to(ROOT)) for path in kernels} <= packed
     assert not (ROOT / "edgeml" / "builtin").exists()
 
 
