@@ -92,9 +92,8 @@ def _rungs(lineage: Lineage) -> list[str]:
 def search(spec: Spec) -> str:
     """Strategy, space, budget, rungs, seeds, versions."""
     found, settings = spec.search, spec.search.settings
-    budget = f"{settings.trials} architectures" + (
-        f", {duration(settings.time_s)}" if settings.time_s else ""
-    )
+    trials = "as many architectures as fit" if settings.trials is None else f"{settings.trials} architectures"
+    budget = trials + (f", {duration(settings.time_s)}" if settings.time_s else "")
     spent = f"; it ran for {duration(found.elapsed_s)}" if found.elapsed_s else ""
     goals = ", ".join(f"{one.direction} {figures.title(one.name)}" for one in found.objectives)
     limits = ", ".join(f"{name} <= {value:g}" for name, value in settings.limits.items())
