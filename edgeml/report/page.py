@@ -31,7 +31,7 @@ def write_report(path: Path) -> Path:
     text = page(run)
     try:
         try:
-            staging.write_text(text, encoding="utf-8")
+            staging.write_text(text, encoding="utf-8", errors="backslashreplace")
             staging.replace(target)
         finally:
             staging.unlink(missing_ok=True)
