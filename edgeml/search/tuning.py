@@ -7,7 +7,7 @@ from typing import Any
 from edgeml.arch.graph import Graph
 from edgeml.arch.layers import Input
 from edgeml.arch.recipe import Recipe
-from edgeml.search.compression import Plan
+from edgeml.search.compression import Plan, points
 from edgeml.search.finalist import Finalist, Int8
 from edgeml.train.compress import Tuned, Tuning
 from edgeml.train.fidelity import Fidelity
@@ -15,12 +15,16 @@ from edgeml.train.fidelity import Fidelity
 TUNING_SHARE = {"qat": 0.2, "prune": 0.4, "cluster": 0.3}
 """Epochs of fine-tuning, of full training's; at least one."""
 TUNING_RATES = {"qat": 3e-3, "prune": 1e-2, "cluster": 1e-2}
+LOST = 2.0
+"""Points of accuracy from which int8 has lost so much that gentle training does not bring it back."""
 
 
 def fine_tuned(finalist: Finalist, plan: Plan, full: Fidelity) -> tuple[Tuned, Int8, dict[str, Any]]:
     """A finalist -> what a method that trains makes of it, its best artifact, and figures about both."""
     share = max(1.0, TUNING_SHARE[plan.method] * full.epochs)
-    tuning = Tuning(share, TUNING_RATES[plan.method], min(64, full.batch_size), finalist.candidate.seed,
+    lost = points(finalist.float_accuracy, finalist.candidate.accuracy or 0.0)
+    rate = TUNING_RATES["prune" if lost > LOST else plan.method]
+    tuning = Tuning(share, rate, min(64, full.batch_size), finalist.candidate.seed,
                     plan.sparsity, plan.clusters)  # fmt: skip
     recipe, train = Recipe(**finalist.candidate.recipe), finalist.data.train
     tuned, int8 = _TUNERS[plan.method](finalist, plan, recipe, train, tuning)
