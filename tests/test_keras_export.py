@@ -21,8 +21,10 @@ from edgeml.arch.layers import (
     Pool2D,
     Softmax,
 )
+from edgeml.errors import MissingToolError
+from edgeml.export import coreml
 from edgeml.export.formats import FORMATS
-from edgeml.export.proof import float_outputs
+from edgeml.export.proof import float_outputs, prove
 from tests.export_input import digits
 from tests.numpy_net import trained_like
 
@@ -85,3 +87,26 @@ def test_savedmodel_takes_bytes_and_floats_in_any_batch(given, tmp_path):
         for n in (1, 7):
             found = loaded.signatures[signature](image=tf.cast(images[:n], kind))["probabilities"].numpy()
             assert found.shape == (n, 10) and np.abs(found - right[:n]).max() <= 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(coreml.missing()), reason=coreml.missing() or "it is there")
+def test_coreml_package_holds_the_network_and_says_where_it_was_not_run(given):
+    candidate, _ = given
+    names = ['say "hi"', "émoji 🐈", *map(str, range(8))]
+    candidate = replace(candidate, run={**candidate.run, "dataset": {"name": "digits", "classes": names}})
+    files = FORMATS["coreml"](candidate)
+    found = prove(candidate, {"coreml": files})["coreml"]
+    assert found.passed, found.reason
+    assert found.executed == (sys.platform == "darwin")
+    weights = f"{coreml.PACKAGE}/{coreml.WEIGHTS}"
+    some = candidate.folded["dense"].kernel.T.tobytes()[:8]
+    changed = {**files, weights: files[weights].replace(some, bytes(8))}
+    broken = prove(candidate, {"coreml": changed})["coreml"]
+    assert not broken.passed and broken.reason
+
+
+def test_without_coremltools_it_is_an_error_by_name(given, monkeypatch):
+    monkeypatch.setattr(coreml, "missing", lambda: coreml.MISSING)
+    with pytest.raises(MissingToolError, match=r"--format coreml: .*pip install 'edgeml\[coreml\]'"):
+        FORMATS["coreml"](given[0])

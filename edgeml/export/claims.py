@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeml.arch.layers import DepthwiseConv2D
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ModelError
+from edgeml.export import coreml
 from edgeml.export.given import ExportInput
 from edgeml.export.runtimes import Request
 from edgeml.target.ethosu.vela import NPU_OP
@@ -101,6 +104,26 @@ def _c99(given: ExportInput, folder: Path) -> Request | NotHere:
     return Request("c99", folder / "c99", {"compiler": compiler})
 
 
+def _coreml(given: ExportInput, folder: Path) -> Request | NotHere:
+    package = folder / coreml.PACKAGE
+    if sys.platform == "darwin":
+        return Request("coreml", package, {"classes": coreml.class_names(given)})
+    weights, model = (package / coreml.WEIGHTS).read_bytes(), (package / coreml.MODEL).read_bytes()
+    for place, folded in given.folded.items():
+        kernel = folded.kernel
+        if kernel.ndim == 4:  # Core ML has output channels first; a depthwise kernel has one input channel
+            depthwise = isinstance(given.graph.by_name[place].layer, DepthwiseConv2D)
+            kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+        else:
+            kernel = kernel.T
+        if kernel.size >= 64 and kernel.tobytes() not in weights:  # smaller ones may lie inline
+            raise ModelError(f"the package does not hold the kernel of {place}.")
+    absent = [name for name in coreml.class_names(given) if name.encode() not in model]
+    if absent:
+        raise ModelError(f"the package does not hold the class name {absent[0]!r}.")
+    return NotHere("not executed: needs macOS. The package holds every kernel and class name byte for byte.")
+
+
 def _edgetpu(given: ExportInput, folder: Path) -> Request | NotHere:
     compiled = folder / "edgetpu" / "model_edgetpu.tflite"
     if not compiled.exists():
@@ -132,6 +155,7 @@ CLAIMS: dict[str, Claim] = {
     "onnx-int8": Claim(SCORED, 0.98, None, _onnx_int8),
     "keras": Claim(FLOAT, 1.0, 1e-4, _keras),
     "savedmodel": Claim(FLOAT, 1.0, 1e-4, _savedmodel),
+    "coreml": Claim(FLOAT, 1.0, 1e-4, _coreml, "not on macOS: kernels and class names byte for byte"),
     "c": Claim(REFERENCE, 0.99, 0.02, _tflm),
     "c99": Claim(REFERENCE, 1.0, 0.0, _c99),
 }

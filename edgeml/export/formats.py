@@ -15,6 +15,7 @@ from edgeml.deploy.fold import Folded
 from edgeml.deploy.tflite_edit import with_rgb_input
 from edgeml.errors import MissingToolError, ModelError, UnknownNameError
 from edgeml.export.c99 import c99
+from edgeml.export.coreml import coreml
 from edgeml.export.edgetpu import edgetpu
 from edgeml.export.given import Exporter, ExportInput
 from edgeml.export.keras_files import keras, savedmodel
@@ -170,6 +171,7 @@ FORMATS: dict[str, Exporter] = {
     "onnx-int8": onnx_int8,
     "keras": keras,
     "savedmodel": savedmodel,
+    "coreml": coreml,
     "c": c,
     "c99": c99,
 }

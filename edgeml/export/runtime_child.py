@@ -153,11 +153,26 @@ def c99(asked: dict[str, Any]) -> Opened:
     return f"{asked['compiler']} {said.stdout.strip()}", run, 64
 
 
+def coreml(asked: dict[str, Any]) -> Opened:
+    """Core ML, through coremltools on macOS. Never run here: no Mac was at hand."""
+    import coremltools as ct
+    from PIL import Image
+
+    model = ct.models.MLModel(asked["model"])
+
+    def run(images: Any) -> Any:
+        found = model.predict({"image": Image.fromarray(images[0].squeeze())})
+        return np.array([[found["classLabel_probs"][name] for name in asked["classes"]]])
+
+    return f"Core ML (coremltools {version('coremltools')})", run, 1
+
+
 RUNTIMES: dict[str, Callable[[dict[str, Any]], Opened]] = {
     "litert": litert,
     "onnxruntime": onnxruntime,
     "keras": keras,
     "savedmodel": savedmodel,
+    "coreml": coreml,
     "tflm": tflm,
     "c99": c99,
 }

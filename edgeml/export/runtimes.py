@@ -19,7 +19,7 @@ from edgeml.target.board.process import Finished, converse
 
 COMPARE = 500
 """Images whose outputs are compared."""
-BUDGET_S = 8.0
+BUDGET_S = 6.0
 """Seconds that running images may take in one runtime; the whole test split is run where it fits."""
 LIMIT_S = 180.0
 """Seconds until a child is ended, its imports included."""
