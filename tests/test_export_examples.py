@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -230,3 +231,16 @@ def test_python_examples_pass_ruff(exported):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert find_spec("ruff")
+
+
+def test_the_example_for_readers(finished_run, tmp_path):
+    """examples/export_and_run.py, as it stands in the repository."""
+    script = Path(__file__).parent.parent / "examples" / "export_and_run.py"
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    done = subprocess.run(
+        [sys.executable, script, run], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("tflite: same class on 100.0% of 269 images, LiteRT")
+    assert lines[1].startswith("onnx: same class on 100.0% of 269 images, onnxruntime")
+    assert len(lines) == 7 and Path(lines[6].removeprefix("files in ")).is_dir()

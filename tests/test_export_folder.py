@@ -162,6 +162,10 @@ def test_a_format_that_is_not_what_was_scored_is_not_handed_over_silently(
     done = export_files(finished_run, files.front[0], tmp_path / "out", ("tflite", "onnx"), dict(files.run))
     assert not done.ok and len(done.failures) == 1 and "onnx did NOT pass" in done.failures[0]
     assert done.proofs["tflite"].passed and not done.proofs["onnx"].passed
+    assert (tmp_path / "out" / "failed" / "model.onnx").exists() and not (
+        tmp_path / "out" / "model.onnx"
+    ).exists()
+    assert not (tmp_path / "out" / "example_onnx.py").exists()
     assert "did NOT pass" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
     card = json.loads((tmp_path / "out" / "model.json").read_text())
     assert not card["proofs"]["onnx"]["passed"] and card["notes"] == [*done.notes]
