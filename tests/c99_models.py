@@ -87,6 +87,18 @@ def _steep(tf: Any, rng: Any, x: Any) -> Any:
     return tf.nn.relu6(30 * _dense(tf, rng, tf.reduce_mean(x, (1, 2)), 4))
 
 
+def _slim(tf: Any, rng: Any, x: Any) -> Any:
+    """Depthwise and pointwise layers that only fit in little memory in place; windows of odd and even sizes."""
+    x = tf.nn.relu(_depthwise(tf, rng, x, 3))
+    x = tf.nn.relu(_conv(tf, rng, x, 12, 1))
+    x = tf.nn.relu(_depthwise(tf, rng, x, (5, 3)))
+    x = _conv(tf, rng, x, 10, 1)
+    x = _depthwise(tf, rng, x, (2, 4))
+    x = _depthwise(tf, rng, x, 7)
+    x = _depthwise(tf, rng, x, (1, 3))
+    return tf.reduce_mean(_conv(tf, rng, x, 3, 1), (1, 2))
+
+
 def _full(tf: Any, rng: Any, x: Any) -> Any:
     """Its arena is fullest in a convolution with large windows, so that one goes without scratch."""
     x = tf.nn.relu(_conv(tf, rng, x, 16, 3))
@@ -100,6 +112,7 @@ MODELS: dict[str, tuple[tuple[int, int, int], Callable[[Any, Any, Any], Any]]] =
     "joined": ((14, 13, 2), _joined),
     "pointwise": ((6, 5, 5), _pointwise),
     "steep": ((7, 9, 3), _steep),
+    "slim": ((11, 9, 12), _slim),
     "full": ((6, 6, 4), _full),
 }
 """By name: shape of the input and the network."""

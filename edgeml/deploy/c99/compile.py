@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
 from edgeml.deploy.c99 import convolution, dense, pairwise, simple
-from edgeml.deploy.c99.arena import Block, aligned, plan
+from edgeml.deploy.c99.placing import Program, placed
 from edgeml.deploy.c99.source import header, source
 from edgeml.deploy.c99.step import Step
 from edgeml.deploy.c99.tensors import Place
@@ -38,9 +38,6 @@ TRANSLATORS: dict[str, Translator] = {
 }
 """Every operator that becomes code."""
 
-SCRATCH_SHARE = 0.02
-"""What faster kernels may add to the arena."""
-
 SAME_BYTES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 """Operators whose output is their input under another shape: they become nothing."""
 
@@ -67,17 +64,6 @@ class C99:
     output_bytes: int
 
 
-@dataclass(frozen=True)
-class Program:
-    """Steps and where each tensor lies in the arena."""
-
-    steps: tuple[Step, ...]
-    names: tuple[str, ...]
-    offsets: dict[int, int]
-    scratch: tuple[int, ...]
-    arena_bytes: int
-
-
 def to_c99(model: TfliteModel, name: str = "model") -> C99:
     """Int8 model -> C99 whose output bytes are those of LiteRT's reference kernels.
 
@@ -89,16 +75,14 @@ def to_c99(model: TfliteModel, name: str = "model") -> C99:
         ModelError: an operator, type or shape that is not translated; the message says which.
     """
     prefix = identifier(name)
-    program = compiled(model)
+    program, names = compiled(model)
     given, taken = model.inputs[0], model.outputs[0]
     sizes = model.tensors[given].elements, model.tensors[taken].elements
     text = {
         f"{prefix}.h": header(model, prefix, program.arena_bytes),
-        f"{prefix}.c": source(program, prefix, given, taken, kernel, model),
+        f"{prefix}.c": source(program, names, prefix, kernel, model),
     }
-    return C99(
-        text, prefix, program.arena_bytes, sum(s.constant_bytes for s in program.steps), program.names, *sizes
-    )
+    return C99(text, prefix, program.arena_bytes, sum(s.constant_bytes for s in program.steps), names, *sizes)
 
 
 def kernel(name: str) -> str:
@@ -106,8 +90,8 @@ def kernel(name: str) -> str:
     return (files("edgeml.deploy.c99") / "kernels" / name).read_text(encoding="ascii")
 
 
-def compiled(model: TfliteModel) -> Program:
-    """TfliteModel -> its steps with everything placed in the arena."""
+def compiled(model: TfliteModel) -> tuple[Program, tuple[str, ...]]:
+    """TfliteModel -> its steps with everything placed in the arena, and their operators' names."""
     if model.subgraphs != 1 or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(
             f"the model has {model.subgraphs} subgraphs, {len(model.inputs)} inputs and {len(model.outputs)} "
@@ -131,7 +115,8 @@ def compiled(model: TfliteModel) -> Program:
         names.append(operator.label)
     if model.outputs[0] not in root:
         raise ModelError("the model's output is written by none of its operators; convert it again.")
-    return _placed(model, tuple(steps), tuple(names), root)
+    sizes = {tensor: model.tensors[tensor].elements for tensor in root}
+    return placed(steps, root, sizes, model.inputs[0], model.outputs[0]), tuple(names)
 
 
 def _new(place: Place, root: dict[int, int], tensor: int) -> None:
@@ -148,47 +133,3 @@ def _rename(place: Place, root: dict[int, int]) -> None:
         raise place.refuse("it reads a tensor that nothing has written")
     _new(place, root, output.index)
     root[output.index] = root[source.index]
-
-
-def _placed(
-    model: TfliteModel, steps: tuple[Step, ...], names: tuple[str, ...], root: dict[int, int]
-) -> Program:
-    first, last = {model.inputs[0]: 0}, {model.inputs[0]: 0}
-    for at, step in enumerate(steps, 1):
-        for tensor in step.inputs:
-            last[root[tensor]] = at
-        first[step.output] = last[step.output] = at
-    last[root[model.outputs[0]]] = len(steps) + 1
-    home = dict(root)
-    for at, step in enumerate(steps, 1):
-        for tensor in step.over:
-            owner = home[root[tensor]]
-            fits = model.tensors[tensor].elements == model.tensors[step.output].elements
-            if fits and last[owner] == at and owner != step.output:
-                home[step.output] = owner
-                last[owner] = last[step.output]
-                break
-    owners = sorted({home[root[tensor]] for tensor in first})
-    blocks = [Block(aligned(model.tensors[owner].elements), first[owner], last[owner]) for owner in owners]
-    steps = _leaner(blocks, steps)
-    places, size = plan([*blocks, *_scratch(steps)])
-    by_owner = dict(zip(owners, places, strict=False))
-    rest = iter(places[len(owners) :])
-    scratch = tuple(next(rest) if step.scratch_bytes else 0 for step in steps)
-    offsets = {tensor: by_owner[home[root[tensor]]] for tensor in root}
-    return Program(steps, names, offsets, scratch, size)
-
-
-def _scratch(steps: Sequence[Step]) -> list[Block]:
-    return [Block(aligned(s.scratch_bytes), at, at) for at, s in enumerate(steps, 1) if s.scratch_bytes]
-
-
-def _leaner(blocks: list[Block], steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Steps, those without scratch instead where theirs would cost more than SCRATCH_SHARE of the arena."""
-    if plan([*blocks, *_scratch(steps)])[1] <= (limit := int(plan(blocks)[1] * (1 + SCRATCH_SHARE))):
-        return steps
-    chosen = []
-    for at, step in enumerate(steps, 1):
-        live = sum(block.nbytes for block in blocks if block.first <= at <= block.last)
-        chosen.append(step.lean if step.lean and live + step.scratch_bytes > limit else step)
-    return tuple(chosen)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from edgeml.deploy.c99 import text
 from edgeml.deploy.c99.fixed import clamp, multiply, quantize_multiplier
 from edgeml.deploy.c99.step import Step
-from edgeml.deploy.c99.tensors import SUM_LIMIT, Activation, Place
+from edgeml.deploy.c99.tensors import MAX_SIZE, SUM_LIMIT, Activation, Place
 
 FAST_SHIFT = 22
 """With it, 257 << (shift - 1) and a product below 2^30 add up within int32 (requant.h)."""
+
+_STEPS = ("stride", "dilation")
 
 MAX_SHIFT = 30
 """A multiplier below 2^-30 makes every output the zero point; nothing trained has one."""
@@ -33,6 +35,8 @@ def conv(place: Place) -> Step:
     if out_channels != filters:
         raise place.refuse(f"its output has {out_channels} channels, its weights {filters}")
     window = _padded(kernel_height * kernel_width * channels)
+    if window > MAX_SIZE:
+        raise place.refuse(f"its window has {window} values")
     name = f"conv_{place.number}"
     table = _pairs(weights.reshape(filters, -1), window)
     rows = _channels(place, source, output, weights.reshape(filters, -1))
@@ -59,13 +63,16 @@ def conv(place: Place) -> Step:
         and (height, width) == (fields["out_height"], fields["out_width"])
     ):
         kernels = ("conv_point",)
-    return replace(
+    step = replace(
         lean,
         call=f"{kernels[0]}(&{name}, {{0}}, {{out}}, (int16_t *){{scratch}});",
         kernels=("conv_parameters", "conv_body", *kernels),
         scratch_bytes=4 * window + (window if gathers else 0),
         lean=None if gathers else lean,
     )
+    # Two pixels are read before their outputs are written, which do not reach the next ones.
+    in_place = kernels == ("conv_point",) and filters <= channels
+    return replace(step, compact=replace(step, lean=None, over=(source.index,)) if in_place else None)
 
 
 def depthwise(place: Place) -> Step:
@@ -95,7 +102,7 @@ def depthwise(place: Place) -> Step:
     else:
         fields["multiplier"] = multiplier
     name = f"depthwise_{place.number}"
-    return Step(
+    step = Step(
         call=f"{kind}(&{name}, {{0}}, {{out}});",
         inputs=(source.index,),
         output=output.index,
@@ -103,6 +110,17 @@ def depthwise(place: Place) -> Step:
         declarations=_declare("depthwise" if grouped else kind, name, fields, table, rows),
         constant_bytes=table.size + 12 * len(rows),
     )
+    same = kind == "depthwise" and source.shape == output.shape
+    if not same or any(fields[f"{option}_{side}"] != 1 for option in _STEPS for side in ("height", "width")):
+        return step
+    compact = replace(
+        step,
+        call=f"depthwise_in_place(&{name}, {{out}}, {{scratch}});",
+        kernels=("depthwise_body", "depthwise_in_place"),
+        scratch_bytes=kernel_height * source.shape[2] * channels,
+        over=(source.index,),
+    )
+    return replace(step, compact=compact)
 
 
 def _declare(
@@ -120,7 +138,10 @@ def _window(place: Place, source: Activation, output: Activation, tall: int, wid
     height, width, _ = place.image(source)
     out_height, out_width, _ = place.image(output)
     stride_height, stride_width = place.positive("stride_h"), place.positive("stride_w")
-    dilation_height, dilation_width = place.positive("dilation_h", 1), place.positive("dilation_w", 1)
+    dilation_height = place.positive("dilation_h", 1) if tall > 1 else 1
+    dilation_width = place.positive("dilation_w", 1) if wide > 1 else 1
+    if dilation_height > height or dilation_width > width:
+        raise place.refuse(f"its dilation {dilation_height}x{dilation_width} is larger than its input")
     return {
         "in_height": height, "in_width": width, "out_height": out_height, "out_width": out_width,
         "kernel_height": tall, "kernel_width": wide,

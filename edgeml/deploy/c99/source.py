@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from edgeml.deploy.c99.placing import Program
 from edgeml.deploy.tflite import Tensor, TfliteModel
-
-if TYPE_CHECKING:
-    from edgeml.deploy.c99.compile import Program
 
 _HEAD = """\
 #include <stddef.h>
@@ -71,7 +68,7 @@ const {_type(taken)} *{prefix}_output(void);
 
 
 def source(
-    program: Program, prefix: str, given: int, taken: int, kernel: Callable[[str], str], model: TfliteModel
+    program: Program, names: Sequence[str], prefix: str, kernel: Callable[[str], str], model: TfliteModel
 ) -> str:
     """Kernels that the steps need, their tables, the arena and the run function."""
     kernels = dict.fromkeys(name for step in program.steps for name in step.kernels)
@@ -81,7 +78,10 @@ def source(
     parts.append(
         f"static union {{\n    int32_t words;\n    int8_t bytes[{prefix.upper()}_ARENA_BYTES];\n}} arena;\n"
     )
-    for kind, name, tensor in (("", "input", given), ("const ", "output", taken)):
+    for kind, name, tensor in (
+        ("", "input", model.inputs[0]),
+        ("const ", "output", model.outputs[0]),
+    ):
         c_type = _type(model.tensors[tensor])
         cast = f"({kind}{c_type} *)" if c_type == "uint8_t" else ""
         parts.append(
@@ -90,7 +90,7 @@ def source(
         )
     sizes = [model.tensors[step.output].elements for step in program.steps]
     calls = "".join(
-        f"    {_call(program, at)} /* {program.names[at]} */\n"
+        f"    {_call(program, at)} /* {names[at]} */\n"
         f"    EDGEML_STEP({step.output}, a + {program.offsets[step.output]}, {sizes[at]})\n"
         for at, step in enumerate(program.steps)
     )

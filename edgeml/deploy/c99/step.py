@@ -18,6 +18,7 @@ class Step:
         declarations: tables the call refers to.
         scratch_bytes: arena bytes it needs while it runs.
         lean: the same without scratch, slower; None where there is no such way.
+        compact: the same in place, with more scratch or slower; None where there is no such way.
         over: inputs that the output may overwrite, value by value in place.
         constant_bytes: bytes of its tables, that is of flash.
     """
@@ -29,5 +30,6 @@ class Step:
     declarations: str = ""
     scratch_bytes: int = 0
     lean: Step | None = None
+    compact: Step | None = None
     over: tuple[int, ...] = ()
     constant_bytes: int = 0

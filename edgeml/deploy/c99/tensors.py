@@ -160,6 +160,8 @@ class Place:
         expected = -(-size // stride) if padding == "SAME" else -(-(size - reach + 1) // stride)
         if expected != out or out < 1:
             raise self.refuse(f"its output has size {out} where {expected} is expected")
+        if reach > MAX_SIZE or (out - 1) * stride + reach > MAX_SIZE:
+            raise self.refuse(f"its window reaches over {reach} values")
         return max(0, (out - 1) * stride + reach - size) // 2 if padding == "SAME" else 0
 
 

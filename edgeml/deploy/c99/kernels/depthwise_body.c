@@ -83,40 +83,48 @@ EDGEML_INLINE void depthwise_range(int32_t start, int32_t step, int32_t kernel, 
     *first = from, *end = to;
 }
 
-EDGEML_INLINE void depthwise_body(const struct depthwise *p, const int8_t *input, int8_t *output, int any)
+/* One row of the output from `rows` rows of the input, the first of which meets row `ky` of the window. */
+EDGEML_INLINE void depthwise_row(const struct depthwise *p, const int8_t *input, int32_t ky, int32_t rows, int8_t *output,
+                                 int any)
 {
     const int32_t offset = EDGEML_OFFSET(p->in_zero);
     const int32_t channels = p->in_channels, width = p->kernel_width, size = 4 * p->kernel_height * width;
     const int32_t step = channels * p->dilation_width, line = channels * p->in_width * p->dilation_height;
     const int32_t twice = 2 * p->out_zero + 1, low = p->low, high = p->high;
-    int32_t oy, ox, ky_first, ky_end, kx_first, kx_end;
-    for (oy = 0; oy < p->out_height; oy++) {
-        const int32_t top = oy * p->stride_height - p->pad_top;
-        depthwise_range(top, p->dilation_height, p->kernel_height, p->in_height, &ky_first, &ky_end);
-        for (ox = 0; ox < p->out_width; ox++) {
-            const int32_t left = ox * p->stride_width - p->pad_left;
-            const int32_t y = top + ky_first * p->dilation_height;
-            const struct channel *q = p->channels;
-            const int8_t *weights, *source = input;
-            int32_t k, rows = 0, count;
-            depthwise_range(left, p->dilation_width, width, p->in_width, &kx_first, &kx_end);
-            weights = p->weights + 4 * (ky_first * width + kx_first);
-            count = kx_end - kx_first;
-            if (count > 0) {
-                rows = ky_end - ky_first;
-                source += (y * p->in_width + left + kx_first * p->dilation_width) * channels;
-            }
-            for (k = channels; k > 0; weights += size, q += 4) {
-                int32_t sums[4], next;
-                sums[0] = q[0].bias, sums[1] = q[1].bias, sums[2] = q[2].bias, sums[3] = q[3].bias;
-                depthwise_four(source, weights, rows, count, step, line, width, offset, sums);
-                output[0] = requantised(sums[0], q, twice, low, high, any);
-                output[1] = requantised(sums[1], q + 1, twice, low, high, any);
-                output[2] = requantised(sums[2], q + 2, twice, low, high, any);
-                output[3] = requantised(sums[3], q + 3, twice, low, high, any);
-                next = k < 8 && k > 4 ? k - 4 : 4; /* the last group overlaps the one before */
-                k -= next, output += next, source += next;
-            }
+    int32_t ox, left = -p->pad_left, first, end;
+    for (ox = p->out_width; ox > 0; ox--, left += p->stride_width) {
+        const int8_t *weights = p->weights, *source = input;
+        const struct channel *q = p->channels;
+        int32_t k, count;
+        depthwise_range(left, p->dilation_width, width, p->in_width, &first, &end);
+        count = rows > 0 ? end - first : 0;
+        if (count > 0) {
+            weights += 4 * (ky * width + first);
+            source += (left + first * p->dilation_width) * channels;
         }
+        for (k = channels; k > 0; weights += size, q += 4) {
+            int32_t sums[4], next;
+            sums[0] = q[0].bias, sums[1] = q[1].bias, sums[2] = q[2].bias, sums[3] = q[3].bias;
+            depthwise_four(source, weights, count > 0 ? rows : 0, count, step, line, width, offset, sums);
+            output[0] = requantised(sums[0], q, twice, low, high, any);
+            output[1] = requantised(sums[1], q + 1, twice, low, high, any);
+            output[2] = requantised(sums[2], q + 2, twice, low, high, any);
+            output[3] = requantised(sums[3], q + 3, twice, low, high, any);
+            next = k < 8 && k > 4 ? k - 4 : 4; /* the last group overlaps the one before */
+            k -= next, output += next, source += next;
+        }
+    }
+}
+
+EDGEML_INLINE void depthwise_body(const struct depthwise *p, const int8_t *input, int8_t *output, int any)
+{
+    int32_t oy, first, end;
+    for (oy = 0; oy < p->out_height; oy++, output += p->out_width * p->in_channels) {
+        const int32_t top = oy * p->stride_height - p->pad_top;
+        const int8_t *source = input;
+        depthwise_range(top, p->dilation_height, p->kernel_height, p->in_height, &first, &end);
+        if (end > first)
+            source += (top + first * p->dilation_height) * p->in_width * p->in_channels;
+        depthwise_row(p, source, first, end - first, output, any);
     }
 }
