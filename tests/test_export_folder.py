@@ -211,3 +211,27 @@ def test_many_classes_are_shortened_in_the_card_only():
     assert (
         "100 of 1,000 classes" in text and "| c0 |" in text and "| c99 |" in text and "| c100 |" not in text
     )
+
+
+def test_a_compressed_finalist_has_its_finalists_history(finished_run, tmp_path):
+    """Its card says what it climbed and inherited as the finalist, and what was done to it afterwards."""
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    key = open_run(run).front[0]
+    finalist, variant = run / "candidates" / key, run / "candidates" / f"{key}-qat"
+    record = json.loads((finalist / "candidate.json").read_text())
+    steps = [{"rung": rung, "epochs": 1.0, "accuracy": 0.2} for rung in (0, 1)]
+    grown = {"parent": "0123456789ab", "source": "morph", "inherited_fraction": 0.5, "rungs": steps}
+    (finalist / "candidate.json").write_text(json.dumps({**record, **grown}))
+    shutil.copytree(finalist, variant)
+    made = {"key": f"{key}-qat", "parent": key, "source": "compression", "rungs": [], "test_accuracy": None}
+    told = {"of": key, "method": "qat", "drop": 1.25, "warning": True, "calibration": {"rule": "trained"}}
+    (variant / "candidate.json").write_text(json.dumps({**record, **made, "compression": told}))
+    run_json = json.loads((run / "run.json").read_text())
+    done = export_files(run, f"{key}-qat", tmp_path / "out", ("tflite",), run_json)
+    assert any("int8 loses 1.2 points" in note for note in done.notes)
+    lineage = read_spec(tmp_path / "out" / "spec.json").search.lineage
+    assert lineage.compression is not None and lineage.compression.of == key
+    assert lineage.climbed and lineage.source == "morph" and lineage.parent == "0123456789ab"
+    text = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert f"- compression: qat of {key}: drop 1.25" in text and "over the rungs of the search" in text
+    assert "as quantisation-aware training left them" in text and "before compression" in text

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ def export(run: Path, pick: str, formats: str, out: Path | None, as_json: bool) 
     from edgeml.api import export as export_run
 
     names = tuple(name.strip() for name in formats.split(",") if name.strip())
-    done = export_run(run, pick, names, out)
+    with _ended_by_ctrl_c():
+        done = export_run(run, pick, names, out)
     if as_json:
         print_json(done.to_dict())
     else:
@@ -75,15 +77,22 @@ def rebuild(folder: Path, as_json: bool, **options: Any) -> None:
     """
     from edgeml.api import rebuild as rebuild_folder
 
-    try:
+    with _ended_by_ctrl_c():
         done = rebuild_folder(folder, **options)
-    except KeyboardInterrupt:
-        click.echo("ended by Ctrl-C; nothing was written.", err=True)
-        sys.exit(INTERRUPTED)
     if as_json:
         print_json(done.to_dict())
     else:
         _print_rebuild(done)
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Exit code 1 would say that a proof failed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("ended by Ctrl-C; nothing was written.", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def _print_rebuild(done: Rebuilt) -> None:

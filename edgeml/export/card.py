@@ -97,10 +97,11 @@ def percent_with(share: Share) -> str:
 
 def _accuracy(spec: Spec) -> str:
     scored = spec.scored
+    before = " before compression" if spec.search.lineage.compression and not spec.rebuilt else ""
     rows = [
         ("int8 artifact, test split", percent_with(scored.test)),
         ("int8 artifact, validation split", percent_with(scored.validation)),
-        ("float network, validation split", figures.percent(scored.validation_float)),
+        (f"float network{before}, validation split", figures.percent(scored.validation_float)),
     ]
     if scored.validation_float is not None:
         drop = 100 * (scored.validation_float - scored.validation.value)

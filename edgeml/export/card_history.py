@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from edgeml.export.literals import markdown_text as text
 from edgeml.export.search_spec import Lineage
-from edgeml.export.spec import Calibration, Spec
+from edgeml.export.spec import Spec
 from edgeml.report import climb, figures
 from edgeml.report.summary import duration
 from edgeml.report.tables import plain
@@ -61,13 +61,16 @@ def training(spec: Spec) -> str:
         ("first weights", first),
         ("seed", f"{spec.seed} (weights, order of samples, augmentation)"),
         ("compression", "" if spec.rebuilt else text(_compression(own), 600)),
-        ("int8", f"full integer, uint8 in and out, ranges from {_ranges(spec.calibration)}"),
+        ("int8", f"full integer, uint8 in and out, ranges {_ranges(spec)}"),
     ))  # fmt: skip
 
 
-def _ranges(calibration: Calibration) -> str:
-    share = f" {calibration.percentile:g}" if calibration.percentile else ""
-    return f"{calibration.images} training images ({calibration.rule}{share})"
+def _ranges(spec: Spec) -> str:
+    found, compression = spec.calibration, spec.search.lineage.compression
+    if compression and compression.method == "qat" and not spec.rebuilt:
+        return "as quantisation-aware training left them"
+    share = f" {found.percentile:g}" if found.percentile else ""
+    return f"from {found.images} training images ({found.rule}{share})"
 
 
 def _compression(lineage: Lineage) -> str:
