@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from edgeml.deploy.c99.text import identifier
 from edgeml.deploy.convert import to_tflite
 from edgeml.deploy.tflite import Quantization, read_model
 from edgeml.errors import ModelError
-from edgeml.export.c99 import labels_header
+from edgeml.export.c99 import c99, labels_header
 from edgeml.target.mcu import process as tflm_process
 from tests.make_tflite import ModelSpec, make
 
@@ -122,6 +123,29 @@ def test_class_names_survive(tmp_path):
     subprocess.run(["gcc", *flags], cwd=tmp_path, check=True)
     said = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, check=True).stdout
     assert said.decode().split("\0")[:-1] == NAMES
+
+
+@needs_gcc
+def test_the_exported_program_names_the_class(nano, tmp_path):
+    """Class names that hurt, raw bytes in, the most probable class out; too few bytes are said."""
+    names = [*NAMES, "last"][: read_model(nano).tensors[read_model(nano).outputs[0]].elements]
+    given = SimpleNamespace(tflite=nano, classes=names, graph=SimpleNamespace(input_shape=(16, 16, 1)))
+    files = c99(given)
+    assert set(files) == {"c99/model.c", "c99/model.h", "c99/main.c", "c99/labels.h"}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    folder = tmp_path / "c99"
+    flags = [*programs.STRICT, "-O2", "model.c", "main.c", "-o", "model"]
+    subprocess.run(["gcc", *flags], cwd=folder, check=True)
+    for values in programs.random_inputs(nano, 3):
+        done = subprocess.run(
+            ["./model"], cwd=folder, input=values.tobytes(), capture_output=True, check=True
+        )
+        best = int(programs.reference(nano, values[None])[0].argmax())
+        assert done.stdout.decode().endswith(f"\n{names[best]}\n")
+    done = subprocess.run(["./model"], cwd=folder, input=b"12", capture_output=True, check=False)
+    assert done.returncode == 2 and b"expected 256 bytes on standard input" in done.stderr
 
 
 def test_it_is_within_five_percent_of_tflite_micro(nano):
