@@ -21,6 +21,11 @@ from edgeml.errors import ModelError
 from edgeml.export.formats import FORMATS
 from edgeml.export.literals import label_line
 from edgeml.export.metadata import About, with_labels
+from edgeml.target.check import check
+from edgeml.target.ethosu import vela as ethosu_vela
+from edgeml.target.ethosu.vela import VelaOptions
+from edgeml.target.mcu import process as tflm_process
+from edgeml.target.profile import load_target
 from tests.export_input import colours, digits, trained
 from tests.make_tflite import ModelSpec, make
 
@@ -115,6 +120,21 @@ def test_hostile_class_names_and_a_thousand_of_them():
         with_labels(model, ABOUT, names[:3])
     with pytest.raises(ModelError, match="damaged"):
         with_labels(model[: len(model) // 2], ABOUT, names)
+
+
+def test_tools_of_device_makers_take_it_with_its_metadata(given):
+    """Users compile what they were handed: labels behind the model's last byte must not disturb."""
+    made = with_labels(given.tflite, ABOUT, given.classes)
+    if not tflm_process.missing():
+        limits = (60, 1 << 32)
+        assert (
+            tflm_process.ask(made, *limits)["arena_bytes"]
+            == tflm_process.ask(given.tflite, *limits)["arena_bytes"]
+        )
+    if not ethosu_vela.missing():
+        found, plain = (ethosu_vela.compile_model(model, VelaOptions()) for model in (made, given.tflite))
+        assert (found.host_ops, found.cycles) == (0, plain.cycles)
+    assert check(made, load_target("coral")).ok
 
 
 def test_rgb_input_is_exact_for_grey_images_and_weighs_colours(given):

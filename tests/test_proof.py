@@ -30,6 +30,12 @@ def other(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("other"), colours(side=8), seed=2, epochs=1)
 
 
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch):
+    """On a busy machine fewer images would be compared, which is not what these tests are about."""
+    monkeypatch.setattr(runtimes, "BUDGET_S", 100.0)
+
+
 def only(given, name, files):
     return prove(given, {name: files})[name]
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from edgeml.errors import ModelError
 from edgeml.export.claims import CLAIMS, FLOAT, REFERENCE, SCORED, Claim, NotHere
 from edgeml.export.given import ExportInput
-from edgeml.export.runtimes import Outcome, Request, run
+from edgeml.export.runtimes import COMPARE, Outcome, Request, run
 from edgeml.search.final import interval
 
-IMAGES = 10_000
-"""Most images of the test split that are run; its prefixes are stratified."""
+IMAGES, IMAGES_BYTES = 10_000, 1 << 28
+"""Most images of the test split that are run, and their size; its prefixes are stratified."""
 WORKERS = 2
 
 
@@ -81,8 +81,11 @@ def prove(given: ExportInput, files: Mapping[str, Mapping[str, bytes]]) -> dict[
     """
     with tempfile.TemporaryDirectory(prefix="edgeml-proof-") as name, ThreadPoolExecutor(WORKERS) as pool:
         bench = _Bench(given, Path(name), pool)
-        started = {kind: bench.start(kind, CLAIMS[kind], content) for kind, content in files.items()}
-        return {kind: bench.finish(kind, CLAIMS[kind], found) for kind, found in started.items()}
+        try:
+            started = {kind: bench.start(kind, CLAIMS[kind], content) for kind, content in files.items()}
+            return {kind: bench.finish(kind, CLAIMS[kind], found) for kind, found in started.items()}
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)  # Ctrl-C waits for what runs, not for what would
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,10 @@ class _Bench:
     def __init__(self, given: ExportInput, folder: Path, pool: ThreadPoolExecutor) -> None:
         self._given, self._folder, self._pool = given, folder, pool
         test = given.data.test
-        self._labels = np.asarray(test.labels[:IMAGES])
+        most = min(IMAGES, max(COMPARE, IMAGES_BYTES // int(np.prod(given.graph.input_shape))))
+        self._labels = np.asarray(test.labels[:most])
         self._images = folder / "images.npy"
-        np.save(self._images, test.images[:IMAGES])
+        np.save(self._images, test.images[:most])
         self._scored: dict[str, Future[Outcome]] = {}
         self._float: NDArray[np.float32] | None = None
 
