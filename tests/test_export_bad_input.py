@@ -249,6 +249,13 @@ def test_a_disk_that_is_really_full(cli, run, small_disk):
     assert code == 0, err
 
 
+def test_a_temporary_folder_that_is_full(cli, run, small_disk, tmp_path, monkeypatch):
+    (small_disk / "ballast").write_bytes(bytes(192_000))
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    one_sentence(cli("export", run, "--out", tmp_path / "out"), "cannot be written", "TMPDIR")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_later_export_takes_what_an_earlier_one_left_behind(tmp_path):
     out = tmp_path / "out"
     write_folder(out, export_of({"a": b"1", "deep/er/b": b"2"}))

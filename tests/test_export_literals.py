@@ -16,7 +16,6 @@ from edgeml.export.literals import (
     kotlin_string,
     label_line,
     labels_file,
-    python_string,
 )
 
 NASTY = (
@@ -49,13 +48,6 @@ def _c_meaning(literal: str) -> bytes:
 
 def _utf16(text: str) -> bytes:
     return text.encode("utf-16-le", "surrogatepass")
-
-
-@given(ANY_TEXT)
-def test_python_literals_mean_the_text(text: str) -> None:
-    literal = python_string(text)
-    assert literal.isascii() and literal.isprintable()
-    assert ast.literal_eval(literal) == text
 
 
 @given(ANY_TEXT)

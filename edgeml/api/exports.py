@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from edgeml.errors import ModelError
+from edgeml.errors import ModelError, StorageError
 
 if TYPE_CHECKING:
     from edgeml.export.folder import Exported
@@ -87,6 +88,11 @@ def _in_worker(function: Callable[..., Result], *arguments: object) -> Result:
     except BrokenProcessPool as error:
         raise ModelError(
             "the process that converts and trains crashed or ran out of memory; nothing was written."
+        ) from error
+    except OSError as error:  # proofs and training write into the temporary folder
+        raise StorageError(
+            f"{error.filename or tempfile.gettempdir()}: cannot be written ({error.strerror or error}); make "
+            "room there, or set TMPDIR to another folder; nothing was written."
         ) from error
     finally:
         workers.kill()

@@ -20,11 +20,6 @@ _NOT_ONE_LINE = {"Cc", "Zl", "Zp", "Cs"}  # control characters, line and paragra
 _MARKDOWN = set("\\`*_[]<|&~$")  # what CommonMark, its tables or GitHub read as markup within a line
 
 
-def python_string(text: str) -> str:
-    """Text -> a Python string literal in ASCII; lone surrogates come back too."""
-    return ascii(text)
-
-
 def kotlin_string(text: str) -> str:
     """Text -> a Kotlin string literal in ASCII, without interpolation ("$" is escaped).
 
