@@ -5,6 +5,7 @@ The stand-ins have the signatures that the example uses; no Android SDK, phone o
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
@@ -55,6 +56,54 @@ class Interpreter(model: ByteBuffer, options: Options) : AutoCloseable {
     override fun close() {}
 }
 """,
+    "mp_image.kt": """
+package com.google.mediapipe.framework.image
+
+class MPImage
+class BitmapImageBuilder(bitmap: android.graphics.Bitmap) { fun build() = MPImage() }
+""",
+    "mp_core.kt": """
+package com.google.mediapipe.tasks.core
+
+class BaseOptions(val path: String) {
+    class Builder { fun setModelAssetPath(path: String) = this; fun build() = BaseOptions("") }
+    companion object { fun builder() = Builder() }
+}
+""",
+    "mp_mode.kt": """
+package com.google.mediapipe.tasks.vision.core
+
+enum class RunningMode { IMAGE, VIDEO, LIVE_STREAM }
+""",
+    "mp_classifier.kt": """
+package com.google.mediapipe.tasks.vision.imageclassifier
+
+import com.google.mediapipe.framework.image.MPImage
+import com.google.mediapipe.tasks.core.BaseOptions
+import com.google.mediapipe.tasks.vision.core.RunningMode
+
+class Category { fun categoryName() = "cat"; fun score() = 0.5f }
+class Classifications { fun categories() = listOf(Category()) }
+class ClassificationResult { fun classifications() = listOf(Classifications()) }
+class ImageClassifierResult { fun classificationResult() = ClassificationResult() }
+class ImageClassifier : AutoCloseable {
+    class ImageClassifierOptions {
+        class Builder {
+            fun setBaseOptions(options: BaseOptions) = this
+            fun setRunningMode(mode: RunningMode) = this
+            fun setMaxResults(most: Int) = this
+            fun build() = ImageClassifierOptions()
+        }
+        companion object { fun builder() = Builder() }
+    }
+    fun classify(image: MPImage) = ImageClassifierResult()
+    override fun close() {}
+    companion object {
+        fun createFromOptions(context: android.content.Context, options: ImageClassifierOptions) =
+            ImageClassifier()
+    }
+}
+""",
     "main.kt": """
 import android.content.Context
 import android.graphics.Bitmap
@@ -71,6 +120,9 @@ fun main(arguments: Array<String>) {
     for (label in com.example.edgeml.EdgemlClassifier.LABELS)
         println("=" + label.map { "%04x".format(it.toInt()) }.joinToString(""))
     com.example.edgeml.EdgemlClassifier(Context()).use {
+        for (result in it.classify(bitmap)) println("${result.probability} ${result.label}")
+    }
+    com.example.edgeml.MediaPipeClassifier(Context()).use {
         for (result in it.classify(bitmap)) println("${result.probability} ${result.label}")
     }
 }
@@ -92,12 +144,14 @@ def program(tmp_path_factory):
             name="d", kind="npz", source="d", hash="0", classes=NAMES if package == "edgeml" else ["a", "b"],
             counts={}, input_shape=(*size, shape[2]),
         )  # fmt: skip
-        source = examples({"tflite": ["model.tflite"]}, shape, described)["EdgemlClassifier.kt"].decode()
-        (folder / f"{package}.kt").write_text(source.replace("com.example.edgeml", f"com.example.{package}"))
+        made = examples({"tflite": ["model.tflite"]}, shape, described)
+        for name in ("EdgemlClassifier.kt", "MediaPipeClassifier.kt"):  # the latter of RGB only
+            source = made.get(name, b"").decode().replace("com.example.edgeml", f"com.example.{package}")
+            (folder / f"{package}_{name}").write_text(source)
     sources = sorted(map(str, folder.glob("*.kt")))
     command = ["kotlinc", *sources, "-include-runtime", "-d", str(folder / "app.jar")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    complaints = [line for line in done.stderr.splitlines() if "/edgeml.kt" in line or "/grey.kt" in line]
+    complaints = [line for line in done.stderr.splitlines() if re.search("/(edgeml|grey)_", line)]
     assert done.returncode == 0 and not complaints, done.stderr
 
     def run(colours):
@@ -140,4 +194,4 @@ def test_class_names_survive(program):
     told = [bytes.fromhex(line[1:]) for line in lines if line.startswith("=")]
     assert told == [name.encode("utf-16-be", "surrogatepass") for name in NAMES]
     best = [line for line in lines[2:] if line and not line.startswith("=")]
-    assert best == [f"{200 / 256} {NAMES[-1]}", f"{2 / 256} {NAMES[-2]}", f"{1 / 256} {NAMES[-3]}"]
+    assert best == [f"{200 / 256} {NAMES[-1]}", f"{2 / 256} {NAMES[-2]}", f"{1 / 256} {NAMES[-3]}", "0.5 cat"]
