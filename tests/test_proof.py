@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edgeml.errors import MissingToolError, ModelError, UnknownNameError
 from edgeml.export import coreml, runtimes
 from edgeml.export.claims import CLAIMS
 from edgeml.export.formats import FORMATS, chosen, make
 from edgeml.export.proof import compare, prove
-from edgeml.export.runtimes import Request, run
+from edgeml.export.runtimes import SOFTMAX_CLASSES, Outcome, Request, run, softmax_note
 from edgeml.target.ethosu import vela as ethosu_vela
 from edgeml.target.mcu import process as tflm_process
 from tests.export_input import colours, digits, trained
+from tests.make_tflite import ModelSpec
+from tests.make_tflite import make as make_tflite
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,46 @@ def test_crashes_and_hangs_of_a_runtime_are_outcomes(tmp_path, monkeypatch, chil
         limit_s=0.5 if "sleep" in child else 20,
     )
     assert words in found.reason and not found.outputs.size
+
+
+def softmax(classes):
+    """A model of one int8 softmax; its input is zeros, so that all classes are equally probable."""
+    spec = ModelSpec()
+    options = ("Softmax", {"beta": 1.0})
+    spec.op("SOFTMAX", [spec.tensor(1, classes)], (1, classes), options=options)
+    model = schema.ModelT.InitFromPackedBuf(make_tflite(spec))
+    output = model.subgraphs[0].tensors[1].quantization
+    output.scale, output.zeroPoint = [1 / 256], [-128]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("classes", [SOFTMAX_CLASSES - 1, SOFTMAX_CLASSES])
+def test_reference_softmax_aborts_from_512_classes_on(tmp_path, classes):
+    """What softmax_note says; should a later LiteRT do better, this says so."""
+    (tmp_path / "m.tflite").write_bytes(softmax(classes))
+    np.save(tmp_path / "i.npy", np.zeros((1, classes), np.uint8))
+    crash = "it crashed (SIGABRT)" if classes >= SOFTMAX_CLASSES else ""
+    for name, reference in (("fast", False), ("plain", True)):
+        request = Request("litert", tmp_path / "m.tflite", {"reference": reference})
+        found = run(request, tmp_path / "i.npy", tmp_path / name)
+        assert found.reason == (crash if reference else "")
+    assert bool(softmax_note(classes)) == bool(crash)
+
+
+@pytest.mark.skipif(bool(tflm_process.missing()), reason=tflm_process.MISSING)
+def test_reference_kernels_that_crash_are_a_reason_of_what_is_held_to_them(given, monkeypatch):
+    def crashing(request, images, folder):
+        if request.more.get("reference"):
+            return Outcome("", np.zeros((0, 0), np.float32), 0, "it crashed (SIGABRT)", 0.1)
+        return run(request, images, folder)
+
+    monkeypatch.setattr("edgeml.export.proof.run", crashing)
+    names = ("tflite", "c")
+    found = prove(given, make(given, names).files)
+    assert found["tflite"].passed
+    assert not found["c"].passed and "LiteRT's reference kernels, which it is held to" in found["c"].reason
 
 
 def test_a_slow_runtime_compares_fewer_images(given, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from edgeml.errors import MissingToolError, ModelError
 from edgeml.export.given import ExportInput
 from edgeml.export.literals import c_string
 from edgeml.export.micro_text import DATA_CC, DATA_H, MAIN_CC, OPS_H
-from edgeml.export.runtimes import Request, run
+from edgeml.export.runtimes import Request, run, softmax_note
 from edgeml.target.mcu import process as tflm_process
 from edgeml.target.mcu.plan import aligned, cmsis_nn_extra_bytes
 from edgeml.target.measure import known_target
@@ -96,7 +96,10 @@ def _expected(given: ExportInput, arena: int) -> list[int]:
         request = Request("tflm", folder / "model.tflite", {"arena_bytes": arena})
         found = run(request, folder / "image.npy", folder / "run")
     if found.reason:
-        raise ModelError(f"--format c: tflite-micro cannot run the model in {arena} bytes: {found.reason}.")
+        note = softmax_note(len(given.classes))
+        raise ModelError(
+            f"--format c: tflite-micro cannot run the model in {arena} bytes: {found.reason}{note}."
+        )
     scale, zero = taken.quantization.scales[0], taken.quantization.zero_points[0]
     return [round(float(value) / scale) + zero for value in found.outputs[0]]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgeml.errors import ModelError
 from edgeml.export.claims import CLAIMS, FLOAT, REFERENCE, SCORED, Claim, NotHere
 from edgeml.export.given import ExportInput
-from edgeml.export.runtimes import COMPARE, Outcome, Request, run
+from edgeml.export.runtimes import COMPARE, Outcome, Request, run, softmax_note
 from edgeml.search.final import interval
 
 IMAGES, IMAGES_BYTES = 10_000, 1 << 28
@@ -88,6 +88,10 @@ def prove(given: ExportInput, files: Mapping[str, Mapping[str, bytes]]) -> dict[
             pool.shutdown(wait=True, cancel_futures=True)  # Ctrl-C waits for what runs, not for what would
 
 
+class _NoReference(Exception):  # noqa: N818 (no error of its own: becomes a reason where it is caught)
+    """There is nothing to hold a format to; the text says why."""
+
+
 @dataclass(frozen=True)
 class _Started:
     """A format under way: the run, or the finished proof of what is not executed."""
@@ -139,8 +143,12 @@ class _Bench:
         found = started.outcome.result()
         proof = replace(started.proof, runtime=found.tool, executed=not found.reason, seconds=found.seconds)
         if found.reason:
-            return replace(proof, reason=f"it could not be run: {found.reason}")
-        reference = self._reference(claim.against, len(found.outputs))
+            note = softmax_note(len(self._given.classes)) if claim.against == REFERENCE else ""
+            return replace(proof, reason=f"it could not be run: {found.reason}{note}")
+        try:
+            reference = self._reference(claim.against, len(found.outputs))
+        except _NoReference as error:
+            return replace(proof, reason=str(error))
         if found.outputs.shape[1:] != reference.shape[1:]:
             said = f"it gives {found.outputs.shape[1:]} outputs, expected {reference.shape[1:]}"
             return replace(proof, reason=said)
@@ -192,9 +200,14 @@ class _Bench:
                 self._float = float_outputs(self._given, np.load(self._images, mmap_mode="r")[:n])
             return self._float
         found = self._scored[against].result()
-        if found.reason:
+        if not found.reason:
+            return found.outputs
+        if against == SCORED:
             raise ModelError(f"candidate {self._given.key}: the scored model cannot be run: {found.reason}.")
-        return found.outputs
+        note = softmax_note(len(self._given.classes))
+        raise _NoReference(
+            f"LiteRT's reference kernels, which it is held to, do not run it: {found.reason}{note}"
+        )
 
 
 def compare(

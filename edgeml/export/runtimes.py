@@ -23,6 +23,16 @@ BUDGET_S = 6.0
 """Seconds that running images may take in one runtime; the whole test split is run where it fits."""
 LIMIT_S = 180.0
 """Seconds until a child is ended, its imports included."""
+SOFTMAX_CLASSES = 512
+"""Where this many classes are about equally probable, the int8 softmax of LiteRT's reference kernels, and of
+tflite-micro with them, ends the program (RoundingDivideByPOT by more than 31 bits); XNNPACK's does not."""
+
+
+def softmax_note(classes: int) -> str:
+    """What may be behind a crash of those kernels, the end of a sentence; "" for few classes."""
+    if classes < SOFTMAX_CLASSES:
+        return ""
+    return f" (their int8 softmax aborts where {SOFTMAX_CLASSES} classes or more are about equally probable)"
 
 
 @dataclass(frozen=True)
