@@ -30,6 +30,7 @@ training:
   augmentation: [0.5, 1]
   shift: 0.1
   flip: [true, false]
+  compression: [none, qat]
 """
 
 
@@ -56,7 +57,7 @@ def test_training_settings_are_decisions_and_reach_recipe_and_arch(tmp_path):
     added = [d.name for d in space.decisions if d not in plain.decisions]
     assert added == [f"training.{name}" for name in (
         "learning_rate", "optimiser", "weight_decay", "batch_size", "label_smoothing", "initialiser",
-        "dropout", "augmentation", "flip",
+        "dropout", "augmentation", "flip", "compression",
     )]  # fmt: skip
     assert space.size == plain.size * 2**9
     chosen = {"learning_rate": 2e-3, "optimiser": "sgd", "weight_decay": 0.0, "batch_size": 64, "flip": True}

@@ -24,6 +24,7 @@ class Recipe:
         batch_size: samples a step; None leaves it to the fidelity.
         initialiser: of convolution kernels, one of INITIALISERS.
         augmentation: strength; multiplies `shift`, and 0 switches all augmentation off.
+        compression: what a fully trained network goes through before it is scored, one of COMPRESSIONS.
     """
 
     learning_rate: float = 8e-3
@@ -35,12 +36,15 @@ class Recipe:
     batch_size: int | None = None
     initialiser: str = "he_normal"
     augmentation: float = 1.0
+    compression: str = "none"
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
             raise UnknownNameError("optimiser", self.optimiser, OPTIMISERS)
         if self.initialiser not in INITIALISERS:
             raise UnknownNameError("initialiser", self.initialiser, INITIALISERS)
+        if self.compression not in COMPRESSIONS:
+            raise UnknownNameError("compression", self.compression, COMPRESSIONS)
         for name, (least, most, refused) in LIMITS.items():
             value = getattr(self, name)
             if value is None or ((least < value or (least == value and not refused)) and value <= most):
@@ -73,12 +77,17 @@ def candidate_key(arch: Arch, recipe: Recipe) -> str:
         return arch.key
     # 1 and 1.0 are equal settings and must be one key.
     settings = {k: float(v) if isinstance(v, int) else v for k, v in recipe.to_dict().items()}
+    if recipe.compression == "none":
+        del settings["compression"]  # keys are older than this setting
     told = repr((arch.key, sorted(settings.items()), dropout))
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 OPTIMISERS = ("adam", "sgd", "rmsprop")
 """With decoupled weight decay, "adam" is AdamW. "sgd" has Nesterov momentum."""
+
+COMPRESSIONS = ("none", "qat", "prune", "cluster")
+"""Fine-tunings for compression (edgeml.train.compress)."""
 
 INITIALISERS = {
     "he_normal": (2.0, "fan_in", "normal"),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from edgeml.arch.recipe import INITIALISERS, LIMITS, OPTIMISERS, Recipe, default_recipe
+from edgeml.arch.recipe import COMPRESSIONS, INITIALISERS, LIMITS, OPTIMISERS, Recipe, default_recipe
 from edgeml.arch.space import Choice, Choices
 
 PREFIX = "training."
@@ -56,6 +56,7 @@ class TrainingFile(BaseModel):
     augmentation: Each[Annotated[float, _limits("augmentation")]] | None = None
     shift: Each[Annotated[float, _limits("shift")]] | None = None
     flip: Each[bool] | None = None
+    compression: Each[Annotated[str, _known("compression", COMPRESSIONS)]] | None = None
 
     def decisions(self) -> list[tuple[str, Sequence[Choice]]]:
         """(name, choices) of every setting that the file names."""

@@ -112,6 +112,7 @@ HEADS = [
 
 def _row(candidate: CandidateFile, what: str, calibration: str) -> list[Any]:
     lost, record = drop(candidate), candidate.compression or {}
+    seconds = record.get("compress_s", record.get("seconds"))
     return [
         tag("code", candidate.key),
         what if candidate.status == "complete" else f"{what}: {candidate.status}, {candidate.reason}",
@@ -120,7 +121,7 @@ def _row(candidate: CandidateFile, what: str, calibration: str) -> list[Any]:
         _kilobytes(candidate, "size_bytes"),
         _kilobytes(candidate, "size_zip_bytes"),
         calibration,
-        f"{record['seconds']:.1f}" if record.get("seconds") is not None else "-",
+        "-" if seconds is None else f"{seconds:.1f}",
     ]
 
 

@@ -44,25 +44,34 @@ def compress(job: Job, key: str, plan: Plan, full: Fidelity) -> tuple[Candidate,
     finalist = Finalist(job, key)
     record: dict[str, Any] = {"asked": plan.word, "max_drop": plan.max_drop, "tried": []}
     variants: list[Candidate] = []
-    try:
-        own = finalist.calibrated(finalist.weights, finalist.candidate.accuracy)
-        record["calibrations"] = own.rows
-        if own.accuracy > (finalist.candidate.accuracy or 0.0):
-            variants.append(finalist.variant("ptq", own, finalist.weights, {}))
-        if plan.method == "auto" and plan.too_much(finalist.float_accuracy, own.accuracy):
-            variants += _trained(finalist, replace(plan, method="qat"), full, record, above=own.accuracy)
-        elif plan.method not in ("auto", "ptq"):
-            variants += _trained(finalist, plan, full, record, above=None)
-    except ModelError as error:
-        record["failure"] = str(error)
-    usable = [one for one in variants if one.status == "complete" and one.key.endswith(("-ptq", "-qat"))]
-    best = max(one.accuracy or 0.0 for one in (finalist.candidate, *usable))
+    if finalist.recipe.compression == "none":
+        variants = _variants(finalist, plan, full, record)
+    else:  # its training has compressed it already
+        record = {**(finalist.candidate.compression or {}), **record}
+    best = max([finalist.accuracy, *finalist.int8_accuracies()])
     record["drop"] = points(finalist.float_accuracy, best)
     record["warning"] = plan.too_much(finalist.float_accuracy, best)
-    record["seconds"] = round(time.monotonic() - began, 3)
+    record["compress_s"] = round(time.monotonic() - began, 3)
     done = replace(finalist.candidate, compression=record, metrics=finalist.zipped())
     RunDir(Path(job.run)).update(done)
     return done, variants
+
+
+def _variants(finalist: Finalist, plan: Plan, full: Fidelity, record: dict[str, Any]) -> list[Candidate]:
+    """Choose the calibration, then do what the method asks for."""
+    found: list[Candidate] = []
+    try:
+        own = finalist.calibrated(finalist.weights, finalist.accuracy)
+        record["calibrations"] = own.rows
+        if own.accuracy > finalist.accuracy:
+            found.append(finalist.variant("ptq", own, finalist.weights, {}))
+        if plan.method == "auto" and plan.too_much(finalist.float_accuracy, own.accuracy):
+            found += _trained(finalist, replace(plan, method="qat"), full, record, above=own.accuracy)
+        elif plan.method not in ("auto", "ptq"):
+            found += _trained(finalist, plan, full, record, above=None)
+    except ModelError as error:
+        record["failure"] = str(error)
+    return found
 
 
 def _trained(

@@ -147,7 +147,9 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
     from edgeml.deploy import runtime
     from edgeml.deploy.convert import to_tflite
     from edgeml.deploy.fold import fold
-    from edgeml.search.start import start
+    from edgeml.search.start import UNCOMPRESSED, start
+    from edgeml.search.trained import Trained
+    from edgeml.search.tuning import compressed
     from edgeml.search.watching import Watching
     from edgeml.train.build import build, get_weights
     from edgeml.train.fit import accuracy_float, choose_threads, fit
@@ -176,6 +178,13 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
         artifact = to_tflite(graph, fold(graph, weights), calibration)
     with clock("accuracy"):
         accuracy = runtime.accuracy(artifact, data.val)
+    if order.recipe.compression != "none" and order.top and not result.stopped:
+        epochs = candidate.fidelity.get("epochs", 0.0) * order.carry + result.epochs
+        network = Trained(graph, weights, data, order.seed, order.recipe, float_accuracy, accuracy)
+        files[UNCOMPRESSED] = save(weights)
+        with clock("compress"):
+            tuned, int8, started["compression"] = compressed(network, epochs)
+        weights, artifact, accuracy = tuned.weights, int8.artifact, int8.accuracy
     with clock("measure"):
         model_itself = artifact if order.rung.whole else _untrained(arch, job, order)
         metrics = job.targets.measure(model_itself, cost(arch.graph))

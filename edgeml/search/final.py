@@ -11,6 +11,8 @@ from edgeml.arch.recipe import Recipe
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import CALIBRATION_IMAGES, Job, open_data
 from edgeml.search.run_dir import RunDir, read_json
+from edgeml.search.trained import Trained
+from edgeml.search.tuning import compressed
 from edgeml.train.fidelity import Fidelity
 
 
@@ -58,11 +60,16 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
     if result.failure:
         return {"failure": result.failure}
     calibration = data.calibration(CALIBRATION_IMAGES, seed)
-    artifact = to_tflite(graph, fold(graph, get_weights(model, graph)), calibration)
+    weights, exact = get_weights(model, graph), accuracy_float(model, data.val)
+    artifact = to_tflite(graph, fold(graph, weights), calibration)
+    if recipe.compression != "none":
+        before = runtime.accuracy(artifact, data.val)
+        network = Trained(graph, weights, data, seed, recipe, exact, before)
+        artifact = compressed(network, result.epochs)[1].artifact
     hits = round(runtime.accuracy(artifact, data.test) * len(data.test))
     return {
         "accuracy": runtime.accuracy(artifact, data.val),
-        "accuracy_float": accuracy_float(model, data.val),
+        "accuracy_float": exact,
         "test_accuracy": interval(hits, len(data.test)),
         "epochs": round(result.epochs, 3),
         "seconds": round(time.monotonic() - began, 3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import random
 import time as clock
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -54,6 +55,8 @@ def run_session(
     space = load_space(settings.space)
     strategy(settings.strategy)
     compression = plan(settings.compress, settings.max_drop)
+    for word in _compressions(space):
+        plan(word)  # refuses where the package for it is missing
     ladder = load_ladder(settings.fidelity)
     if resume:
         check_same(run_dir.open()["settings"], settings)
@@ -105,6 +108,12 @@ def _prepare(
         data.save(run_dir.data)
         write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned, ladder))
     return study
+
+
+def _compressions(space: Space) -> list[str]:
+    """Compressions that candidates of a space go through."""
+    searched = [str(c) for d in space.decisions if d.name == "training.compression" for c in d.choices]
+    return searched or [space.recipe(space.sample(random.Random(0)), 3).compression]
 
 
 def _variants(run_dir: RunDir) -> list[Candidate]:

@@ -7,6 +7,7 @@ evaluate.INHERIT_AUTO, the winner of bench/inheritance.py.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from edgeml.arch.cell import Arch
@@ -20,6 +21,8 @@ from edgeml.train.build import Network, get_weights, set_weights
 from edgeml.train.inherit import inherit, load_weights
 
 WEIGHTS = "weights.safetensors"
+UNCOMPRESSED = "uncompressed.safetensors"
+"""Weights before a compression that the recipe asks for: what others inherit from."""
 
 
 def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> 
     folder = run.candidates / order.parent
     theirs = Arch.from_dict(read_json(folder / "candidate.json")["arch"])
     source = order.rung.scaled(theirs).graph
-    found = inherit(graph, fresh, source, load_weights(str(folder / WEIGHTS)))
+    found = inherit(graph, fresh, source, load_weights(str(_weights(folder))))
     set_weights(model, graph, found.weights)
     return {
         "parent": order.parent,
@@ -57,10 +60,16 @@ def deposit(run: RunDir, order: Order, candidate: Candidate) -> None:
     Raises:
         StorageError: the disk is full.
     """
-    path = run.candidates / candidate.key / WEIGHTS
+    path = _weights(run.candidates / candidate.key)
     if candidate.status not in ("complete", "stopped") or not path.exists():
         return
     bank = Bank.open(run.bank)
     graph = order.rung.scaled(Arch.from_dict(candidate.arch)).graph
     bank.deposit(graph, load_weights(str(path)), int(candidate.fidelity.get("samples", 0)))
     bank.save()
+
+
+def _weights(folder: Path) -> Path:
+    """A candidate's weights as they were trained."""
+    before = folder / UNCOMPRESSED
+    return before if before.exists() else folder / WEIGHTS

@@ -1,4 +1,4 @@
-"""A finalist -> what fine-tuning for compression makes of it: weights, and the int8 artifact of them."""
+"""A trained network -> what fine-tuning for compression makes of it: weights and their int8 artifact."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from edgeml.arch.graph import Graph
 from edgeml.arch.layers import Input
 from edgeml.arch.recipe import Recipe
-from edgeml.search.compression import Plan, points
-from edgeml.search.finalist import Finalist, Int8
+from edgeml.search.compression import Plan, plan, points
+from edgeml.search.trained import Int8, Trained
 from edgeml.train.compress import Tuned, Tuning
 from edgeml.train.fidelity import Fidelity
 
@@ -19,67 +19,78 @@ LOST = 2.0
 """Points of accuracy from which int8 has lost so much that gentle training does not bring it back."""
 
 
-def fine_tuned(finalist: Finalist, plan: Plan, full: Fidelity) -> tuple[Tuned, Int8, dict[str, Any]]:
-    """A finalist -> what a method that trains makes of it, its best artifact, and figures about both."""
-    share = max(1.0, TUNING_SHARE[plan.method] * full.epochs)
-    lost = points(finalist.float_accuracy, finalist.candidate.accuracy or 0.0)
-    rate = TUNING_RATES["prune" if lost > LOST else plan.method]
-    tuning = Tuning(share, rate, min(64, full.batch_size), finalist.candidate.seed,
-                    plan.sparsity, plan.clusters)  # fmt: skip
-    recipe, train = Recipe(**finalist.candidate.recipe), finalist.data.train
-    tuned, int8 = _TUNERS[plan.method](finalist, plan, recipe, train, tuning)
+def fine_tuned(trained: Trained, how: Plan, full: Fidelity) -> tuple[Tuned, Int8, dict[str, Any]]:
+    """A trained network -> what a method makes of it, the best artifact of that, and figures about both."""
+    share = max(1.0, TUNING_SHARE[how.method] * full.epochs)
+    lost = points(trained.float_accuracy, trained.accuracy)
+    rate = TUNING_RATES["prune" if lost > LOST else how.method]
+    tuning = Tuning(share, rate, min(64, full.batch_size), trained.seed,
+                    how.sparsity, how.clusters)  # fmt: skip
+    recipe, train = trained.recipe, trained.data.train
+    tuned, int8 = _TUNERS[how.method](trained, how, recipe, train, tuning)
     found = {
         "epochs": round(tuning.epochs, 3),
         "seconds": round(tuned.seconds, 3),
         "steps": tuned.steps,
         **(
-            {"sparsity": plan.sparsity, "pattern": "2:4" if plan.pattern else None}
-            if plan.method == "prune"
+            {"sparsity": how.sparsity, "pattern": "2:4" if how.pattern else None}
+            if how.method == "prune"
             else {}
         ),
-        **({"clusters": plan.clusters} if plan.method == "cluster" else {}),
+        **({"clusters": how.clusters} if how.method == "cluster" else {}),
     }
     return tuned, int8, found
 
 
-def _qat(finalist: Finalist, plan: Plan, recipe: Recipe, train: Any, tuning: Tuning) -> tuple[Tuned, Int8]:
+def compressed(trained: Trained, epochs: float) -> tuple[Tuned, Int8, dict[str, Any]]:
+    """The same by the network's own recipe (`compression`), after so many epochs of full training.
+
+    Returns:
+        Weights, the artifact, and what the candidate says of them.
+    """
+    how = plan(trained.recipe.compression)
+    tuned, int8, found = fine_tuned(trained, how, Fidelity(epochs))
+    record = {"method": how.suffix, "calibration": int8.kept, "calibrations": int8.rows, **found}
+    record["accuracy_before"] = trained.accuracy
+    return tuned, int8, record
+
+
+def _qat(trained: Trained, how: Plan, recipe: Recipe, train: Any, tuning: Tuning) -> tuple[Tuned, Int8]:
     from edgeml.deploy import calibrate, runtime
     from edgeml.deploy.fold import fold
     from edgeml.train.compress_qat import quantisation_aware
 
-    graph = finalist.graph
-    ranges = calibrate.Observed(graph, finalist.folded, finalist.images).ranges(calibrate.WIDE)
+    graph = trained.graph
+    ranges = calibrate.Observed(graph, trained.folded, trained.images).ranges(calibrate.WIDE)
     tuned = quantisation_aware(
-        graph, finalist.weights, unscaled(graph, finalist.folded), ranges, train, recipe, tuning
+        graph, trained.weights, unscaled(graph, trained.folded), ranges, train, recipe, tuning
     )
-    quantiser = calibrate.Quantiser(graph, fold(graph, tuned.weights), finalist.images[:50])
+    quantiser = calibrate.Quantiser(graph, fold(graph, tuned.weights), trained.images[:50])
     artifact = quantiser.artifact(tuned.ranges)
-    accuracy = runtime.accuracy(artifact, finalist.data.val)
+    accuracy = runtime.accuracy(artifact, trained.data.val)
     row = {"images": None, "rule": "trained", "percentile": None, "accuracy": accuracy, "kept": True}
     return tuned, Int8(artifact, accuracy, [row])
 
 
-def _prune(finalist: Finalist, plan: Plan, recipe: Recipe, train: Any, tuning: Tuning) -> tuple[Tuned, Int8]:
+def _prune(trained: Trained, how: Plan, recipe: Recipe, train: Any, tuning: Tuning) -> tuple[Tuned, Int8]:
     from edgeml.train.compress_weights import pruned
 
-    tuned = pruned(finalist.graph, finalist.weights, train, recipe, tuning, plan.pattern)
-    return tuned, finalist.calibrated(tuned.weights)
+    tuned = pruned(trained.graph, trained.weights, train, recipe, tuning, how.pattern)
+    return tuned, trained.calibrated(tuned.weights)
 
 
-def _cluster(
-    finalist: Finalist, plan: Plan, recipe: Recipe, train: Any, tuning: Tuning
-) -> tuple[Tuned, Int8]:
+def _cluster(trained: Trained, how: Plan, recipe: Recipe, train: Any, tuning: Tuning) -> tuple[Tuned, Int8]:
     from edgeml.deploy.fold import fold
     from edgeml.deploy.widen import widened
     from edgeml.train.compress_weights import clustered
 
-    tuned = clustered(finalist.graph, finalist.weights, train, recipe, tuning)
-    folded = fold(finalist.graph, tuned.weights)
+    tuned = clustered(trained.graph, trained.weights, train, recipe, tuning)
+    folded = fold(trained.graph, tuned.weights)
 
     def finish(artifact: bytes) -> bytes:
-        return widened(artifact, finalist.graph, tuned.weights, folded)
+        return widened(artifact, trained.graph, tuned.weights, folded)
 
-    return tuned, finalist.calibrated(tuned.weights, finish=finish)
+    return tuned, trained.calibrated(tuned.weights, finish=finish)
 
 
 _TUNERS = {"qat": _qat, "prune": _prune, "cluster": _cluster}
