@@ -59,7 +59,7 @@ def test_training_settings_are_decisions_and_reach_recipe_and_arch(tmp_path):
         "learning_rate", "optimiser", "weight_decay", "batch_size", "label_smoothing", "initialiser",
         "dropout", "augmentation", "flip", "compression",
     )]  # fmt: skip
-    assert space.size == plain.size * 2**9
+    assert space.size == plain.size * 2**10
     chosen = {"learning_rate": 2e-3, "optimiser": "sgd", "weight_decay": 0.0, "batch_size": 64, "flip": True}
     choices, arch = connected(
         space, **{f"training.{k}": v for k, v in chosen.items()}, **{"training.dropout": 0.2}

@@ -28,8 +28,8 @@ Ranges = Mapping[str, tuple[float, float]]
 
 SAMPLES = 1024
 """Values of each activation that are kept of an image, for percentiles and errors."""
-MSE_SAMPLES = 50_000
-SHARES = np.linspace(1.0, 0.3, 29)
+MSE_SAMPLES = 20_000
+SHARES = np.linspace(1.0, 0.3, 15)
 BATCH = 50
 
 
@@ -138,7 +138,7 @@ def has_range(layer: object) -> bool:
 def least_error(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
     """The range within low..high that 8 bits quantise `values` over with the least mean squared error.
 
-    Each end shrinks by a factor of its own, the upper one first; 29 factors from 1 to 0.3 are tried (after
+    Each end shrinks by a factor of its own, the upper one first; 15 factors from 1 to 0.3 are tried (after
     OMSE, Choukroun et al. 2019).
     """
     if len(values) > MSE_SAMPLES:
