@@ -30,6 +30,7 @@ def trained(
     """A random network of a space, trained on a data set and converted to int8."""
     data.save(folder / "data")
     graph = random_graph(space, seed, data.input_shape, len(data.classes))
+    data = data.resized(*graph.input_shape[:2])
     model = build(graph, seed)
     fit(model, data.train, Fidelity(epochs=epochs, batch_size=batch_size), Recipe(), seed)
     weights = get_weights(model, graph)

@@ -210,6 +210,21 @@ def test_reference_kernels_that_crash_are_a_reason_of_what_is_held_to_them(given
     assert not found["c"].passed and "LiteRT's reference kernels, which it is held to" in found["c"].reason
 
 
+@pytest.mark.skipif(bool(tflm_process.missing()), reason=tflm_process.MISSING)
+def test_a_reference_slower_than_the_file_is_compared_as_far_as_it_came(given, monkeypatch):
+    def slow(request, images, folder):
+        found = run(request, images, folder)
+        n = {"scored.tflite": 30, "array.tflite": 50}.get(request.model.name, len(found.outputs))
+        return replace(found, outputs=found.outputs[:n], compared=min(n, found.compared))
+
+    monkeypatch.setattr("edgeml.export.proof.run", slow)
+    found = prove(given, make(given, ("tflite", "c")).files)
+    assert {name: (proof.passed, proof.compared) for name, proof in found.items()} == {
+        "tflite": (True, 30), "c": (True, 30),
+    }  # fmt: skip
+    assert found["tflite"].accuracy["n"] == len(given.data.test.labels) and found["c"].accuracy["n"] == 50
+
+
 def test_a_slow_runtime_compares_fewer_images(given, tmp_path, monkeypatch):
     np.save(tmp_path / "i.npy", given.data.test.images)
     (tmp_path / "m.tflite").write_bytes(given.tflite)
