@@ -46,7 +46,7 @@ def warning(candidate: CandidateFile, max_drop: float) -> str | None:
     lost = float(record.get("drop", 0.0))
     if candidate.is_variant:
         what = f"{candidate.key} ({method(candidate)}) loses {lost:.1f} points against float"
-        return f"WARNING: {what}, more than the {max_drop:g} of --max-drop."
+        return f"WARNING: {what}, more than the {allowed:g} of --max-drop."
     said = (
         f"WARNING: {candidate.key} loses {lost:.1f} points at int8, more than the {allowed:g} of --max-drop"
     )

@@ -17,11 +17,12 @@ from typing import Any
 from edgeml.errors import MissingToolError, ModelError
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import TOOLKIT, Plan, points
-from edgeml.search.evaluate import Job
+from edgeml.search.evaluate import Job, forget
 from edgeml.search.finalist import Finalist
 from edgeml.search.run_dir import RunDir
 from edgeml.search.tuning import fine_tuned
 from edgeml.train.fidelity import Fidelity
+from edgeml.train.fit import choose_threads
 
 
 def compress(job: Job, key: str, plan: Plan, full: Fidelity) -> tuple[Candidate, list[Candidate]]:
@@ -42,6 +43,7 @@ def compress(job: Job, key: str, plan: Plan, full: Fidelity) -> tuple[Candidate,
     """
     began = time.monotonic()
     finalist = Finalist(job, key)
+    choose_threads(finalist.graph.input_shape[0] * finalist.graph.input_shape[1])
     record: dict[str, Any] = {"asked": plan.word, "max_drop": plan.max_drop, "tried": []}
     variants: list[Candidate] = []
     if finalist.recipe.compression == "none":
@@ -54,6 +56,7 @@ def compress(job: Job, key: str, plan: Plan, full: Fidelity) -> tuple[Candidate,
     record["compress_s"] = round(time.monotonic() - began, 3)
     done = replace(finalist.candidate, compression=record, metrics=finalist.zipped())
     RunDir(Path(job.run)).update(done)
+    forget()
     return done, variants
 
 
@@ -93,4 +96,8 @@ def _trained(
         return []
     row["kept"] = True
     lossy = plan.too_much(finalist.float_accuracy, int8.accuracy)
-    return [finalist.variant(plan.suffix, int8, tuned.weights, {**found, "warning": lossy})]
+    return [
+        finalist.variant(
+            plan.suffix, int8, tuned.weights, {**found, "max_drop": plan.max_drop, "warning": lossy}
+        )
+    ]

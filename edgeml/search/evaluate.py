@@ -129,12 +129,12 @@ def evaluate(job: Job, order: Order) -> Candidate:
     except _InfeasibleError as error:
         candidate = replace(candidate, status="infeasible", reason=str(error), metrics=error.metrics)
     finally:
-        _forget()
+        forget()
     RunDir(Path(job.run)).store(candidate, files)
     return candidate
 
 
-def _forget() -> None:
+def forget() -> None:
     """Drop Keras's global graph, so that a worker's memory does not grow from trial to trial."""
     import tf_keras
 
