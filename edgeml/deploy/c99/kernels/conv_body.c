@@ -17,39 +17,46 @@ EDGEML_INLINE void widen(const int8_t *source, int32_t count, int32_t offset, in
     }
 }
 
-#define EDGEML_GROUP                   \
-    "ldr r5, [%[w]], #4\n\t"           \
-    "ldmia %[x]!, {r0-r3}\n\t"         \
-    "sxtb16 r4, r5\n\t"                \
-    "sxtb16 r5, r5, ror #8\n\t"        \
-    "smlad %[a], r4, r0, %[a]\n\t"     \
-    "smlad %[b], r4, r2, %[b]\n\t"     \
-    "smlad %[a], r5, r1, %[a]\n\t"     \
-    "smlad %[b], r5, r3, %[b]\n\t"     \
-    "ldr r5, [%[w]], #4\n\t"           \
-    "sxtb16 r4, r5\n\t"                \
-    "sxtb16 r5, r5, ror #8\n\t"        \
-    "smlad %[c], r4, r0, %[c]\n\t"     \
-    "smlad %[d], r4, r2, %[d]\n\t"     \
-    "smlad %[c], r5, r1, %[c]\n\t"     \
-    "smlad %[d], r5, r3, %[d]\n\t"
+#define EDGEML_GROUP                \
+    "ldmia r1!, {r3-r6}\n\t"        \
+    "ldmia r0!, {r7, r12}\n\t"      \
+    "sxtb16 lr, r7\n\t"             \
+    "smlad r8, lr, r3, r8\n\t"      \
+    "smlad r9, lr, r5, r9\n\t"      \
+    "sxtb16 lr, r7, ror #8\n\t"     \
+    "smlad r8, lr, r4, r8\n\t"      \
+    "smlad r9, lr, r6, r9\n\t"      \
+    "sxtb16 lr, r12\n\t"            \
+    "smlad r10, lr, r3, r10\n\t"    \
+    "smlad r11, lr, r5, r11\n\t"    \
+    "sxtb16 lr, r12, ror #8\n\t"    \
+    "smlad r10, lr, r4, r10\n\t"    \
+    "smlad r11, lr, r6, r11\n\t"
 
-/* Two groups of four a turn; an odd number of groups starts with the second. */
-EDGEML_INLINE void multiply_2x2(const int8_t *weights, const int16_t *columns, int32_t depth, int32_t *sums)
+/* Two groups of four a turn; an odd number of groups starts with the second. It takes every register, so it is
+ * a function of its own and saves those that compilers may reserve itself. */
+static __attribute__((noinline)) void multiply_2x2(const int8_t *weights, const int16_t *columns, int32_t depth,
+                                                   int32_t *sums)
 {
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3], groups = depth >> 2;
+    register const int8_t *w __asm__("r0") = weights;
+    register const int16_t *x __asm__("r1") = columns;
+    register int32_t groups __asm__("r2") = depth >> 2;
+    register int32_t *four __asm__("r3") = sums;
     __asm__ volatile(
-        "lsrs %[n], %[n], #1\n\t"
+        "push {r3, r7, r9, r10, r11}\n\t"
+        "ldmia r3, {r8-r11}\n\t"
+        "lsrs r2, r2, #1\n\t"
         "bcs 2f\n\t"
         "1:\n\t" EDGEML_GROUP
-        "subs %[n], %[n], #1\n\t"
+        "subs r2, r2, #1\n\t"
         "2:\n\t" EDGEML_GROUP
-        "bne 1b"
-        : [w] "+r"(weights), [x] "+r"(columns), [n] "+r"(groups), [a] "+r"(a), [b] "+r"(b), [c] "+r"(c),
-          [d] "+r"(d)
+        "bne 1b\n\t"
+        "ldr r3, [sp]\n\t"
+        "stmia r3, {r8-r11}\n\t"
+        "pop {r3, r7, r9, r10, r11}"
+        : "+r"(w), "+r"(x), "+r"(groups), "+r"(four)
         :
-        : "r0", "r1", "r2", "r3", "r4", "r5", "cc", "memory");
-    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+        : "r4", "r5", "r6", "r8", "r12", "lr", "cc", "memory");
 }
 #else
 EDGEML_INLINE void widen(const int8_t *source, int32_t count, int32_t offset, int16_t *columns)

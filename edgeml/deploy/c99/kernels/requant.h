@@ -1,6 +1,7 @@
 /* Arithmetic of LiteRT's int8 reference kernels: a Q31 multiplication rounded to nearest, then a shift rounded
  * to nearest with halves away from zero. On Arm cores with the DSP extension the same in fewer instructions. */
-#if defined(__ARM_FEATURE_DSP) && !defined(EDGEML_PLAIN_C)
+#if defined(__GNUC__) && defined(__OPTIMIZE__) && defined(__ARM_FEATURE_SIMD32) && \
+    defined(__ARM_FEATURE_UNALIGNED) && !defined(__ARM_BIG_ENDIAN) && !defined(EDGEML_PLAIN_C)
 #define EDGEML_DSP 1
 #else
 #define EDGEML_DSP 0
