@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from bench import c99_programs as programs
@@ -40,6 +42,25 @@ def test_networks_of_our_spaces_are_bit_exact(space, tmp_path):
 )
 def test_other_cores_and_compilers_settings(cpu, flags, tmp_path):
     check(tflite("joined"), tmp_path, 5, cpu=cpu, flags=flags)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "-mcpu=cortex-m4 -O2 -mfloat-abi=hard -mfpu=fpv4-sp-d16",
+        "-mcpu=cortex-m7 -O0 -mfloat-abi=hard -mfpu=fpv5-d16",
+        "-mcpu=cortex-m4 -O2 -fno-omit-frame-pointer -ffixed-r9",
+        "-mcpu=cortex-m33 -Os -fpic",
+        "-mcpu=cortex-m55 -O3 -flto",
+        "-mcpu=cortex-m0plus -Os",
+    ],
+)
+def test_it_compiles_as_firmware_is_built(flags, tmp_path):
+    """Each takes other registers away from the assembly, or all of it."""
+    for name in ("joined", "slim"):
+        programs.write(tflite(name), tmp_path)
+        command = ["arm-none-eabi-gcc", "-mthumb", *programs.STRICT, *flags.split(), "-c", "model.c"]
+        subprocess.run(command, cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("name", CMSIS_NN)
