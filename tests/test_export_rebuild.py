@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgeml
 from edgeml.data.dataset import load
 from edgeml.errors import ModelError
 from edgeml.export.card import card
@@ -81,8 +82,34 @@ def test_another_seed_and_a_second_generation(cli, folder, tmp_path):
     assert json.loads(out)["original"] == json.loads(out)["rebuilt"]
 
 
+@pytest.mark.slow
+def test_compression_is_done_again(cli, tmp_path):
+    """A quantisation-aware finalist that was trained in one go from fresh weights: the same bytes."""
+    run = edgeml.search(
+        "digits",
+        "null",
+        trials=1,
+        epochs=2,
+        inherit="none",
+        curves=False,
+        compress="qat",
+        out=tmp_path / "run",
+    )
+    (variant,) = (run.path / "candidates").glob("*-qat")
+    folder = run.export(variant.name, ["tflite"], tmp_path / "out")
+    code, out, err = cli("rebuild", folder, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["original"] == told["rebuilt"] and told["notes"] == []
+    again = Path(told["folder"])
+    for name in ("model.tflite", "weights.safetensors"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+    lineage = read_spec(again / "spec.json").search.lineage
+    assert lineage.compression is not None and lineage.compression.method == "qat"
+
+
 def test_what_the_search_did_more_is_said(cli, folder):
-    """Inheritance, rungs, compression and versions of the original are not repeated; notes say so."""
+    """Inheritance, rungs and versions of the original are not repeated; notes say so."""
     before = {"epochs": 1.0, "accuracy": 0.4}
     edit(folder, "search", "lineage", value={
         "parent": "0123456789ab", "source": "morph", "rungs": [{"rung": 0, **before}, {"rung": 1, **before}],

@@ -72,8 +72,8 @@ def _print_export(done: Exported) -> None:
 def rebuild(folder: Path, as_json: bool, **options: Any) -> None:
     """Train an exported model's architecture again from its spec.json, from scratch, and compare.
 
-    The recipe, the data (checked by hash), the seed and the total number of epochs are the original's. What
-    the original inherited or learned on lower rungs of a search is not repeated, so figures may differ.
+    Recipe, data (checked by hash), seed, total number of epochs and compression are the original's. What the
+    original inherited or learned on lower rungs of a search is not repeated, so figures may differ.
     """
     from edgeml.api import rebuild as rebuild_folder
 

@@ -97,7 +97,7 @@ def percent_with(share: Share) -> str:
 
 def _accuracy(spec: Spec) -> str:
     scored = spec.scored
-    before = " before compression" if spec.search.lineage.compression and not spec.rebuilt else ""
+    before = " before compression" if spec.search.lineage.compression else ""
     rows = [
         ("int8 artifact, test split", percent_with(scored.test)),
         ("int8 artifact, validation split", percent_with(scored.validation)),

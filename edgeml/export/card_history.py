@@ -60,14 +60,14 @@ def training(spec: Spec) -> str:
         ("amount", amount + ("" if spec.rebuilt else "".join(f"; {row}" for row in _rungs(own)))),
         ("first weights", first),
         ("seed", f"{spec.seed} (weights, order of samples, augmentation)"),
-        ("compression", "" if spec.rebuilt else text(_compression(own), 600)),
+        ("compression", text(_compression(own), 600)),
         ("int8", f"full integer, uint8 in and out, ranges {_ranges(spec)}"),
     ))  # fmt: skip
 
 
 def _ranges(spec: Spec) -> str:
     found, compression = spec.calibration, spec.search.lineage.compression
-    if compression and compression.method == "qat" and not spec.rebuilt:
+    if compression and compression.method == "qat":
         return "as quantisation-aware training left them"
     share = f" {found.percentile:g}" if found.percentile else ""
     return f"from {found.images} training images ({found.rule}{share})"
@@ -79,7 +79,8 @@ def _compression(lineage: Lineage) -> str:
     if found is None:
         return ""
     said = found.model_dump(exclude={"of", "method"}, exclude_none=True)
-    return f"{found.method} of {found.of}: {plain(said)}"
+    of = f" of {found.of}" if found.of else ", as its recipe says"
+    return f"{found.method}{of}: {plain(said)}"
 
 
 def _rungs(lineage: Lineage) -> list[str]:

@@ -1,7 +1,8 @@
 """An exported folder -> the same architecture trained again, from scratch, scored beside the original.
 
 In a search a network may have inherited weights and climbed rungs; here it starts fresh and gets all its
-epochs at once. So the figures differ by more than the noise of a seed where inheritance helped.
+epochs at once, so figures differ by more than the noise of a seed where inheritance helped. What was done to
+it afterwards (compression, choice of calibration) is done again.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.arch.cost import cost
-from edgeml.arch.graph import Graph
-from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
-from edgeml.errors import ModelError
 from edgeml.export.card import percent_with
 from edgeml.export.checksums import check_sums
 from edgeml.export.contents import contents
@@ -28,16 +26,12 @@ from edgeml.export.formats import make
 from edgeml.export.given import ExportInput
 from edgeml.export.place import check_place, write_folder
 from edgeml.export.proof import Proof, prove
-from edgeml.export.scores import Scores, score
-from edgeml.export.spec import NAME, Calibration, Origin, Scored, Share, Spec, read_spec
+from edgeml.export.retrain import Retrained, retrain
+from edgeml.export.spec import NAME, Origin, Scored, Share, Spec, read_spec
 from edgeml.report.figures import percent
-from edgeml.search.evaluate import CALIBRATION_IMAGES
-from edgeml.search.finalist import IMAGES
 from edgeml.search.session import host, versions
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
-from edgeml.train.build import Weights
-from edgeml.train.fidelity import Fidelity
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ def rebuild_folder(
     place = out or folder.resolve().with_name(f"{folder.resolve().name}-rebuilt")
     check_place(place)
     dataset = find_data(spec, data, other_data)
-    trained = _train(spec, dataset, spec.seed if seed is None else seed)
+    trained = retrain(spec, dataset, spec.seed if seed is None else seed)
     notes = _notes(spec, dataset)
     new = _described(spec, dataset, trained, data, folder)
     known = cost(spec.architecture.graph)
@@ -131,64 +125,8 @@ def rebuild_folder(
     return Rebuilt(place, spec.scored, new.scored, trained.epochs, trained.seconds, tuple(notes))
 
 
-@dataclass(frozen=True)
-class _Trained:
-    seed: int
-    artifact: bytes
-    weights: bytes
-    accuracy: float
-    accuracy_float: float
-    scores: Scores
-    epochs: float
-    seconds: float
-
-
-def _train(spec: Spec, dataset: Dataset, seed: int) -> _Trained:
-    from safetensors.numpy import save
-
-    from edgeml.deploy import runtime
-    from edgeml.train.build import build, get_weights
-    from edgeml.train.fit import accuracy_float, choose_threads, fit
-
-    began = time.monotonic()
-    graph, recipe = spec.architecture.graph, Recipe(**spec.recipe)
-    height, width, _ = graph.input_shape
-    choose_threads(height * width)
-    data = dataset.resized(height, width)
-    model = build(graph, seed, recipe.initialiser)
-    result = fit(model, data.train, Fidelity(**spec.fidelity), recipe, seed)
-    if result.failure:
-        raise ModelError(f"training failed: {result.failure}.")
-    weights = get_weights(model, graph)
-    artifact = _int8(graph, weights, data, spec.calibration, seed)
-    return _Trained(
-        seed,
-        artifact,
-        save(weights),
-        runtime.accuracy(artifact, data.val),
-        accuracy_float(model, data.val),
-        score(artifact, data.classes, data.test),
-        round(result.epochs, 3),
-        round(time.monotonic() - began, 3),
-    )
-
-
-def _int8(graph: Graph, weights: Weights, data: Dataset, calibration: Calibration, seed: int) -> bytes:
-    """The artifact, with ranges taken as the original's were."""
-    from edgeml.deploy.calibrate import Clipping, Observed, Quantiser
-    from edgeml.deploy.convert import to_tflite
-    from edgeml.deploy.fold import fold
-
-    folded = fold(graph, weights)
-    if calibration.rule == "converter":
-        return to_tflite(graph, folded, data.calibration(calibration.images, seed))
-    images = data.calibration(IMAGES, seed)
-    ranges = Observed(graph, folded, images).ranges(Clipping(**calibration.model_dump()))
-    return Quantiser(graph, folded, images[:CALIBRATION_IMAGES]).artifact(ranges)
-
-
 def _proven(
-    spec: Spec, record: Mapping[str, Any], dataset: Dataset, trained: _Trained
+    spec: Spec, record: Mapping[str, Any], dataset: Dataset, trained: Retrained
 ) -> tuple[dict[str, dict[str, bytes]], dict[str, Proof]]:
     """The model as `edgeml export` would hand it over, with its proof."""
     from safetensors.numpy import load
@@ -219,12 +157,6 @@ def _notes(spec: Spec, dataset: Dataset) -> list[str]:
             f"in its search the original {how}; this one was trained from scratch for all "
             f"{spec.fidelity['epochs']:g} epochs."
         )
-    compressed = lineage.compression
-    if compressed and compressed.method != "ptq" and not spec.rebuilt:
-        notes.append(
-            f"the original was compressed after its training ({compressed.method} of {compressed.of}); "
-            "that is not repeated: this is post-training int8."
-        )
     now = versions()
     other = [name for name, number in spec.versions.items() if name in now and now[name] != number]
     if other:
@@ -233,7 +165,7 @@ def _notes(spec: Spec, dataset: Dataset) -> list[str]:
     return notes
 
 
-def _described(spec: Spec, dataset: Dataset, trained: _Trained, data: str | None, folder: Path) -> Spec:
+def _described(spec: Spec, dataset: Dataset, trained: Retrained, data: str | None, folder: Path) -> Spec:
     """The new model's own spec.json: it can be rebuilt in its turn."""
     now = versions()
     scored = Scored(

@@ -22,9 +22,17 @@ class RungRow(_Told):
 
 
 class Compression(_Told):
-    """What was done to a finalist after its training: of which candidate, by which method, what it says."""
+    """What was done to a network after its training.
 
-    of: str
+    Attributes:
+        of: the finalist that it was done to; None where the network's own recipe asks for it.
+        method: ptq (its calibration was chosen), qat, prune or cluster, and what comes behind that.
+        drop: points of accuracy that int8 loses against float.
+        epochs: of fine-tuning.
+        sparsity, pattern, clusters: of pruning and clustering.
+    """
+
+    of: str | None = None
     method: str
     drop: float | None = None
     epochs: float | None = None
