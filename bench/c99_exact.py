@@ -1,10 +1,11 @@
 """C99 models against LiteRT's reference kernels: bytes of every operator's output that differ, and arenas.
 
-    python bench/c99_exact.py [--inputs 1000] [--networks 24] [--json FILE]
+    python bench/c99_exact.py [--inputs 1000] [--networks 24] [--cpu cortex-m4] [--json FILE]
 
 Random architectures of every search space with random weights, and MLPerf Tiny's int8 models where they are;
 uniformly random input bytes. Beside it the arena, compared with what tflite-micro's planner gives activations
-("head"). The programs are built by gcc for this computer: the Arm instructions are bench/c99_instructions.py.
+("head"). The programs are built by gcc for this computer, so in plain C; with --cpu for an emulated core and
+its DSP instructions.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def models(count: int) -> Iterator[tuple[str, bytes]]:
         print(f"MLPerf Tiny's models are left out: {DATA} is not there.", file=sys.stderr)
 
 
-def row(name: str, model: bytes, count: int) -> dict[str, Any]:
+def row(name: str, model: bytes, count: int, cpu: str) -> dict[str, Any]:
     """One model's figures."""
     began, different, compared = time.monotonic(), 0, 0
     read = read_model(model)
@@ -65,13 +66,14 @@ def row(name: str, model: bytes, count: int) -> dict[str, Any]:
         compiled = programs.write(model, Path(folder))
         for start in range(0, count, CHUNK):
             inputs = programs.random_inputs(model, min(CHUNK, count - start), start)
-            wrong, total = programs.mismatches(model, Path(folder), inputs)
+            wrong, total = programs.mismatches(model, Path(folder), inputs, cpu=cpu)
             different, compared = different + wrong, compared + total
     head = None
     if not tflm_process.missing():
         head = tflm_process.ask(model, 120, 8 << 30)["head_bytes"]
     return {
-        "model": name, "macs": read.macs, "operators": len(compiled.operators), "inputs": count,
+        "model": name, "cpu": cpu or "host", "macs": read.macs, "operators": len(compiled.operators),
+        "inputs": count,
         "compared_bytes": compared, "different_bytes": different, "arena_bytes": compiled.arena_bytes,
         "tflm_head_bytes": head, "arena_ratio": round(compiled.arena_bytes / head, 4) if head else None,
         "constant_bytes": compiled.constant_bytes, "tflite_bytes": len(model),
@@ -84,13 +86,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=1000)
     parser.add_argument("--networks", type=int, default=24)
+    parser.add_argument("--cpu", default="", choices=("", *programs.MACHINES))
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     rows = []
     print("| model | MACs | inputs | bytes compared | different | arena | tflite-micro head | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, model in models(asked.networks):
-        rows.append(found := row(name, model, asked.inputs))
+        rows.append(found := row(name, model, asked.inputs, asked.cpu))
         print(
             f"| {name} | {found['macs']:,} | {found['inputs']:,} | {found['compared_bytes']:,} | "
             f"{found['different_bytes']} | {found['arena_bytes']:,} | {found['tflm_head_bytes'] or '-'} | "

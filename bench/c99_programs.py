@@ -86,12 +86,20 @@ def reference_steps(model: bytes, inputs: NDArray[np.generic]) -> bytes:
 
 
 def mismatches(
-    model: bytes, folder: Path, inputs: NDArray[np.generic], flags: tuple[str, ...] = ("-O2",)
+    model: bytes,
+    folder: Path,
+    inputs: NDArray[np.generic],
+    flags: tuple[str, ...] = ("-O2",),
+    cpu: str = "",
 ) -> tuple[int, int]:
-    """Bytes of all operators' outputs that differ from LiteRT's reference kernels, and how many there are."""
+    """Bytes of all operators' outputs that differ from LiteRT's reference kernels, and how many there are.
+
+    On this computer, or on the emulated core `cpu`.
+    """
     if not (folder / "model.c").exists():
         write(model, folder)
-    found, expected = steps_on_host(folder, inputs, flags), reference_steps(model, inputs)
+    found = steps_on_cortex_m(folder, inputs, cpu, flags) if cpu else steps_on_host(folder, inputs, flags)
+    expected = reference_steps(model, inputs)
     if len(found) != len(expected):
         raise ValueError(f"{len(found)} bytes instead of {len(expected)}")
     different = np.frombuffer(found, np.uint8) != np.frombuffer(expected, np.uint8)
