@@ -121,14 +121,15 @@ def hard_case(spread: float, epochs: float) -> dict[str, Any]:
     from edgeml.arch.space_file import load_space
     from edgeml.data.dataset import load
     from edgeml.deploy import calibrate, runtime
-    from edgeml.deploy.convert import to_tflite
     from edgeml.deploy.fold import fold
-    from edgeml.search.tuning import unscaled
+    from edgeml.search.compression import plan
+    from edgeml.search.trained import Trained
+    from edgeml.search.tuning import fine_tuned, unscaled
     from edgeml.train.build import build, get_weights
     from edgeml.train.compress import Tuning
     from edgeml.train.compress_qat import quantisation_aware
     from edgeml.train.fidelity import Fidelity
-    from edgeml.train.fit import fit
+    from edgeml.train.fit import accuracy_float, fit
 
     data, space = load("digits"), load_space("mbconv_macro")
     smallest = {decision.name: decision.choices[0] for decision in space.decisions}
@@ -136,27 +137,28 @@ def hard_case(spread: float, epochs: float) -> dict[str, Any]:
     model = build(graph, 0)
     fit(model, data.train, Fidelity(epochs, 64), Recipe(), 0)
     weights = channels_apart(graph, get_weights(model, graph), spread)
-    folded, images = fold(graph, weights), data.calibration(500)
-
-    def int8(quantiser: Any, ranges: Any) -> float:
-        return runtime.accuracy(quantiser.artifact(ranges), data.val)
-
-    observed, quantiser = (make(graph, folded, images) for make in (calibrate.Observed, calibrate.Quantiser))
-    tried = {
-        f"{c.rule} {c.percentile or ''} {c.images}": int8(quantiser, observed.ranges(c))
-        for c in calibrate.CHOICES
-    }
-    tuned = quantisation_aware(
-        graph, weights, unscaled(graph, folded), observed.ranges(calibrate.WIDE), data.train, Recipe(),
+    trained = Trained(graph, weights, data, 0, Recipe(), accuracy_float(model, data.val), 0.0)
+    calibrated = trained.calibrated(weights)
+    trained.accuracy = calibrated.rows[0]["accuracy"]
+    tuned, shipped, _ = fine_tuned(trained, plan("qat"), Fidelity(epochs))
+    ranges = calibrate.Observed(graph, trained.folded, trained.images).ranges(calibrate.WIDE)
+    alone = quantisation_aware(
+        graph,
+        weights,
+        unscaled(graph, trained.folded),
+        ranges,
+        data.train,
+        Recipe(),
         Tuning(0.2 * epochs, 1e-2),
-    )  # fmt: skip
-    after = calibrate.Quantiser(graph, fold(graph, tuned.weights), images)
+    )
+    after = calibrate.Quantiser(graph, fold(graph, alone.weights), trained.images).artifact(alone.ranges)
     return {
         "spread": spread,
-        "accuracy_float": runtime.accuracy(to_tflite(graph, folded, None), data.val),
-        "calibrations": tried,
-        "best_calibration": max(tried.values()),
-        "qat": int8(after, tuned.ranges),
+        "accuracy_float": trained.float_accuracy,
+        "calibrations": calibrated.rows,
+        "best_calibration": calibrated.accuracy,
+        "qat": shipped.accuracy,
+        "qat_not_equalised": runtime.accuracy(after, data.val),
         "qat_seconds": round(tuned.seconds, 2),
     }
 
@@ -234,7 +236,8 @@ def main() -> None:
     for row in found.get("hard_case", ()):
         print(
             f"channels apart by exp(N(0, {row['spread']:g})): float {100 * row['accuracy_float']:.1f} %, "
-            f"best calibration {100 * row['best_calibration']:.1f} %, QAT {100 * row['qat']:.1f} %",
+            f"best calibration {100 * row['best_calibration']:.1f} %, QAT {100 * row['qat']:.1f} %, "
+            f"without equalisation {100 * row['qat_not_equalised']:.1f} %",
             file=sys.stderr,
         )
 

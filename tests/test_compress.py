@@ -13,12 +13,16 @@ from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import load
 from edgeml.deploy import runtime
 from edgeml.deploy.calibrate import WIDE, Observed, Quantiser
+from edgeml.deploy.convert import to_tflite
+from edgeml.deploy.equalise import equalised
 from edgeml.deploy.fold import Folded, fold
 from edgeml.deploy.places import operators
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.widen import widened
 from edgeml.errors import MissingToolError
-from edgeml.search.tuning import unscaled
+from edgeml.search.compression import plan
+from edgeml.search.trained import Trained
+from edgeml.search.tuning import fine_tuned, unscaled
 from edgeml.train import compress
 from edgeml.train.build import build, get_weights
 from edgeml.train.compress import Tuning
@@ -86,17 +90,31 @@ def test_quantisation_aware_training_repairs_what_calibration_cannot(trained):
     graph, weights, data = trained
     apart, moved = channels_apart(graph, weights, 2.0)
     assert moved
-    folded = fold(graph, apart)
     images = data.calibration(200)
-    lost = runtime.accuracy(Quantiser(graph, folded, images).artifact(), data.val)
-    ranges = Observed(graph, folded, images).ranges(WIDE)
-    tuned = quantisation_aware(
-        graph, apart, unscaled(graph, folded), ranges, data.train, RECIPE, Tuning(6.0, 1e-2)
-    )
-    won = runtime.accuracy(int8(graph, tuned.weights, data, tuned.ranges), data.val)
+    lost = runtime.accuracy(Quantiser(graph, fold(graph, apart), images).artifact(), data.val)
     whole = runtime.accuracy(int8(graph, weights, data), data.val)
-    print(f"int8 {whole:.3f}, channels apart {lost:.3f}, after training {won:.3f}")
-    assert lost < whole - 0.1 and won > lost + 0.5 * (whole - lost)
+    network = Trained(graph, apart, data, 0, RECIPE, whole, lost)
+    tuned, artifact, _ = fine_tuned(network, plan("qat"), Fidelity(10.0))
+    print(f"int8 {whole:.3f}, channels apart {lost:.3f}, after training {artifact.accuracy:.3f}")
+    assert tuned.steps >= 60
+    assert lost < whole - 0.1 and artifact.accuracy > lost + 0.8 * (whole - lost)
+
+
+def test_equalisation_keeps_the_function(trained):
+    graph, weights, data = trained
+    apart, _ = channels_apart(graph, weights, 2.0)
+    images = data.calibration(32)
+    float32 = [
+        runtime.predict(to_tflite(graph, fold(graph, w), None), images)
+        for w in (apart, equalised(graph, apart))
+    ]
+    np.testing.assert_allclose(*float32, atol=1e-3)
+
+    def spread(w):
+        observed = Observed(graph, fold(graph, w), images)
+        return max(high - low for low, high in observed.ranges(WIDE).values())
+
+    assert spread(equalised(graph, apart)) < 0.5 * spread(apart)
 
 
 def channels_apart(graph, weights, spread):

@@ -57,14 +57,14 @@ def compressed(trained: Trained, epochs: float) -> tuple[Tuned, Int8, dict[str, 
 
 def _qat(trained: Trained, how: Plan, recipe: Recipe, train: Any, tuning: Tuning) -> tuple[Tuned, Int8]:
     from edgeml.deploy import calibrate, runtime
+    from edgeml.deploy.equalise import equalised
     from edgeml.deploy.fold import fold
     from edgeml.train.compress_qat import quantisation_aware
 
     graph = trained.graph
-    ranges = calibrate.Observed(graph, trained.folded, trained.images).ranges(calibrate.WIDE)
-    tuned = quantisation_aware(
-        graph, trained.weights, unscaled(graph, trained.folded), ranges, train, recipe, tuning
-    )
+    folded = fold(graph, equalised(graph, trained.weights))
+    ranges = calibrate.Observed(graph, folded, trained.images).ranges(calibrate.WIDE)
+    tuned = quantisation_aware(graph, trained.weights, unscaled(graph, folded), ranges, train, recipe, tuning)
     quantiser = calibrate.Quantiser(graph, fold(graph, tuned.weights), trained.images[:50])
     artifact = quantiser.artifact(tuned.ranges)
     accuracy = runtime.accuracy(artifact, trained.data.val)
