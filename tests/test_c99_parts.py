@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from edgeml.deploy.tflite import Quantization, read_model
 from edgeml.errors import ModelError
 from edgeml.export.c99 import c99, labels_header
 from edgeml.target.mcu import process as tflm_process
+from tests.c99_models import MODELS, tflite
 from tests.make_tflite import ModelSpec, make
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
@@ -86,6 +88,11 @@ def test_one_integer_rule_rounds_as_a_double_does(scale, zero, reach, data):
     for total in [*drawn, *(n + d for n in near for d in (-1, 0, 1) if abs(n + d) <= reach)]:
         found = (total * mantissa + (1 << (shift - 1))) >> shift
         assert clamp(found, low, high) == clamp(round_away(total * scale), low, high)
+
+
+def test_what_is_just_below_a_half_is_not_rounded_up():
+    assert round_away(0.49999999999999994) == 0 and round_away(-0.49999999999999994) == 0
+    assert [round_away(value) for value in (-2.5, -0.5, 0.5, 1.5, 2.4)] == [-3, -1, 1, 2, 2]
 
 
 def test_halves_go_away_from_zero():
@@ -225,6 +232,28 @@ def test_damaged_models_give_errors_and_no_crash(nano):
         except ModelError as error:
             assert "\n" not in str(error)
     assert 0 < compiled < 400
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scales_and_zero_points_of_any_size_give_errors_and_no_crash(name):
+    rng, read = random.Random(name), read_model(tflite(name))
+    for _ in range(60):
+        tensors = list(read.tensors)
+        for _ in range(rng.choice((1, 2, 5))):
+            at = rng.randrange(len(tensors))
+            found = tensors[at].quantization
+            if found is None:
+                continue
+            scale = rng.choice(
+                (0.0, -1.0, 1e-45, 1e-38, 1e-9, 1e-3, 1.0, 1e6, 3e38, float("inf"), float("nan"))
+            )
+            zero = rng.choice((-(1 << 63), -129, -128, 0, 127, 128, 1 << 40))
+            changed = replace(found, scales=(scale,) * len(found.scales))
+            tensors[at] = replace(
+                tensors[at], quantization=rng.choice((changed, replace(found, zero_points=(zero,))))
+            )
+        with contextlib.suppress(ModelError):
+            to_c99(replace(read, tensors=tuple(tensors)))
 
 
 @needs_gcc

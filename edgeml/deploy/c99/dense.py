@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.deploy.c99 import text
-from edgeml.deploy.c99.fixed import quantize_multiplier, round_away
+from edgeml.deploy.c99.fixed import clamp, quantize_multiplier, round_away
 from edgeml.deploy.c99.step import Step
 from edgeml.deploy.c99.tensors import SUM_LIMIT, Place
 
@@ -38,6 +38,10 @@ def dense(place: Place) -> Step:
     channels = []
     for index in range(outputs):
         scale = source.scale * scales[index % len(scales)] / output.scale
+        if not wide[index].any():  # a dead unit, whose scale can be anything
+            value = clamp(round_away(int(bias[index]) * scale), low - output.zero, high - output.zero)
+            channels.append((value, 1 << 30, 30))
+            continue
         bound = int(reach.max()) if len(scales) == 1 else int(reach[index])
         if (scale, bound) not in found:
             rule = single_rounding(scale, bound, low - output.zero, high - output.zero)

@@ -1,8 +1,8 @@
 """The fixed-point arithmetic of LiteRT's int8 reference kernels, in Python integers.
 
 Sources: tflite/kernels/internal/common.h, quantization_util.cc, reference/*.h of LiteRT and gemmlowp's
-fixedpoint.h (Apache-2.0), read for their rules; tests/test_c99.py holds every rule
-against LiteRT itself. LiteRT's wheel rounds twice (TFLITE_SINGLE_ROUNDING is off).
+fixedpoint.h (Apache-2.0), read for their rules; tests/test_c99.py holds every rule against LiteRT itself.
+LiteRT's wheel rounds twice (TFLITE_SINGLE_ROUNDING is off).
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ def float32(value: float) -> float:
 
 
 def round_away(value: float) -> int:
-    """Nearest integer, halves away from zero (C's round)."""
-    return math.floor(value + 0.5) if value >= 0 else -math.floor(-value + 0.5)
+    """Nearest integer, halves away from zero (C's round; value + 0.5 would itself be rounded)."""
+    whole = math.floor(abs(value))
+    nearest = whole + (abs(value) - whole >= 0.5)
+    return nearest if value >= 0 else -nearest
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -57,11 +59,6 @@ def multiply(value: int, mantissa: int, exponent: int) -> int:
 def clamp(value: int, low: int, high: int) -> int:
     """The nearest value in low..high."""
     return max(low, min(high, value))
-
-
-def table(function: Callable[[int], int], first: int = -128) -> list[int]:
-    """What a function of one byte gives for first, first + 1, ... (256 values)."""
-    return [function(value) for value in range(first, first + 256)]
 
 
 def hard_swish(scale: float, zero: int, out_scale: float, out_zero: int) -> Callable[[int], int]:

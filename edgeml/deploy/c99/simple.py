@@ -14,7 +14,6 @@ from edgeml.deploy.c99.fixed import (
     multiply,
     quantize_multiplier,
     softmax_table,
-    table,
 )
 from edgeml.deploy.c99.step import Step
 from edgeml.deploy.c99.tensors import SUM_LIMIT, Activation, Place, fused_limits
@@ -70,8 +69,7 @@ def swish(place: Place) -> Step:
 
 def _bytes(source: Activation) -> list[int]:
     """Values in the order of their bytes 0..255."""
-    values = table(lambda value: value, 0)
-    return values if source.dtype == "UINT8" else [v - 256 if v > 127 else v for v in values]
+    return [v - 256 if v > 127 and source.dtype == "INT8" else v for v in range(256)]
 
 
 def _lookup(place: Place, source: Activation, output: Activation, values: list[int]) -> Step:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.deploy.c99.fixed import float32, round_away
 from edgeml.deploy.tflite import Operator, Tensor, TfliteModel
 from edgeml.errors import ModelError
 
@@ -16,6 +17,9 @@ MAX_SIZE = 32767
 
 MAX_ELEMENTS = 1 << 26
 """Of a tensor: indices are int32 and no target has 64 MB."""
+
+MAX_SCALE = 1e12
+"""Of an activation, and one over it the smallest: what is made of them stays within float32."""
 
 SUM_LIMIT = 1 << 30
 """Of what a sum of products can reach, so that doubling it stays in int32."""
@@ -100,6 +104,8 @@ class Place:
         scales = self.scales(tensor)
         if len(scales) != 1:
             raise self.refuse(f"a tensor has {len(scales)} scales instead of one")
+        if not 1 / MAX_SCALE <= scales[0] <= MAX_SCALE:
+            raise self.refuse(f"a tensor has the scale {scales[0]:g}")
         return scales[0]
 
     def scales(self, tensor: Tensor) -> tuple[float, ...]:
@@ -167,7 +173,6 @@ class Place:
 
 def fused_limits(place: Place, output: Activation, activation: str = "") -> tuple[int, int]:
     """As Place.limits, of a named activation."""
-    from edgeml.deploy.c99.fixed import float32, round_away
 
     def quantised(real: float) -> int:
         return output.zero + round_away(float32(real / output.scale))
