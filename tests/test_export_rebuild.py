@@ -135,12 +135,15 @@ def test_ranges_are_taken_as_the_original_took_them(cli, folder, tmp_path):
     assert "500 training images (percentile 99)" in (tmp_path / "clipped" / "MODEL_CARD.md").read_text()
 
 
-def test_data_that_have_moved(cli, folder, tmp_path):
+def test_data_that_have_moved(cli, finished_run, folder, tmp_path):
     """The run is gone: digits are found by name; a path that is gone must be said."""
     edit(folder, "data", "saved", value="/nowhere/data")
     code, _, err = cli("rebuild", folder)
     assert code == 0, err
     edit(folder, "data", "source", value=str(tmp_path / "gone.npz"))
+    moved = shutil.copytree(finished_run / "data", tmp_path / "moved")
+    code, _, err = cli("rebuild", folder, "--data", moved)
+    assert code == 0, err
     one_sentence(cli("rebuild", folder, "--out", tmp_path / "x"), "gone.npz", "--data")
     assert not (tmp_path / "x").exists()
 
@@ -183,6 +186,7 @@ def test_a_folder_that_is_none(cli, folder, tmp_path):
     (folder / SUMS).unlink()
     (tmp_path / "file").write_text("keep")
     one_sentence(cli("rebuild", folder, "--out", tmp_path / "file"), "is a file")
+    one_sentence(cli("rebuild", folder, "--out", folder), "the original itself")
 
 
 @pytest.mark.parametrize(

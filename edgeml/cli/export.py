@@ -64,7 +64,10 @@ def _print_export(done: Exported) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--data", help="Where the data are now. [default: where the run read them]")
+@click.option(
+    "--data",
+    help="Where the data are now, or the data/ of a run that has moved. [default: as the run has them]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: FOLDER-rebuilt]")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the training. [default: the original's]")
 @click.option("--other-data", is_flag=True, help="Accept data that are not those of the original.")

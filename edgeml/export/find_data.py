@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.data.dataset import Dataset, load
+from edgeml.data.store import DESCRIPTION
 from edgeml.errors import DataError
 from edgeml.export.describe import data_spec
 from edgeml.export.spec import DataSpec, Spec
@@ -27,7 +28,10 @@ def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
                 f"(SHA-256 {known.hash[:12]}...); say with --data where they are."
             )
         return found
-    found = load(data, image_size=known.image_size, seed=known.seed, strict=known.strict)
+    if (Path(data) / DESCRIPTION).is_file():  # the folder data/ of a run that has moved
+        found = Dataset.open(Path(data))
+    else:
+        found = load(data, image_size=known.image_size, seed=known.seed, strict=known.strict)
     if found.hash == known.hash:
         return found
     if not other_data:

@@ -17,6 +17,7 @@ from typing import Any
 
 from edgeml.arch.cost import cost
 from edgeml.data.dataset import Dataset
+from edgeml.errors import RunError
 from edgeml.export.card import percent_with
 from edgeml.export.checksums import check_sums
 from edgeml.export.contents import contents
@@ -88,12 +89,14 @@ def rebuild_folder(
     Raises:
         ModelError: spec.json is missing, damaged or of another layout; a file was changed; training failed.
         DataError: the data are gone, or are others.
-        RunError: `out` holds something else.
+        RunError: `out` holds something else, or is the original.
         StorageError: no disk space or no permission.
     """
     spec = read_spec(folder / NAME)
     check_sums(folder)
     place = out or folder.resolve().with_name(f"{folder.resolve().name}-rebuilt")
+    if place.resolve() == folder.resolve():
+        raise RunError(f"--out {place} is the original itself, which would be lost; choose another folder.")
     check_place(place)
     dataset = find_data(spec, data, other_data)
     trained = retrain(spec, dataset, spec.seed if seed is None else seed)
