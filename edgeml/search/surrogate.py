@@ -24,8 +24,8 @@ FLOOR = 0.8
 """Of the least error seen on a rung. With networks' depths among the features and later promotions: .9894
 against .9853 of the hypervolume at cost 25, means of five NAS-Bench-201 tasks and seven seeds."""
 BOLD = 0.7
-"""Factor on deviations where a lower rung tries things cheaply: full trainings go to what looks best. Factors 2,
-1.5, 1 and 0.7 reached .981, .984, .986 and .987 at cost 25 (the same five tasks, three seeds)."""
+"""Factor on deviations where a lower rung tries things cheaply: full trainings go to what looks best. Factors
+2, 1.5, 1 and 0.7 reached .981, .984, .986 and .987 at cost 25 (the same five tasks, three seeds)."""
 ENOUGH = 3
 """Full trainings before the second process is fitted."""
 UNKNOWN = 0.15
