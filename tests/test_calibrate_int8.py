@@ -70,7 +70,7 @@ def test_least_error_clips_what_is_rare():
 
 
 def test_clipping_beats_minmax_where_an_image_is_an_outlier():
-    """Dark images, and one bright one among those that calibrate: its activations are sixty times as large."""
+    """Dark images, and among those that calibrate one sixty times as bright."""
     graph = random_graph("mbconv_macro", 5, activation="hard_swish")
     rng = np.random.default_rng(1)
     images = rng.integers(0, 5, (400, *graph.input_shape), dtype=np.uint8)
