@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgeml.errors import MissingToolError, ModelError, UnknownNameError
-from edgeml.export import coreml, runtimes
+from edgeml.export import runtimes
 from edgeml.export.claims import CLAIMS
 from edgeml.export.formats import FORMATS, chosen, make
 from edgeml.export.proof import compare, prove
@@ -52,18 +52,18 @@ def test_every_format_has_a_claim_and_a_sentence():
 
 
 @pytest.mark.slow
-def test_all_formats_of_a_grey_network_are_proven(given):
+def test_all_formats_of_a_grey_network_are_proven(given, monkeypatch):
+    # Core ML takes as long as the rest together and has a test of its own (test_keras_export.py).
+    monkeypatch.delitem(FORMATS, "coreml")
     made = make(given, ("all",))
     assert made.skipped.keys() == {
-        name
-        for name, tool in (("c", tflm_process), ("vela", ethosu_vela), ("coreml", coreml))
-        if tool.missing()
+        name for name, tool in (("c", tflm_process), ("vela", ethosu_vela)) if tool.missing()
     }
     proofs = prove(given, made.files)
     assert list(proofs) == list(made.files)
     for name, found in proofs.items():
         assert found.passed, (name, found.reason)
-        assert found.executed or (name in ("vela", "coreml") and "not executed: needs" in found.reason)
+        assert found.executed or (name == "vela" and "needs an Ethos-U" in found.reason)
         if found.executed:
             n = len(given.data.test.labels)
             assert found.compared == n and found.accuracy["n"] == n and not found.reason
