@@ -78,7 +78,7 @@ def _pointwise(tf: Any, rng: Any, x: Any) -> Any:
 
 
 def _steep(tf: Any, rng: Any, x: Any) -> Any:
-    """Scales above 1/2, which shift left: large weights before a narrow activation; a dead channel."""
+    """Scales above 1/2, which shift left: large weights before narrow activations; dead channels."""
     x = tf.nn.relu6(40 * _conv(tf, rng, x, 6, 3))
     x = tf.nn.relu6(60 * _depthwise(tf, rng, x, 3))
     x = tf.nn.relu6(50 * _conv(tf, rng, x, 8, 1))
@@ -88,7 +88,7 @@ def _steep(tf: Any, rng: Any, x: Any) -> Any:
 
 
 def _slim(tf: Any, rng: Any, x: Any) -> Any:
-    """Depthwise and pointwise layers that only fit in little memory in place; windows of odd and even sizes."""
+    """Depthwise and pointwise layers that fit in little memory only in place; windows odd and even."""
     x = tf.nn.relu(_depthwise(tf, rng, x, 3))
     x = tf.nn.relu(_conv(tf, rng, x, 12, 1))
     x = tf.nn.relu(_depthwise(tf, rng, x, (5, 3)))
