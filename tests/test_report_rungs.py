@@ -203,7 +203,7 @@ def test_the_plain_line_says_the_rung(rung: int, reason: str | None, words: str)
     )
     study = SimpleNamespace(
         progress=SimpleNamespace(trials=3),
-        settings=SimpleNamespace(trials=8, time_s=0.0),
+        settings=SimpleNamespace(trials=8, planned_trials=8, time_s=0.0),
         archive=SimpleNamespace(front=list, objectives=["macs"], candidates={}),
         rungs=SimpleNamespace(spent=[1.0, 0.0], left=lambda trials: 2.0),
         ladder=SimpleNamespace(top=1),
