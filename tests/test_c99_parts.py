@@ -81,7 +81,11 @@ def test_a_plan_meets_its_bound_where_greedy_does_not():
 def test_one_integer_rule_rounds_as_a_double_does(scale, zero, reach, data):
     low, high = -128 - zero, 127 - zero
     rule = single_rounding(scale, reach, low, high)
-    assert rule is not None
+    if rule is None:
+        # Products that a double cannot tell from a half (5 * 0.8999999999999999 is 4.5) fit no line.
+        off = np.abs(np.arange(1, reach + 1) * scale % 1 - 0.5)
+        assert off.min() < 1e-9
+        return
     mantissa, shift = rule
     drawn = data.draw(st.lists(st.integers(-reach, reach), min_size=50, max_size=50))
     near = [round((value + half) / scale) for value in range(low, high, 7) for half in (-0.5, 0.5)]
