@@ -244,6 +244,7 @@ ARMS: dict[str, Arm] = {
     "distil/6": Arm(share=1 / 6, teacher=0.5),
     "parent/6": Arm("parent", 1 / 6),
     "parent/6+exact": Arm("parent", 1 / 6, shrink=1.0),
+    "parent/3+exact": Arm("parent", 1 / 3, shrink=1.0),
     "parent/6+polish": Arm("parent", 1 / 6, shrink=1.0, polish=0.5),
     "bank/6": Arm("bank", 1 / 6),
     "bank/6+mix1": Arm("bank", 1 / 6, mix=1.0),
