@@ -48,6 +48,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _devices_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Whoever times on a device holds a lock in the temporary folder: two workers play the same phone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr("tempfile.tempdir", None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _sqlite_waits_for_no_disk() -> Generator[None]:
     """Optuna commits every parameter of a trial, and each commit waits for the disk (20 ms and more on a busy
     one). Studies inside the tests do without: they survive a killed process, though not a power cut."""
