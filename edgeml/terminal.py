@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from edgeml.search.compression import points
 from edgeml.target.limits import describe
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def variant_line(candidate: Candidate) -> str:
     """A finalist's new variant in one line."""
     if candidate.status != "complete" or candidate.accuracy is None:
         return f"{candidate.key} {candidate.status}: {candidate.reason}"
-    drop = 100 * ((candidate.accuracy_float or 0.0) - candidate.accuracy)
+    drop = points(candidate.accuracy_float or 0.0, candidate.accuracy)
     sizes = [describe(name, candidate.metrics[name]["value"]) for name in ("size_bytes", "size_zip_bytes")]
     return (
         f"{candidate.key} accuracy {100 * candidate.accuracy:.2f} % int8, drop {drop:.2f} points | "

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeml.cli.output import console, print_json
+from edgeml.cli.output import INTERRUPTED, console, print_json
 
 if TYPE_CHECKING:
     from edgeml.export.folder import Exported
     from edgeml.export.rebuild import Rebuilt
 
 PROOF_FAILED = 1
-INTERRUPTED = 130
 
 
 @click.command()

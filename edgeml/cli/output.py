@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 
 def print_json(value: Any) -> None:
     """JSON on stdout, for scripts."""

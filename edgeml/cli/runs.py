@@ -9,9 +9,7 @@ from typing import Any
 
 import click
 
-from edgeml.cli.output import console
-
-INTERRUPTED = 130
+from edgeml.cli.output import INTERRUPTED, console
 
 
 @click.command()

@@ -57,7 +57,7 @@ def operators(graph: Graph, folded: dict[str, Folded], model: TfliteModel) -> di
             operator
             for operator in model.operators
             if operator.name in OPERATORS[type(node.layer)]
-            and _fits(model, node, operator, folded)
+            and _fits(model, node, operator)
             and sorted(
                 origin.get(i, i) for i in operator.inputs if i >= 0 and not model.tensors[i].is_constant
             )
@@ -83,7 +83,7 @@ def _looked_through(model: TfliteModel) -> dict[int, int]:
     return made
 
 
-def _fits(model: TfliteModel, node: Node, operator: Operator, folded: dict[str, Folded]) -> bool:
+def _fits(model: TfliteModel, node: Node, operator: Operator) -> bool:
     shape: tuple[int, ...] = tuple(size for size in node.shape if size != 1)
     return tuple(size for size in model.tensors[operator.outputs[0]].shape if size != 1) == shape
 

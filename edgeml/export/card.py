@@ -13,6 +13,7 @@ from edgeml.export.spec import Share, Spec
 from edgeml.report import figures
 from edgeml.report.run_files import Figure
 from edgeml.report.tables import plain
+from edgeml.search.compression import points
 
 NAME = "MODEL_CARD.md"
 MOST_CLASSES = 100
@@ -104,7 +105,7 @@ def _accuracy(spec: Spec) -> str:
         (f"float network{before}, validation split", figures.percent(scored.validation_float)),
     ]
     if scored.validation_float is not None:
-        drop = 100 * (scored.validation_float - scored.validation.value)
+        drop = points(scored.validation_float, scored.validation.value)
         rows.append(("drop from float to int8, validation split", f"{drop:.1f} percentage points"))
     confirmed = spec.search.lineage.confirmed
     if confirmed and confirmed.test_accuracy and not spec.rebuilt:

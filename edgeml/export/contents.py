@@ -14,10 +14,10 @@ from edgeml.export.examples import examples
 from edgeml.export.literals import labels_file
 from edgeml.export.place import CARD
 from edgeml.export.proof import Proof
-from edgeml.export.read import WEIGHTS
 from edgeml.export.scores import Scores
 from edgeml.export.spec import NAME as SPEC
 from edgeml.export.spec import Spec
+from edgeml.search.start import WEIGHTS
 
 FAILED = "failed/"
 """Folder of the files that are not what was scored: kept to be looked at, out of the way of use."""

@@ -118,9 +118,8 @@ def _search(given: ExportInput, files: RunFiles) -> SearchSpec:
 def _lineage(given: ExportInput) -> Lineage:
     """A compressed variant has its finalist's, because only that was trained in the search."""
     compression = given.record.get("compression") or {}
-    if not compression.get(
-        "of"
-    ):  # where there is no method either, it only says what was tried on a finalist
+    if not compression.get("of"):
+        # Where there is no method either, it only says what was tried on a finalist.
         own = compression if compression.get("method") else None
         return Lineage.model_validate({**given.record, "compression": own})
     finalist = given.run_path / "candidates" / str(compression["of"]) / "candidate.json"

@@ -14,9 +14,10 @@ from edgeml.export.formats import chosen, make
 from edgeml.export.given import ExportInput
 from edgeml.export.place import check_place, write_folder
 from edgeml.export.proof import Proof, prove
-from edgeml.export.read import WEIGHTS, check_trained, open_data, read_candidate
+from edgeml.export.read import check_data, check_trained, read_candidate
 from edgeml.export.scores import Scores, score
 from edgeml.report.run_files import RunFiles, open_run
+from edgeml.search.start import WEIGHTS
 
 __all__ = ["Exported", "export_files", "read_candidate"]
 
@@ -89,7 +90,8 @@ def export_files(
     files = open_run(run_path)
     check_trained(files, key)
     given = read_candidate(run_path, key, run)
-    scores = score(given.tflite, tuple(given.classes), open_data(given).test)
+    check_data(given)
+    scores = score(given.tflite, tuple(given.classes), given.data.test)
     made = make(given, formats)
     proofs = prove(given, made.files)
     notes = _notes(given, files, scores, proofs)

@@ -23,9 +23,7 @@ def keras(given: ExportInput) -> dict[str, bytes]:
     probabilities = tf_keras.layers.Softmax(name="probabilities")(logits.output)
     model = tf_keras.Model(logits.input, probabilities, name="edgeml")
     with tempfile.TemporaryDirectory(prefix="edgeml-keras-") as folder, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # it would rather have .keras, which Keras 3 cannot read from tf_keras
+        warnings.simplefilter("ignore")  # it wants .keras, which Keras 3 cannot read from tf_keras
         path = Path(folder) / FILE
         model.save(path, save_format="h5")
         _for_keras_3(path)

@@ -15,10 +15,9 @@ from edgeml.export.given import ExportInput
 from edgeml.report import climb
 from edgeml.report.run_files import RunFiles
 from edgeml.search.run_dir import read_json
+from edgeml.search.start import WEIGHTS
 from edgeml.target.targets import Targets
 from edgeml.train.build import Weights
-
-WEIGHTS = "weights.safetensors"
 
 
 def read_candidate(run_path: Path, key: str, run: Mapping[str, Any]) -> ExportInput:
@@ -39,9 +38,9 @@ def read_candidate(run_path: Path, key: str, run: Mapping[str, Any]) -> ExportIn
     if not stored:
         raise RunError(f"{folder}: candidate {key} has no model to export ({record.get('reason')}).")
     artifact = _stored(folder / "model.tflite", key, stored.get("sha256"))
-    _stored(folder / WEIGHTS, key, stored.get("weights_sha256"))
+    content = _stored(folder / WEIGHTS, key, stored.get("weights_sha256"))
     graph = Arch.from_dict(record["arch"]).graph
-    weights = _weights(folder / WEIGHTS, graph)
+    weights = _weights(folder / WEIGHTS, content, graph)
     targets = Targets.load(run["settings"]["targets"])
     return ExportInput(graph, weights, artifact, record, run, targets, run_path)
 
@@ -85,12 +84,12 @@ def _stored(path: Path, key: str, wanted: str | None) -> bytes:
     return content
 
 
-def _weights(path: Path, graph: Graph) -> Weights:
+def _weights(path: Path, content: bytes, graph: Graph) -> Weights:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        weights: Weights = load(path.read_bytes())
+        weights: Weights = load(content)
     except SafetensorError as error:
         raise ModelError(f"{path} is damaged ({error}); the run was changed since.") from error
     for node in graph.nodes:
@@ -105,8 +104,8 @@ def _weights(path: Path, graph: Graph) -> Weights:
     return weights
 
 
-def open_data(given: ExportInput) -> Dataset:
-    """The run's data at the network's resolution, surely those that the run was scored on.
+def check_data(given: ExportInput) -> None:
+    """Whether the run's data are surely those that it was scored on.
 
     Raises:
         DataError: they are gone or were changed.
@@ -124,5 +123,3 @@ def open_data(given: ExportInput) -> Dataset:
             f"{folder}: these are not the data that the run was scored on (other hash); restore the folder, "
             "or search again."
         )
-    height, width, _ = given.graph.input_shape
-    return whole.resized(height, width)

@@ -8,6 +8,7 @@ from typing import Any
 from edgeml.report import figures
 from edgeml.report.markup import Markup, tag
 from edgeml.report.run_files import CandidateFile, RunFiles
+from edgeml.search.compression import DEFAULT_MAX_DROP, points
 
 METHODS = {
     "ptq": "other calibration",
@@ -21,7 +22,7 @@ def drop(candidate: CandidateFile) -> float | None:
     """Points of accuracy that int8 loses against float; of a variant, against the float network it is of."""
     if candidate.accuracy is None or candidate.accuracy_float is None:
         return None
-    return 100 * (candidate.accuracy_float - candidate.accuracy)
+    return points(candidate.accuracy_float, candidate.accuracy)
 
 
 def method(candidate: CandidateFile) -> str:
@@ -55,10 +56,14 @@ def warning(candidate: CandidateFile, max_drop: float) -> str | None:
     return f"{said}; --compress auto or qat trains it quantisation-aware."
 
 
+def allowed_drop(run: RunFiles) -> float:
+    """The run's --max-drop, in points."""
+    return float((run.run.get("settings") or {}).get("max_drop", DEFAULT_MAX_DROP))
+
+
 def warnings(run: RunFiles) -> list[str]:
     """One sentence for every finalist and variant that loses too much at int8, or could not be compressed."""
-    max_drop = float((run.run.get("settings") or {}).get("max_drop", 0.5))
-    found = [warning(candidate, max_drop) for candidate in run.scored]
+    found = [warning(candidate, allowed_drop(run)) for candidate in run.scored]
     return [sentence for sentence in found if sentence] + [
         f"WARNING: {what} was not made: {str(why).rstrip('.')}."
         for candidate in run.scored

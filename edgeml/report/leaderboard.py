@@ -47,7 +47,6 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
 
 def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
     found = candidate.figures
-    max_drop = float((run.run.get("settings") or {}).get("max_drop", 0.5))
     further = {name: _measured(f) for name, f in found.items() if name not in (*PLAIN, "latency_ms")}
     return {
         "key": candidate.key,
@@ -57,7 +56,7 @@ def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
         "accuracy_float": candidate.accuracy_float,
         "drop": compression.drop(candidate),
         "compression": None if candidate.compression is None else dict(candidate.compression),
-        "warning": compression.warning(candidate, max_drop),
+        "warning": compression.warning(candidate, compression.allowed_drop(run)),
         "test_accuracy": candidate.test_accuracy,
         "latency_ms": _measured(found["latency_ms"]) if "latency_ms" in found else None,
         **{name: _agreed(candidate, name) for name in PLAIN},

@@ -11,6 +11,9 @@ from edgeml.train.inherit import best_parent_score
 RELATIVES = 200
 """Trained candidates that a new one may inherit from."""
 
+Row = tuple[Candidate, tuple[float, ...]]
+"""A candidate and its point: 1 - accuracy, costs."""
+
 
 class Archive:
     """Candidates by key, in order of trial number."""
@@ -25,22 +28,21 @@ class Archive:
         """Add or replace a candidate."""
         self.candidates[candidate.key] = candidate
 
-    def scored(self) -> list[tuple[Candidate, tuple[float, ...]]]:
+    def scored(self) -> list[Row]:
         """Complete candidates with their points (1 - accuracy, costs...), by trial number."""
         rows = ((candidate, candidate.point(self.objectives)) for candidate in self.candidates.values())
         return sorted(((c, p) for c, p in rows if p is not None), key=lambda row: row[0].number)
 
     def front(self) -> list[Candidate]:
         """Pareto-optimal candidates, most accurate first."""
-        rows = self.scored()
-        members = [rows[i] for i in pareto.front([point for _, point in rows])]
-        return [candidate for candidate, _ in sorted(members, key=lambda row: row[1])]
+        return _front(self.scored())
 
     def finalists(self) -> list[Candidate]:
         """The front of what trials made, most accurate first: compressed variants left out."""
-        rows = [(candidate, point) for candidate, point in self.scored() if not candidate.is_variant]
-        members = [rows[i] for i in pareto.front([point for _, point in rows])]
-        return [candidate for candidate, _ in sorted(members, key=lambda row: row[1])]
+        return _front(self._of_trials())
+
+    def _of_trials(self) -> list[Row]:
+        return [row for row in self.scored() if not row[0].is_variant]
 
     def knee(self) -> Candidate | None:
         """The compromise on the front."""
@@ -59,8 +61,7 @@ class Archive:
         """
         reference, points = self.reference_point(), list[tuple[float, ...]]()
         found: list[tuple[int, float, float]] = []
-        trials = [row for row in self.scored() if not row[0].is_variant]
-        done = sorted(trials, key=lambda row: (row[0].finished_at_s, row[0].number))
+        done = sorted(self._of_trials(), key=lambda row: (row[0].finished_at_s, row[0].number))
         for candidate, point in done:
             points.append(point)
             volume = pareto.hypervolume(points, reference)
@@ -86,3 +87,9 @@ class Archive:
         if candidate.key not in self._graphs:
             self._graphs[candidate.key] = lower(Arch.from_dict(candidate.arch))
         return self._graphs[candidate.key]
+
+
+def _front(rows: list[Row]) -> list[Candidate]:
+    """Pareto-optimal ones, most accurate first."""
+    members = [rows[i] for i in pareto.front([point for _, point in rows])]
+    return [candidate for candidate, _ in sorted(members, key=lambda row: row[1])]

@@ -71,7 +71,7 @@ def run_session(
         study.search()
         if study.progress.interrupted:
             workers.kill()
-        finish(study, workers, compression, _variants(run_dir))
+        finish(study, workers, compression, _variants(run_dir) if resume else [])
     finally:
         workers.kill()
         run_dir.discard()

@@ -26,9 +26,6 @@ from edgeml.train.loop import LARGEST_NORM, divergence
 from edgeml.train.optimiser import optimiser
 from edgeml.train.statistics import estimate_statistics
 
-METHODS = ("qat", "prune", "prune24", "cluster")
-"""Fine-tunings by name, as they end a variant's key."""
-
 TEACHER_WEIGHT = 0.5
 TEMPERATURE = 2.0
 WARM_UP = 0.1
