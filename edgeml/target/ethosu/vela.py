@@ -201,6 +201,8 @@ def _compile(
         try:
             answer, said = worker.ask(asked, wanted.time_limit_s)
         except WorkerError as error:
+            if _OUT_OF_MEMORY.search(str(error)):
+                return _too_little_memory(worker.version, wanted)
             return ModelError(f"Vela {worker.version} failed on the model: {error}.")
         if "error" in answer:
             return _refusal(worker.version, answer, said, wanted)
@@ -219,11 +221,8 @@ def _compile(
 def _refusal(version: str, answer: dict[str, Any], said: str, wanted: VelaOptions) -> EdgemlError:
     text = " ".join(str(answer["error"]).split())
     kind = answer["kind"]
-    if kind == "MemoryError" or "bad_alloc" in text:
-        return ModelError(
-            f"Vela {version} needs more than {wanted.memory_limit_mib} MiB of memory for the model; "
-            "give a smaller one, or raise memory_limit_mib of the vela options."
-        )
+    if kind == "MemoryError" or _OUT_OF_MEMORY.search(text):
+        return _too_little_memory(version, wanted)
     if kind in _CONFIG_ERRORS:
         last = said.strip().splitlines()[-1:] if kind == "SystemExit" else [text]
         return ConfigError(
@@ -231,6 +230,17 @@ def _refusal(version: str, answer: dict[str, Any], said: str, wanted: VelaOption
             f"{wanted.memory_mode} are refused by Vela {version}: {' '.join(last)[:300].rstrip('.')}."
         )
     return ModelError(f"Vela {version} cannot compile the model: {text[:300].rstrip('.')}.")
+
+
+_OUT_OF_MEMORY = re.compile("bad_alloc|cannot allocate memory", re.IGNORECASE)
+"""What C++ and the dynamic loader say at the limit: which of them speaks first depends on what was loaded."""
+
+
+def _too_little_memory(version: str, wanted: VelaOptions) -> ModelError:
+    return ModelError(
+        f"Vela {version} needs more than {wanted.memory_limit_mib} MiB of memory for the model; "
+        "give a smaller one, or raise memory_limit_mib of the vela options."
+    )
 
 
 def _compiled(version: str, summary: dict[str, str], said: str, file: Path) -> Compiled:
