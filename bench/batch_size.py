@@ -78,7 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for name, (train, val, epochs) in data_sets(options.samples).items():
-        shape = train.images.shape[1:]
+        shape = train.inputs.shape[1:]
         for seed in range(options.networks):
             graph = random_graph(options.space, seed, shape, 10)
             for batch, rate, times in SETTINGS:

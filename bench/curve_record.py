@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from bench.random_networks import random_graph  # noqa: E402
 from edgeml.arch.cost import cost  # noqa: E402
 from edgeml.data.dataset import Split, load  # noqa: E402
+from edgeml.data.options import ReadOptions  # noqa: E402
 from edgeml.train.build import build  # noqa: E402
 from edgeml.train.fidelity import full_fidelity  # noqa: E402
 from edgeml.train.fit import default_recipe, fit  # noqa: E402
@@ -84,7 +85,7 @@ def splits(group: Group) -> tuple[Split, Split]:
     if group.source == "digits":
         found = load("digits", val_fraction=0.35, test_fraction=0.03)
     else:
-        found = load(str(SHARED / group.source), image_size=group.image_size)
+        found = load(str(SHARED / group.source), ReadOptions(image_size=group.image_size))
     chosen = np.random.default_rng(0).permutation(len(found.train))[: group.samples]
     return found.train.take(np.sort(chosen)), found.val
 
@@ -94,11 +95,11 @@ def record(name: str, seed: int, train: Split, val: Split) -> dict[str, Any]:
     import tf_keras
 
     group, space = GROUPS[name], SPACES[seed % len(SPACES)]
-    graph = random_graph(space, seed, (*train.images.shape[1:3], train.images.shape[3]), 10)
+    graph = random_graph(space, seed, (*train.inputs.shape[1:3], train.inputs.shape[3]), 10)
     tf_keras.backend.clear_session()
     started, fidelity = time.process_time(), full_fidelity(len(train), group.epochs)
     watch = Watch(val, lambda curve: None, group.checkpoints)
-    recipe = default_recipe(train.images.shape[-1])
+    recipe = default_recipe(train.inputs.shape[-1])
     result = fit(build(graph, seed), train, fidelity, recipe, seed, watch=watch)
     points = [[round(p.epoch / result.epochs, 4), round(p.accuracy, 5)] for p in result.curve]
     macs, seconds = cost(graph).macs, round(time.process_time() - started, 1)

@@ -111,7 +111,7 @@ def main() -> None:
                 proofs = prove(given, made.files)
                 seconds = time.monotonic() - began
                 (model,) = made.files["mediapipe"].values()
-                images = np.concatenate([given.data.test.images[:500], given.data.train.images[:500]])
+                images = np.concatenate([given.data.test.inputs[:500], given.data.train.inputs[:500]])
                 client = in_mediapipe(given, model, images[:500])
             entry = {
                 "data": name, "space": asked.space, "seed": seed, "key": given.key,

@@ -27,17 +27,19 @@ FASHION = SHARED / "data" / "fashion_mnist" / "fashion_mnist.npz"
 RESULTS = Path(__file__).resolve().parent / "results" / "inheritance.json"
 
 
+
 def main(arguments: list[str] | None = None) -> None:
     from bench.inheritance_arms import ARMS, Setting, search
     from bench.inheritance_figures import summary, table
     from edgeml.data.dataset import load
+from edgeml.data.options import ReadOptions
 
     given = _parse(arguments, list(ARMS))
     _one_thread()
     if not given.small and not FASHION.exists():
         print(f"skipped: {FASHION} is not on this machine")
         return
-    data = load("digits") if given.small else load(str(FASHION), image_size=given.image_size)
+    data = load("digits") if given.small else load(str(FASHION), ReadOptions(image_size=given.image_size))
     found = _read(given.out) if not given.fresh else {"rows": []}
     for seed in range(given.first_seed, given.first_seed + given.seeds):
         epochs = given.samples / len(data.train) if given.samples else None

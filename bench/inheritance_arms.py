@@ -84,11 +84,11 @@ class Setting:
     @property
     def recipe(self) -> Recipe:
         """The product's default."""
-        return default_recipe(self.train.images.shape[-1])
+        return default_recipe(self.train.inputs.shape[-1])
 
     def decode(self, choices: Mapping[str, Any]) -> Arch:
         """Choices of the space -> architecture for the data."""
-        height, width, channels = self.train.images.shape[1:]
+        height, width, channels = self.train.inputs.shape[1:]
         task = Task((height, width, channels), int(self.train.labels.max()) + 1)
         return load_space(self.space).decode(choices, task)
 

@@ -159,7 +159,7 @@ def _trace(
     batch: int,
 ) -> tuple[list[Callable[[Any, Any], Any]], list[Any]]:
     """A traced step (indices (batch,), learning rate) -> loss for each network, on one vector."""
-    images, labels = tf.constant(np.ascontiguousarray(data.images)), tf.constant(data.labels)
+    images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
     taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
     apply, kept = optimiser(recipe.optimiser, tf, shared)
 

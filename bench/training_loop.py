@@ -77,7 +77,7 @@ def bare_loop(graph: Graph, data: Split, recipe: Recipe, keras_adam: bool) -> Ca
     slots = [[tf.Variable(tf.zeros_like(v)) for v in model.trainable_variables] for _ in range(2)]
     count = tf.Variable(0.0)
     kernels = [v for v in model.trainable_variables if "kernel" in v.name]
-    images, labels = tf.constant(data.images), tf.constant(data.labels)
+    images, labels = tf.constant(data.inputs), tf.constant(data.labels)
 
     def raw(gradients: Any, rate: Any) -> None:
         now = count.assign_add(1.0)
@@ -134,7 +134,7 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
             runs[0]._advance(steps)
 
     def watching() -> None:
-        accuracy_float(runs[0].model, Split(data.images[:512], data.labels[:512]))
+        accuracy_float(runs[0].model, Split(data.inputs[:512], data.labels[:512]))
 
     def theirs(step: Callable[[Any, Any], Any]) -> Callable[[], None]:
         def loop() -> None:

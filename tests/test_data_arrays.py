@@ -5,12 +5,13 @@ import pytest
 from test_data_samples import images, labels, npz, refused
 
 from edgeml.data.dataset import load
+from edgeml.data.options import ReadOptions
 
 
 def rows(split):
     """Images of a split as a sorted list, to compare sets of samples."""
     return sorted(
-        image.tobytes() + bytes([label]) for image, label in zip(split.images, split.labels, strict=True)
+        image.tobytes() + bytes([label]) for image, label in zip(split.inputs, split.labels, strict=True)
     )
 
 
@@ -23,7 +24,7 @@ def test_digits_use_the_whole_range():
     assert len(data.train) + len(data.val) + len(data.test) == 1797
     raw = load_digits().images
     expected = sorted(np.rint(image * 255 / 16).astype(np.uint8).tobytes() for image in raw)
-    found = [image for split in (data.train, data.val, data.test) for image in split.images]
+    found = [image for split in (data.train, data.val, data.test) for image in split.inputs]
     assert sorted(image.tobytes() for image in found) == expected
     assert data.provenance["value_scale"] * 255 == pytest.approx(16)
 
@@ -82,13 +83,13 @@ def test_channels_first_is_transposed_and_said(tmp_path, channels):
 
 
 def test_image_size_applies_to_arrays(tmp_path):
-    data = load(str(npz(tmp_path, x=images(), y=labels())), image_size=12)
+    data = load(str(npz(tmp_path, x=images(), y=labels())), ReadOptions(image_size=12))
     assert data.input_shape == (12, 12, 1)
     assert data.provenance["resized_from"] == [6, 5]
 
 
 def one_image_each(data):
-    return np.concatenate([split.images for split in (data.train, data.val, data.test)])
+    return np.concatenate([split.inputs for split in (data.train, data.val, data.test)])
 
 
 @pytest.mark.parametrize(

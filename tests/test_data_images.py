@@ -24,7 +24,7 @@ def test_pixels_and_classes_are_those_of_the_files(tmp_path):
     found = {
         (image.tobytes(), label)
         for split in splits
-        for image, label in zip(split.images, split.labels, strict=True)
+        for image, label in zip(split.inputs, split.labels, strict=True)
     }
     assert found == expected
     assert [len(split) for split in splits] == [4, 2, 2]

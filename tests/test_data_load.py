@@ -6,7 +6,8 @@ import pytest
 from test_data_samples import sorted_npz
 
 from edgeml.data.dataset import KINDS, load
-from edgeml.errors import ConfigError, DataError
+from edgeml.data.options import ReadOptions
+from edgeml.errors import ConfigError, DataError, EdgemlError
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,6 @@ def test_no_permission(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [
-        {"image_size": 0},
-        {"image_size": 5000},
-        {"seed": -1},
         {"val_fraction": 0},
         {"test_fraction": 1},
         {"val_fraction": 0.5, "test_fraction": 0.5},
@@ -74,6 +72,23 @@ def test_options_out_of_range(options):
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"image_size": 0},
+        {"image_size": 5000},
+        {"seed": -1},
+        {"window": 0},
+        {"stride": -3},
+        {"task": "guessing"},
+    ],
+)
+def test_reading_options_out_of_range(options):
+    with pytest.raises(EdgemlError) as caught:
+        ReadOptions(**options)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_every_kind_is_described():
-    assert list(KINDS) == ["digits", "idx", "npz", "folder"]
+    assert {"digits", "idx", "npz", "folder"} <= set(KINDS)
     assert all(kind.says for kind in KINDS.values())

@@ -12,6 +12,7 @@ from PIL import Image
 from test_data_samples import every_image, image_folder, picture, refused, said
 
 from edgeml.data.dataset import load
+from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import read_pixels
 
 
@@ -27,7 +28,7 @@ from edgeml.data.pixels import read_pixels
     ],
 )
 def test_one_size(tmp_path, size, image_size, shape):
-    data = load(str(image_folder(tmp_path, size=size)), image_size=image_size)
+    data = load(str(image_folder(tmp_path, size=size)), ReadOptions(image_size=image_size))
     assert data.input_shape == shape
     assert bool(data.warnings) == (shape[:2] != size[::-1])
 
@@ -227,5 +228,5 @@ def test_jpegs_load_in_reasonable_time(tmp_path):
         for index in range(1, 300):
             os.link(tmp_path / name / "0.jpg", tmp_path / name / f"{index}.jpg")
     started = time.process_time()
-    assert load(str(tmp_path), image_size=64).input_shape == (64, 64, 3)
+    assert load(str(tmp_path), ReadOptions(image_size=64)).input_shape == (64, 64, 3)
     assert time.process_time() - started < 6  # 600 of them; 10 ms each is ten times what it takes

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from edgeml.data.dataset import Split, load
+from edgeml.data.options import ReadOptions
 from edgeml.errors import DataError
 
 
 def refused(source, *words, **options):
     """The one-line message of the DataError that loading `source` raises."""
     with pytest.raises(DataError) as caught:
-        load(str(source), **options)
+        load(str(source), ReadOptions(**options))
     message = str(caught.value)
     assert len(message.splitlines()) == 1 and message.endswith(".")
     for word in (*([str(source)] if str(source).strip() else []), *words):
@@ -63,7 +64,7 @@ def image_folder(root, classes=("cat", "dog"), count=4, size=(12, 10), mode="RGB
 
 
 def every_image(data):
-    return np.concatenate([split.images for split in (data.train, data.val, data.test)])
+    return np.concatenate([split.inputs for split in (data.train, data.val, data.test)])
 
 
 def said(data, *words):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from test_data_samples import sorted_npz, split_of
 
 from edgeml.data.dataset import Dataset, Split, load
+from edgeml.data.options import ReadOptions
 from edgeml.data.split import divide, stratified_order
 
 
@@ -53,10 +54,14 @@ def test_every_prefix_is_stratified(counts, seed):
 
 def test_the_same_seed_gives_the_same_and_another_another(tmp_path):
     path = str(sorted_npz(tmp_path))
-    first, again, other = load(path, seed=3), load(path, seed=3), load(path, seed=4)
+    first, again, other = (
+        load(path, ReadOptions(seed=3)),
+        load(path, ReadOptions(seed=3)),
+        load(path, ReadOptions(seed=4)),
+    )
     assert first.hash == again.hash
     assert first.provenance == again.provenance
-    assert all((a.images == b.images).all() for a, b in zip(splits(first), splits(again), strict=True))
+    assert all((a.inputs == b.inputs).all() for a, b in zip(splits(first), splits(again), strict=True))
     assert first.hash != other.hash
     assert first.provenance["split_hash"] != other.provenance["split_hash"]
     assert first.provenance["content_hash"] == other.provenance["content_hash"]
@@ -87,7 +92,7 @@ def test_hash_of_digits_is_that_of_every_machine():
 
 
 def test_hash_sees_one_pixel_one_label_and_one_name(small):
-    images, labels = small.val.images.copy(), small.val.labels.copy()
+    images, labels = small.val.inputs.copy(), small.val.labels.copy()
     images[0, 0, 0, 0] ^= 1
     labels[0] = (labels[0] + 1) % 3
     made = [
@@ -96,7 +101,7 @@ def test_hash_sees_one_pixel_one_label_and_one_name(small):
             "d", small.classes, small.train, Split(images, small.val.labels), small.test, small.provenance
         ),
         Dataset(
-            "d", small.classes, small.train, Split(small.val.images, labels), small.test, small.provenance
+            "d", small.classes, small.train, Split(small.val.inputs, labels), small.test, small.provenance
         ),
         Dataset("d", ("0", "1", "x"), small.train, small.val, small.test, small.provenance),
         Dataset("d", small.classes, small.val, small.train, small.test, small.provenance),
@@ -113,17 +118,17 @@ def test_provenance_is_json(small):
 
 def test_splits_are_read_only_and_checked(small):
     with pytest.raises(ValueError, match="read-only"):
-        small.train.images[0] = 0
+        small.train.inputs[0] = 0
     with pytest.raises(ValueError, match="split of"):
         Split(np.zeros((2, 2, 2, 1), np.float32), np.zeros(2, np.int64))
-    with pytest.raises(ValueError, match="1 images and 2 labels"):
+    with pytest.raises(ValueError, match="1 samples and 2 labels"):
         Split(np.zeros((1, 2, 2, 1), np.uint8), np.zeros(2, np.int64))
 
 
 def test_calibration_is_stratified_training_images(small):
     chosen = small.calibration(12, seed=1)
     label_of = {
-        image.tobytes(): label for image, label in zip(small.train.images, small.train.labels, strict=True)
+        image.tobytes(): label for image, label in zip(small.train.inputs, small.train.labels, strict=True)
     }
     assert sorted(label_of[image.tobytes()] for image in chosen) == [0] * 4 + [1] * 4 + [2] * 4
     assert (chosen == small.calibration(12, seed=1)).all()
@@ -143,11 +148,11 @@ def test_calibration_bounds(small):
 @pytest.mark.parametrize("size", [(3, 4), (9, 20)])
 def test_resized(small, channels, size):
     if channels == 1:
-        grey = [Split(split.images[..., :1], split.labels) for split in splits(small)]
+        grey = [Split(split.inputs[..., :1], split.labels) for split in splits(small)]
         small = Dataset("g", small.classes, *grey, small.provenance)
     other = small.resized(*size)
     assert other.input_shape == (*size, channels)
     assert (other.test.labels == small.test.labels).all()
-    assert abs(other.train.images.mean() - small.train.images.mean()) < 4
+    assert abs(other.train.inputs.mean() - small.train.inputs.mean()) < 4
     assert other.hash != small.hash
     assert small.resized(6, 5) is small

@@ -31,8 +31,8 @@ def test_round_trip(small, tmp_path):
     assert found.hash == small.hash
     assert (found.name, found.classes, found.warnings) == (small.name, small.classes, small.warnings)
     assert found.provenance == small.provenance
-    assert isinstance(found.train.images, np.memmap)
-    assert (found.train.images == small.train.images).all()
+    assert isinstance(found.train.inputs, np.memmap)
+    assert (found.train.inputs == small.train.inputs).all()
     assert (found.calibration(5) == small.calibration(5)).all()
     assert found.resized(3, 3).input_shape == (3, 3, 3)
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["saved"]
@@ -89,9 +89,9 @@ def _flip(path):
         lambda folder: (folder / "dataset.json").write_bytes(b"\xff\xfe"),
         lambda folder: (folder / "val_labels.npy").unlink(),
         lambda folder: (folder / "val_labels.npy").write_bytes(b""),
-        lambda folder: _flip(folder / "train_images.npy"),
+        lambda folder: _flip(folder / "train_inputs.npy"),
         lambda folder: _flip(folder / "test_labels.npy"),
-        lambda folder: os.truncate(folder / "train_images.npy", 200),
+        lambda folder: os.truncate(folder / "train_inputs.npy", 200),
         lambda folder: np.save(folder / "val_labels.npy", np.array([{}], object), allow_pickle=True),
         lambda folder: np.save(folder / "val_labels.npy", np.zeros(2)),
         lambda folder: _edit(folder, layout=99),

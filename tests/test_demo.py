@@ -25,7 +25,7 @@ model.allocate_tensors()
 given, taken = model.get_input_details()[0], model.get_output_details()[0]
 assert given["dtype"] == np.uint8 and tuple(given["shape"]) == (1, 8, 8, 1)
 hits = 0
-for image, label in zip(test.images, test.labels):
+for image, label in zip(test.inputs, test.labels):
     model.set_tensor(given["index"], image[None])
     model.invoke()
     hits += int(model.get_tensor(taken["index"])[0].argmax() == label)

@@ -29,7 +29,7 @@ def test_logits_are_the_networks_in_the_order_of_the_split(trained, split) -> No
     found = logits(trained, split)
     assert found.dtype == np.float32
     assert found.shape == (BATCH + 37, 3)
-    expected = trained(split.images.astype(np.float32)).numpy()
+    expected = trained(split.inputs.astype(np.float32)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(found, axis=0).min() > 0
 

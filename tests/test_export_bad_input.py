@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeml.data.options import ReadOptions
 from edgeml.errors import RunError, StorageError
 from edgeml.export.place import write_folder
 from edgeml.report.run_files import open_run
@@ -141,7 +142,7 @@ def test_data_that_are_gone_or_changed(cli, run):
 def test_data_of_another_run(cli, run):
     from edgeml.data.dataset import load
 
-    load("digits", seed=9).save(run / "data")
+    load("digits", ReadOptions(seed=9)).save(run / "data")
     one_sentence(cli("export", run), "not the data that the run was scored on")
 
 

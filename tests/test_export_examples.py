@@ -109,10 +109,10 @@ def test_example_alone(exported, finished_run, test_split, links, tmp_path, name
     key = json.loads((exported / "model.json").read_text())["key"]
     scored = (finished_run / "candidates" / key / "model.tflite").read_bytes()
     picked = [0, 7, 100]
-    expected = predict(scored, test_split.images[picked])
+    expected = predict(scored, test_split.inputs[picked])
     near = 1e-6 if name == "example_litert.py" else 0.2  # the float network is not the int8 one
     for index, wanted in zip(picked, expected, strict=True):
-        image = test_split.images[index]
+        image = test_split.inputs[index]
         Image.fromarray(image[..., 0]).save(tmp_path / "digit.png")
         np.save(tmp_path / "pixels.npy", image)
         np.save(tmp_path / "values.npy", image[..., 0] * (16 / 255))  # as scikit-learn has them
@@ -127,7 +127,7 @@ def test_example_alone(exported, finished_run, test_split, links, tmp_path, name
 
 
 def test_other_files_of_the_folder_can_be_named(exported, links, test_split, tmp_path):
-    np.save(tmp_path / "x.npy", test_split.images[3])
+    np.save(tmp_path / "x.npy", test_split.inputs[3])
     litert, onnx = links("ai-edge-litert"), links("onnxruntime")
     whole = alone(litert, exported / "example_litert.py", tmp_path / "x.npy")
     half = alone(litert, exported / "example_litert.py", tmp_path / "x.npy", exported / "model_fp16.tflite")

@@ -96,7 +96,7 @@ def test_the_card_says_by_class_what_the_artifact_gets(exported, finished_run):
     done, out = exported
     model = (finished_run / "candidates" / done.key / "model.tflite").read_bytes()
     test = Dataset.open(finished_run / "data").test
-    called = predict(model, test.images).argmax(-1)
+    called = predict(model, test.inputs).argmax(-1)
     (rows,) = [table for table in tables((out / "MODEL_CARD.md").read_text()) if table[0][0] == "class"]
     assert len(rows) == 11
     for label, (name, precision, recall, n) in enumerate(rows[1:]):

@@ -150,7 +150,7 @@ def test_data_that_have_moved(cli, finished_run, folder, tmp_path):
 
 def test_other_data(cli, folder, tmp_path):
     digits = load("digits")
-    images = np.concatenate([digits.train.images, digits.val.images, digits.test.images])[:600, ..., 0]
+    images = np.concatenate([digits.train.inputs, digits.val.inputs, digits.test.inputs])[:600, ..., 0]
     labels = np.concatenate([digits.train.labels, digits.val.labels, digits.test.labels])[:600]
     np.savez(tmp_path / "some.npz", x=images, y=labels)
     one_sentence(cli("rebuild", folder, "--data", tmp_path / "some.npz"), "not the data", "--other-data")

@@ -56,7 +56,7 @@ def every_layer():
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
     few = digits(tmp_path_factory.mktemp("digits"), epochs=1)
-    graph, images = every_layer(), few.data.test.images[:60]
+    graph, images = every_layer(), few.data.test.inputs[:60]
     return replace(few, graph=graph, weights=trained_like(graph, 0, images)), images
 
 

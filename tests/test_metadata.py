@@ -73,7 +73,7 @@ def labels(content: bytes) -> list[str]:
 
 def test_what_is_computed_stays_and_weights_stay_aligned(given):
     made = with_labels(given.tflite, ABOUT, given.classes)
-    images = given.data.test.images
+    images = given.data.test.inputs
     assert np.array_equal(predict(made, images), predict(given.tflite, images))
     before, after = read_model(given.tflite), read_model(made)
     assert [t.data and bytes(t.data) for t in after.tensors] == [
@@ -140,7 +140,7 @@ def test_tools_of_device_makers_take_it_with_its_metadata(given):
 def test_rgb_input_is_exact_for_grey_images_and_weighs_colours(given):
     made = with_rgb_input(given.tflite)
     rng = np.random.default_rng(0)
-    grey = np.concatenate([given.data.test.images, rng.integers(0, 256, (300, 8, 8, 1), np.uint8)])
+    grey = np.concatenate([given.data.test.inputs, rng.integers(0, 256, (300, 8, 8, 1), np.uint8)])
     assert np.array_equal(predict(made, np.repeat(grey, 3, -1)), predict(given.tflite, grey))
     colour = rng.integers(0, 256, (300, 8, 8, 3), np.uint8)
     luma = colour @ np.array([0.299, 0.587, 0.114])
@@ -185,7 +185,7 @@ def test_mediapipe_opens_it_as_is_and_agrees_on_500_images(data, given, rgb, tmp
     mediapipe_python()
     candidate = {"digits": given, "colours": rgb}[data]
     (model,) = FORMATS["mediapipe"](candidate).values()
-    images = np.concatenate([candidate.data.test.images, candidate.data.train.images])[:500]
+    images = np.concatenate([candidate.data.test.inputs, candidate.data.train.inputs])[:500]
     scored = predict(candidate.tflite, images)
     found = open_in_mediapipe(tmp_path, model, np.repeat(images, 3, -1) if data == "digits" else images)
     scores = np.array(found["scores"])
@@ -203,7 +203,7 @@ def test_mediapipe_opens_it_as_is_and_agrees_on_500_images(data, given, rgb, tmp
 def test_mediapipe_opens_every_tflite_of_rgb_and_refuses_one_channel(given, rgb, tmp_path):
     """One channel is why format `mediapipe` is there; should MediaPipe take it one day, this says so."""
     mediapipe_python()
-    images = rgb.data.test.images[:20]
+    images = rgb.data.test.inputs[:20]
     for kind in ("tflite", "tflite-fp32", "tflite-fp16", "tflite-dynamic"):
         (model,) = FORMATS[kind](rgb).values()
         folder = tmp_path / kind
@@ -211,5 +211,5 @@ def test_mediapipe_opens_every_tflite_of_rgb_and_refuses_one_channel(given, rgb,
         scores = np.array(open_in_mediapipe(folder, model, images)["scores"])
         assert np.abs(scores - predict(rgb.tflite, images)).max() < 0.1, kind
     (grey,) = FORMATS["tflite"](given).values()
-    said = open_in_mediapipe(tmp_path, grey, np.repeat(given.data.test.images[:2], 3, -1), expect=1)
+    said = open_in_mediapipe(tmp_path, grey, np.repeat(given.data.test.inputs[:2], 3, -1), expect=1)
     assert "Only RGB color space is supported" in said

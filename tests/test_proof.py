@@ -82,7 +82,7 @@ def test_all_formats_of_a_grey_network_are_proven(given, monkeypatch):
 def runtimes_reference(given):
     from edgeml.deploy.runtime import predict
 
-    return predict(given.tflite, given.data.test.images)
+    return predict(given.tflite, given.data.test.inputs)
 
 
 @pytest.mark.slow
@@ -226,7 +226,7 @@ def test_a_reference_slower_than_the_file_is_compared_as_far_as_it_came(given, m
 
 
 def test_a_slow_runtime_compares_fewer_images(given, tmp_path, monkeypatch):
-    np.save(tmp_path / "i.npy", given.data.test.images)
+    np.save(tmp_path / "i.npy", given.data.test.inputs)
     (tmp_path / "m.tflite").write_bytes(given.tflite)
     monkeypatch.setattr(runtimes, "BUDGET_S", 0.0)
     found = run(Request("litert", tmp_path / "m.tflite"), tmp_path / "i.npy", tmp_path / "run")

@@ -72,7 +72,7 @@ def test_the_exported_file_scores_what_the_leaderboard_says(tiny):
     model = Interpreter(str(folder / "out" / "model.tflite"))
     model.allocate_tensors()
     hits = 0
-    for image, label in zip(test.images, test.labels, strict=True):
+    for image, label in zip(test.inputs, test.labels, strict=True):
         model.set_tensor(model.get_input_details()[0]["index"], image[None])
         model.invoke()
         hits += int(model.get_tensor(model.get_output_details()[0]["index"])[0].argmax() == label)
@@ -82,7 +82,7 @@ def test_the_exported_file_scores_what_the_leaderboard_says(tiny):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / "out" / "model.onnx", providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"image": test.images.astype(np.float32)})
+    (found,) = session.run(None, {"image": test.inputs.astype(np.float32)})
     assert abs((found.argmax(-1) == test.labels).mean() - hits / len(test)) < 0.05
 
 

@@ -65,7 +65,7 @@ def test_three_steps_are_three_steps_of_keras():
     recipe = Recipe(shift=0.0, weight_decay=1e-2, label_smoothing=0.1)
     network, theirs = build(graph), keras_model(graph, weights)
     set_weights(network, graph, weights)
-    images = data.images.astype(np.float32)
+    images = data.inputs.astype(np.float32)
     np.testing.assert_allclose(network(images), theirs(images), rtol=1e-4, atol=1e-4)
 
     step = trace(network, data, recipe, None, 16)
@@ -158,7 +158,7 @@ def test_only_a_share_of_the_data_is_used(monkeypatch):
     assert len(seen["data"]) == 48 and seen["batch"] == 6
     assert (np.bincount(seen["data"].labels) == 16).all()
     rows = np.round(seen["teacher"].teacher.min(1) * 100).astype(int)  # the logits know where they come from
-    assert np.array_equal(data.images[rows], seen["data"].images)
+    assert np.array_equal(data.inputs[rows], seen["data"].inputs)
 
 
 def test_the_watch_sees_a_curve_and_may_stop():
@@ -178,7 +178,7 @@ def test_the_watch_sees_a_curve_and_may_stop():
     weights = get_weights(model, SMALL.graph)
     batches = np.random.default_rng(0).integers(0, 240, (200, 24))
     stem = np.mean(
-        [model.forward(model.parameters, data.images[b].astype(np.float32), True)[1] for b in batches], 0
+        [model.forward(model.parameters, data.inputs[b].astype(np.float32), True)[1] for b in batches], 0
     )
     np.testing.assert_allclose(weights["stem:mean"], stem[:4], atol=0.03 * np.abs(stem[:4]).max())
     for steps in (3, 100):
@@ -210,7 +210,7 @@ def test_a_teacher_pulls_the_student():
     expected = 16 * (p * np.log(p / q)).sum(-1).mean()
     assert float(tracing.divergence(tf, taught, logits, 4.0)) == pytest.approx(expected, rel=1e-4)
     data = squares()
-    wrong = Split(data.images, (data.labels + (np.random.default_rng(0).random(240) < 0.6)) % 3)
+    wrong = Split(data.inputs, (data.labels + (np.random.default_rng(0).random(240) < 0.6)) % 3)
     teacher = Distil(np.eye(3, dtype=np.float32)[data.labels] * 8, weight=0.9, temperature=2.0)
     scores = []
     for one in (None, teacher):

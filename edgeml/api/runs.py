@@ -82,6 +82,12 @@ def search(
     max_drop: float | None = None,
     image_size: int | None = None,
     strict: bool = False,
+    task: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    metric: str | None = None,
     listener: Listener | None = None,
 ) -> Run:
     """Search architectures for a data set and a device; the work of `edgeml search`.
@@ -108,7 +114,13 @@ def search(
         max_drop: points of accuracy that int8 may lose against float (default 0.5); beyond it "auto" trains
             quantisation-aware, and the report warns.
         image_size: side in pixels for folders of images.
-        strict: unreadable images are fatal.
+        strict: unreadable files are fatal.
+        task: what the data are, one of edgeml.data.options.TASK_NAMES; guessed when None.
+        label: name of the label column of a table.
+        group: name of the column whose equal values (a person, a recording) stay in one split.
+        window: samples of a sensor window.
+        stride: samples from one window to the next.
+        metric: what is maximised (edgeml.train.metrics.METRICS); the task's own when None.
         listener: told about progress.
 
     Returns:
@@ -163,6 +175,12 @@ def search(
         max_drop=float(old.get("max_drop", DEFAULT_MAX_DROP)) if max_drop is None else max_drop,
         image_size=image_size or old.get("image_size"),
         strict=strict,
+        task=task or old.get("task"),
+        label=label or old.get("label"),
+        group=group or old.get("group"),
+        window=window or old.get("window"),
+        stride=stride or old.get("stride"),
+        metric=metric or old.get("metric"),
     )
     if not resume:
         run_dir = RunDir(Path(out) if out else _new_path(settings))

@@ -73,7 +73,18 @@ from edgeml.cli.output import INTERRUPTED, console
     type=click.IntRange(4, 1024),
     help="Side in pixels for image folders. [default: by the data]",
 )
-@click.option("--strict", is_flag=True, help="Unreadable images are an error, not skipped.")
+@click.option("--strict", is_flag=True, help="Unreadable files are an error, not skipped.")
+@click.option(
+    "--task",
+    help="{image,audio,sensor,tabular}-classification, tabular-regression or anomaly. [default: guessed]",
+)
+@click.option("--metric", help="What is maximised, such as balanced_accuracy. [default: the task's]")
+@click.option("--label", metavar="COLUMN", help="Label column of a table. [default: guessed]")
+@click.option(
+    "--group", metavar="COLUMN", help="Column whose equal values, such as a person, stay in one split."
+)
+@click.option("--window", type=int, metavar="N", help="Samples of a sensor window. [default: by the data]")
+@click.option("--stride", type=int, metavar="N", help="Samples from one window to the next.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
 def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Search, train, quantise and measure; writes a run directory with a report."""

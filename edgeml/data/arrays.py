@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.labels import to_labels
+from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.values import Named, to_pixels
 from edgeml.errors import DataError
@@ -20,7 +21,7 @@ from edgeml.errors import DataError
 Arrays = dict[str, NDArray[Any]]
 
 
-def read_digits(path: Path, image_size: int | None, strict: bool) -> Source:
+def read_digits(path: Path, options: ReadOptions) -> Source:
     """scikit-learn's 1,797 hand-written digits, 8 x 8 x 1; the arguments are not needed.
 
     Their 0..16 become 0..255: to_pixels would keep the small whole numbers as they are.
@@ -35,11 +36,17 @@ def read_digits(path: Path, image_size: int | None, strict: bool) -> Source:
         warned = ("'digits' names scikit-learn's data set; write './digits' for the file or folder here.",)
     classes = tuple(str(name) for name in digits.target_names)
     return Source(
-        "digits", "digits", "scikit-learn digits", classes, {"train": split}, 16 / 255, warnings=warned
+        "digits",
+        "digits",
+        "scikit-learn digits",
+        classes,
+        {"train": split},
+        value_scale=16 / 255,
+        warnings=warned,
     )
 
 
-def read_npz(path: Path, image_size: int | None, strict: bool) -> Source:
+def read_npz(path: Path, options: ReadOptions) -> Source:
     """A .npz archive -> Source; `image_size` is applied later, there is nothing to skip.
 
     Raises:
@@ -81,7 +88,14 @@ def assemble(
     parts = {part: Split(pixels.images[part], numbers[part]) for part in images}
     stem = readable(path.resolve().name if path.is_dir() else path.stem)
     return Source(
-        stem, kind, where, classes, parts, pixels.scale, pixels.offset, warnings=(*pixels.warnings, *warned)
+        stem,
+        kind,
+        where,
+        classes,
+        parts,
+        value_scale=pixels.scale,
+        value_offset=pixels.offset,
+        warnings=(*pixels.warnings, *warned),
     )
 
 

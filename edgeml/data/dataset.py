@@ -5,19 +5,22 @@ name or path -> KINDS -> reader -> Source -> stratified split -> Dataset
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data import arrays, idx, images, store
+from edgeml.data import store
+from edgeml.data.kinds import ARCHIVES, KINDS
+from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import resize_all
 from edgeml.data.source import Source, Split, fingerprint, shown
-from edgeml.data.split import PARTS, absent_classes, divide, stratified_order
+from edgeml.data.split import PARTS, absent_classes, divide, strata, stratified_order
 from edgeml.errors import ConfigError, DataError
 
 __all__ = ["KINDS", "Dataset", "Split", "load"]
@@ -29,15 +32,17 @@ ACCEPTED = (
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A classification data set in three splits; every prefix of a split is itself stratified.
+    """A data set in three splits; every prefix of a split is itself stratified.
 
     Attributes:
         name: short name for reports.
-        classes: one name per label.
+        classes: one name per label; none for regression.
         train, val, test: the splits.
         provenance: JSON-able: source, hashes, seed, counts, skipped files, value_scale and value_offset
             (the raw values were uint8 * scale + offset).
         warnings: sentences to be shown and put in the report.
+        task: one of source.TASKS.
+        preprocessing: JSON-able, "kind" and what makes raw input the network's uint8 input; empty for images.
     """
 
     name: str
@@ -47,21 +52,32 @@ class Dataset:
     test: Split
     provenance: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    task: str = "classification"
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of one image."""
-        _, height, width, channels = self.train.images.shape
+        """(height, width, channels) of one sample; of a waveform (samples, 1, 1)."""
+        _, height, width, channels = self.train.inputs.shape
         return height, width, channels
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) of classes, value map and all three splits; where they came from does not count."""
         scale, offset = self.provenance.get("value_scale", 1.0), self.provenance.get("value_offset", 0.0)
-        return fingerprint([self.classes, scale, offset], self._arrays().values())
+        header: list[Any] = [self.classes, scale, offset]
+        if self.task != "classification" or self.preprocessing:
+            header += [self.task, dict(self.preprocessing)]
+        return fingerprint(header, self._arrays().values())
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network gives: one a class, one for a value, one for each that it reads."""
+        sizes = {"regression": 1, "anomaly": prod(self.input_shape)}
+        return sizes.get(self.task, len(self.classes))
 
     def calibration(self, n: int, seed: int = 0) -> NDArray[np.uint8]:
-        """A stratified sample of training images to calibrate int8 ranges with.
+        """A stratified sample of training inputs to calibrate int8 ranges with.
 
         Args:
             n: how many, at least 1; all of them where there are fewer.
@@ -75,14 +91,15 @@ class Dataset:
         """
         if n < 1:
             raise ValueError(f"calibration needs at least one image, not {n}")
-        return self.train.images[stratified_order(self.train.labels, np.random.default_rng(seed))[:n]]
+        order = stratified_order(strata(self.train.labels), np.random.default_rng(seed))
+        return self.train.inputs[order[:n]]
 
     def resized(self, height: int, width: int) -> Dataset:
         """The same data set at another resolution (px), bilinear; itself where that is its own."""
         if (height, width) == self.input_shape[:2]:
             return self
         train, val, test = (
-            Split(resize_all(split.images, height, width), split.labels)
+            Split(resize_all(split.inputs, height, width), split.labels)
             for split in (self.train, self.val, self.test)
         )
         provenance = {**self.provenance, "resized_from": list(self.input_shape[:2])}
@@ -100,6 +117,8 @@ class Dataset:
             "classes": list(self.classes),
             "provenance": self.provenance,
             "warnings": list(self.warnings),
+            "task": self.task,
+            "preprocessing": dict(self.preprocessing),
         }
         store.write(folder, description, self._arrays())
 
@@ -114,12 +133,14 @@ class Dataset:
         """
         found, mapped = store.read(folder, tuple(_array_names()))
         try:
-            splits = {name: Split(mapped[f"{name}_images"], mapped[f"{name}_labels"]) for name in PARTS}
+            splits = {name: Split(mapped[f"{name}_inputs"], mapped[f"{name}_labels"]) for name in PARTS}
             dataset = Dataset(
                 str(found["name"]),
                 tuple(found["classes"]),
                 provenance=dict(found["provenance"]),
                 warnings=tuple(found["warnings"]),
+                task=str(found["task"]),
+                preprocessing=dict(found["preprocessing"]),
                 **splits,
             )
             intact = dataset.hash == found["hash"]
@@ -131,12 +152,12 @@ class Dataset:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         splits = (self.train, self.val, self.test)
-        arrays = (array for split in splits for array in (split.images, split.labels))
+        arrays = (array for split in splits for array in (split.inputs, split.labels))
         return dict(zip(_array_names(), arrays, strict=True))
 
 
 def _array_names() -> list[str]:
-    return [f"{part}_{what}" for part in PARTS for what in ("images", "labels")]
+    return [f"{part}_{what}" for part in PARTS for what in ("inputs", "labels")]
 
 
 def _changed(folder: Path) -> DataError:
@@ -148,10 +169,8 @@ def _changed(folder: Path) -> DataError:
 
 def load(
     source: str,
+    options: ReadOptions | None = None,
     *,
-    image_size: int | None = None,
-    seed: int = 0,
-    strict: bool = False,
     val_fraction: float = 0.15,
     test_fraction: float = 0.15,
 ) -> Dataset:
@@ -159,46 +178,38 @@ def load(
 
     Args:
         source: "digits" or a path; KINDS lists what is understood.
-        image_size: side in px that all images are resized to; by default the source decides.
-        seed: decides the split and its order.
-        strict: raise on an unreadable image in place of skipping it with a warning.
+        options: how to read it; its seed decides the split and its order.
         val_fraction: share of each class for val, where the source brings no such part.
         test_fraction: the same for test.
 
     Raises:
         DataError: it does not exist, cannot be read, or cannot be used.
-        ConfigError: an option is out of range.
+        ConfigError: a fraction is out of range.
     """
-    _check_options(image_size, seed, val_fraction, test_fraction)
+    options = options or ReadOptions()
+    if not (val_fraction > 0 and test_fraction > 0 and val_fraction + test_fraction < 1):
+        raise ConfigError(
+            f"the val fraction is {val_fraction:g} and the test fraction {test_fraction:g}, expected both "
+            "above 0 and less than 1 together; choose others."
+        )
     try:
-        found = _read(source, image_size, strict)
+        found = _read(source, options)
     except OSError as error:
         where = shown(error.filename) if isinstance(error.filename, str) else shown(source)
         raise DataError(
             f"{where}: cannot be read ({error.strerror or type(error).__name__}), {ACCEPTED}; "
             "check the path and its permissions."
         ) from error
-    dataset = _split(found, seed, {"val": val_fraction, "test": test_fraction})
-    return dataset if image_size is None else dataset.resized(image_size, image_size)
+    dataset = _split(found, options.seed, {"val": val_fraction, "test": test_fraction})
+    size = options.image_size if not found.preprocessing else None
+    return dataset if size is None else dataset.resized(size, size)
 
 
-def _check_options(image_size: int | None, seed: int, val_fraction: float, test_fraction: float) -> None:
-    if image_size is not None and not 4 <= image_size <= 1024:
-        raise ConfigError(f"image size is {image_size}, expected 4 to 1024 px; choose one in that range.")
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}, expected 0 or more; choose another.")
-    if not (val_fraction > 0 and test_fraction > 0 and val_fraction + test_fraction < 1):
-        raise ConfigError(
-            f"the val fraction is {val_fraction:g} and the test fraction {test_fraction:g}, expected both "
-            "above 0 and less than 1 together; choose others."
-        )
-
-
-def _read(source: str, image_size: int | None, strict: bool) -> Source:
+def _read(source: str, options: ReadOptions) -> Source:
     path = Path(source)
     for kind in KINDS.values():
         if kind.matches(source, path):
-            return kind.read(path, image_size, strict)
+            return kind.read(path, options)
     if not source.strip() or not path.exists():
         raise DataError(
             f"{shown(source) or 'the empty name'}: does not exist, {ACCEPTED}; check the spelling."
@@ -212,9 +223,9 @@ def _read(source: str, image_size: int | None, strict: bool) -> Source:
 
 
 def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
-    chosen = divide(found.parts, found.classes, fractions, seed, found.path)
+    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task)
     splits = {name: found.parts[origin].take(indices) for name, (origin, indices) in chosen.items()}
-    content = [array for part in found.parts.values() for array in (part.images, part.labels)]
+    content = [array for part in found.parts.values() for array in (part.inputs, part.labels)]
     origins = {name: origin for name, (origin, _) in chosen.items()}
     provenance: dict[str, Any] = {
         "source": found.path,
@@ -231,41 +242,12 @@ def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
         "value_offset": found.value_offset,
     }
     warnings = (*found.warnings, *absent_classes(found.parts, found.classes))
-    return Dataset(found.name, found.classes, provenance=provenance, warnings=warnings, **splits)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of source: when it is one, how it is read, and how it is described."""
-
-    says: str
-    matches: Callable[[str, Path], bool]
-    read: Callable[[Path, int | None, bool], Source]
-
-
-ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
-
-# The first that matches reads the source.
-KINDS = {
-    "digits": Kind(
-        "scikit-learn's digits, 8 x 8 x 1", lambda name, path: name == "digits", arrays.read_digits
-    ),
-    "idx": Kind(
-        "a folder of IDX files (train-images-idx3-ubyte[.gz], ...), or one of them",
-        lambda name, path: (
-            bool(name)
-            and (idx.holds_idx(path) if path.is_dir() else path.is_file() and idx.is_idx_name(path.name))
-        ),
-        idx.read_idx,
-    ),
-    "npz": Kind(
-        "a .npz file with x_train, y_train and optionally x_test, y_test, x_val, y_val, class_names; or x, y",
-        lambda name, path: path.suffix.lower() == ".npz" and path.is_file(),
-        arrays.read_npz,
-    ),
-    "folder": Kind(
-        "a folder with one sub-folder of images per class, or with such folders in train, val and test",
-        lambda name, path: bool(name.strip()) and path.is_dir(),
-        images.read_folder,
-    ),
-}
+    return Dataset(
+        found.name,
+        found.classes,
+        provenance=provenance,
+        warnings=warnings,
+        task=found.task,
+        preprocessing=found.preprocessing,
+        **splits,
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.arrays import assemble
+from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, shown, some
 from edgeml.errors import DataError
 
@@ -34,7 +35,7 @@ def holds_idx(folder: Path) -> bool:
     return any(is_idx_name(entry.name) and entry.is_file() for entry in folder.iterdir())
 
 
-def read_idx(path: Path, image_size: int | None, strict: bool) -> Source:
+def read_idx(path: Path, options: ReadOptions) -> Source:
     """A folder of IDX files, or one of them -> Source, with the t10k files as its test part.
 
     Raises:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import SUFFIXES, Header, read_header, read_pixels
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.split import PARTS
@@ -43,7 +44,7 @@ class _Listing:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_folder(path: Path, image_size: int | None, strict: bool) -> Source:
+def read_folder(path: Path, options: ReadOptions) -> Source:
     """Image folder -> Source; train/, test/ and val/ sub-folders, where there, are its parts.
 
     All images become one size: `image_size` squared, else their own where all agree and are at most 96 px,
@@ -51,8 +52,7 @@ def read_folder(path: Path, image_size: int | None, strict: bool) -> Source:
 
     Args:
         path: the folder.
-        image_size: side in px.
-        strict: raise on the first unreadable image in place of skipping it.
+        options: image_size and strict count.
 
     Raises:
         DataError: no class folders, no images, an unknown class in a given part, or `strict` and unreadable.
@@ -60,15 +60,15 @@ def read_folder(path: Path, image_size: int | None, strict: bool) -> Source:
     listing = _list_parts(path)
     classes = _classes(listing, path)
     with _pillow_warnings():
-        headers, bad = _each(listing.samples, lambda _, sample: read_header(sample.path), strict)
+        headers, bad = _each(listing.samples, lambda _, sample: read_header(sample.path), options.strict)
         if not headers:
             raise DataError(
                 f"{shown(path)}: none of its {len(bad)} image files can be read ({some(bad)}); "
                 "save them again."
             )
         found = [header for _, header in headers]
-        shape = (*_size(found, image_size), 1 if all(header.grey for header in found) else 3)
-        samples, images, damaged = _decode([sample for sample, _ in headers], shape, strict)
+        shape = (*_size(found, options.image_size), 1 if all(header.grey for header in found) else 3)
+        samples, images, damaged = _decode([sample for sample, _ in headers], shape, options.strict)
     bad += damaged
     return Source(
         name=readable(path.resolve().name),

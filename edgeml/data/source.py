@@ -9,12 +9,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+TASKS = ("classification", "regression", "anomaly")
+"""What a network has to give: a class, a number, or its input again (an autoencoder; what it gives badly is
+anomalous)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,25 +26,28 @@ class Split:
     """One part of a data set; both arrays are read-only, as they are when memory-mapped.
 
     Attributes:
-        images: (n, height, width, channels), uint8.
-        labels: (n,), int64, each in 0..classes-1.
+        inputs: (n, height, width, channels), uint8; or raw waveforms (n, samples, 1, 1), int16.
+        labels: (n,): int64, each in 0..classes-1 (of "anomaly" 0 for normal, 1 for anomalous); or float32,
+            the target values of "regression".
 
     Raises:
         ValueError: the arrays are not of that type or shape (a mistake of the caller, not of a user).
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    inputs: NDArray[Any]
+    labels: NDArray[Any]
 
     def __post_init__(self) -> None:
-        images, labels = self.images.view(), self.labels.view()
-        if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.ndim != 1:
-            raise ValueError(f"a split of {images.dtype} {images.shape} and {labels.dtype} {labels.shape}")
-        if len(images) != len(labels):
-            raise ValueError(f"a split of {len(images)} images and {len(labels)} labels")
-        images.setflags(write=False)
+        inputs, labels = self.inputs.view(), self.labels.view()
+        waveforms = inputs.dtype == np.int16 and inputs.shape[2:] == (1, 1)
+        known = (inputs.dtype == np.uint8 or waveforms) and labels.dtype in (np.int64, np.float32)
+        if not known or inputs.ndim != 4 or labels.ndim != 1:
+            raise ValueError(f"a split of {inputs.dtype} {inputs.shape} and {labels.dtype} {labels.shape}")
+        if len(inputs) != len(labels):
+            raise ValueError(f"a split of {len(inputs)} samples and {len(labels)} labels")
+        inputs.setflags(write=False)
         labels.setflags(write=False)
-        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
@@ -48,7 +55,7 @@ class Split:
 
     def take(self, indices: NDArray[np.int64]) -> Split:
         """The samples at `indices`, copied, in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        return Split(self.inputs[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +66,11 @@ class Source:
         name: short name for reports.
         kind: key of `dataset.KINDS`.
         path: where it came from, fit to be shown.
-        classes: one name per label.
+        classes: one name per label; none for regression.
         parts: "train", and "val" and "test" where the source brings its own.
+        task: one of TASKS.
+        groups: by part, (n,) int64: samples of one group (a person, a recording) stay in one split.
+        preprocessing: JSON-able, "kind" and what a device has to do to give the network its uint8 input.
         value_scale, value_offset: the values in the source were uint8 * scale + offset.
         skipped: names of images that could not be read.
         ignored: number of files that are no images.
@@ -72,6 +82,9 @@ class Source:
     path: str
     classes: tuple[str, ...]
     parts: Mapping[str, Split]
+    task: str = "classification"
+    groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
     value_scale: float = 1.0
     value_offset: float = 0.0
     skipped: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,14 @@ def stratified_order(labels: NDArray[np.int64], rng: np.random.Generator) -> Ind
     return order
 
 
+def strata(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Labels -> what to stratify by: classes themselves, target values by tenths of their distribution."""
+    if labels.dtype.kind != "f":
+        return np.asarray(labels, np.int64)
+    edges = np.quantile(labels, np.linspace(0, 1, 11)[1:-1]) if len(labels) else []
+    return np.unique(np.searchsorted(edges, labels, side="right"), return_inverse=True)[1].astype(np.int64)
+
+
 def _shuffled_by_class(
     labels: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[Indices, Indices, NDArray[np.float64]]:
@@ -42,7 +51,12 @@ def _shuffled_by_class(
 
 
 def divide(
-    parts: Mapping[str, Split], classes: Sequence[str], fractions: Mapping[str, float], seed: int, where: str
+    parts: Mapping[str, Split],
+    classes: Sequence[str],
+    fractions: Mapping[str, float],
+    seed: int,
+    where: str,
+    task: str = "classification",
 ) -> dict[str, tuple[str, Indices]]:
     """Parts of a source -> for each split, the part it comes from and the positions in it.
 
@@ -54,21 +68,33 @@ def divide(
         fractions: share of each class to take for "val" and "test" where missing.
         seed: decides the assignment and the order.
         where: shown path, for messages.
+        task: one of source.TASKS; an autoencoder is trained on normal samples only.
 
     Raises:
         DataError: fewer than two classes, too few samples of a class, or an empty or alien given part.
     """
     missing = [name for name in ("val", "test") if name not in parts]
-    _check(parts, classes, 1 + len(missing), where)
+    _check(parts, classes, 1 + len(missing), where, task)
     rng = np.random.default_rng(seed)
-    labels = parts["train"].labels
-    taken = _assign(labels, {name: fractions[name] for name in missing}, rng)
+    labels = strata(parts["train"].labels)
+    assign = _assign_normal if task == "anomaly" else _assign
+    taken = assign(labels, {name: fractions[name] for name in missing}, rng)
     result: dict[str, tuple[str, Indices]] = {}
     for name in PARTS:
         origin = name if name in parts else "train"
         members = taken[name] if name in taken else np.arange(len(parts[origin]))
-        result[name] = (origin, members[stratified_order(parts[origin].labels[members], rng)])
+        result[name] = (origin, members[stratified_order(strata(parts[origin].labels[members]), rng)])
     return result
+
+
+def _assign_normal(
+    labels: NDArray[np.int64], fractions: Mapping[str, float], rng: np.random.Generator
+) -> dict[str, Indices]:
+    """Normal samples (0) as ever; anomalous ones in equal shares to what is taken from train."""
+    normal, anomalous = (np.flatnonzero(labels == kind) for kind in (0, 1))
+    found = {name: normal[part] for name, part in _assign(labels[normal], fractions, rng).items()}
+    shares = np.array_split(anomalous[np.argsort(rng.random(len(anomalous)))], max(1, len(fractions)))
+    return found | {name: np.r_[found[name], share] for name, share in zip(fractions, shares, strict=False)}
 
 
 def _assign(
@@ -93,15 +119,21 @@ def _sizes(count: int, fractions: Mapping[str, float]) -> dict[str, int]:
     return sizes
 
 
-def _check(parts: Mapping[str, Split], classes: Sequence[str], needed: int, where: str) -> None:
+def _check(
+    parts: Mapping[str, Split], classes: Sequence[str], needed: int, where: str, task: str = "classification"
+) -> None:
+    if task == "regression":
+        _check_sizes(parts, 10 * needed, where)
+        return
     if len(classes) < 2:
         raise DataError(
             f"{where}: found one class only ({some(classes)}), expected at least 2; "
             "add samples of another class."
         )
-    for name, part in parts.items():
-        if len(part) == 0:
-            raise DataError(f"{where}: the {name} part is empty, expected samples; fill it or leave it out.")
+    _check_sizes(parts, 1, where)
+    if task == "anomaly":
+        _check_anomalies(parts, where)
+        return
     counts = np.bincount(parts["train"].labels, minlength=len(classes))
     if counts.min() < needed:
         few = [name for name, count in zip(classes, counts, strict=True) if count == counts.min()]
@@ -111,11 +143,41 @@ def _check(parts: Mapping[str, Split], classes: Sequence[str], needed: int, wher
         )
 
 
+def _check_sizes(parts: Mapping[str, Split], needed: int, where: str) -> None:
+    for name, part in parts.items():
+        if len(part) == 0:
+            raise DataError(f"{where}: the {name} part is empty, expected samples; fill it or leave it out.")
+    if len(parts["train"]) < needed:
+        raise DataError(
+            f"{where}: too few samples to split, found {len(parts['train'])}, expected at least {needed}; "
+            "add samples."
+        )
+
+
+def _check_anomalies(parts: Mapping[str, Split], where: str) -> None:
+    """There must be normal samples to learn from, and of both kinds in what is scored."""
+    missing = [name for name in ("val", "test") if name not in parts]
+    normal = int((parts["train"].labels == 0).sum())
+    anomalous = int((parts["train"].labels == 1).sum())
+    if normal < 10 * (1 + len(missing)) or anomalous < len(missing):
+        raise DataError(
+            f"{where}: found {normal} normal and {anomalous} anomalous samples to learn from, expected at "
+            f"least {10 * (1 + len(missing))} normal and {len(missing)} anomalous (used for scores only); "
+            "add samples."
+        )
+    for name in set(parts) - {"train"}:
+        if len(np.unique(parts[name].labels)) < 2:
+            raise DataError(
+                f"{where}: the {name} part has one kind of sample only, expected normal and anomalous ones "
+                "to tell apart; add the other kind, or leave the part out."
+            )
+
+
 def absent_classes(parts: Mapping[str, Split], classes: Sequence[str]) -> list[str]:
     """Warning sentences for classes that a given val or test part lacks."""
     sentences = []
     for name in ("val", "test"):
-        if name in parts:
+        if name in parts and classes:
             counts = np.bincount(parts[name].labels, minlength=len(classes))
             absent = [name for name, count in zip(classes, counts, strict=True) if count == 0]
             if absent:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgeml.data.source import as_bytes, shown
 from edgeml.errors import DataError, StorageError
 
-LAYOUT = 1
+LAYOUT = 2
 DESCRIPTION = "dataset.json"
 
 

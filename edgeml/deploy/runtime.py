@@ -69,7 +69,7 @@ def predict(model: bytes, images: NDArray[np.uint8], threads: int = 1) -> NDArra
 
 def accuracy(model: bytes, data: Split, threads: int = 1) -> float:
     """Top-1 accuracy of the artifact on a split, 0..1."""
-    return float((predict(model, data.images, threads).argmax(-1) == data.labels).mean())
+    return float((predict(model, data.inputs, threads).argmax(-1) == data.labels).mean())
 
 
 def _as_input(details: dict[str, Any], images: NDArray[np.uint8]) -> NDArray[Any]:

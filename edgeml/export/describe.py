@@ -55,6 +55,9 @@ def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
     )
 
 
+ASKED = ("task", "label", "group", "window", "stride")
+
+
 def _calibration(record: Mapping[str, Any]) -> Calibration:
     """How the artifact's ranges were taken; what fine-tuning trained is none of the rules."""
     found = (record.get("compression") or {}).get("calibration") or {}
@@ -74,10 +77,13 @@ def data_spec(dataset: Mapping[str, Any], settings: Mapping[str, Any], saved: st
         image_size=settings.get("image_size"),
         strict=bool(settings.get("strict", False)),
         seed=int(provenance.get("seed", settings["seed"])),
+        asked={name: settings[name] for name in ASKED if settings.get(name) is not None},
         hash=dataset["hash"],
         split_hash=dataset.get("split_hash"),
         content_hash=provenance.get("content_hash"),
         classes=list(dataset["classes"]),
+        task=dataset.get("task", "classification"),
+        preprocessing=dict(dataset.get("preprocessing") or {}),
         input_shape=dataset["input_shape"],
         counts=dataset["counts"],
         value_scale=float(provenance.get("value_scale", 1.0)),

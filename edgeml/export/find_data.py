@@ -28,10 +28,8 @@ def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
                 f"(SHA-256 {known.hash[:12]}...); say with --data where they are."
             )
         return found
-    if (Path(data) / DESCRIPTION).is_file():  # the folder data/ of a run that has moved
-        found = Dataset.open(Path(data))
-    else:
-        found = load(data, image_size=known.image_size, seed=known.seed, strict=known.strict)
+    moved = (Path(data) / DESCRIPTION).is_file()  # the folder data/ of a run that is elsewhere now
+    found = Dataset.open(Path(data)) if moved else load(data, known.options)
     if found.hash == known.hash:
         return found
     if not other_data:
@@ -57,7 +55,7 @@ def _saved(known: DataSpec) -> Dataset | None:
 
 def _source(known: DataSpec) -> Dataset | None:
     try:
-        found = load(known.source, image_size=known.image_size, seed=known.seed, strict=known.strict)
+        found = load(known.source, known.options)
     except DataError:
         return None
     return found if found.hash == known.hash else None
@@ -77,7 +75,15 @@ def described(known: DataSpec, dataset: Dataset, data: str | None) -> DataSpec:
         "split_hash": dataset.provenance.get("split_hash"),
         "provenance": dataset.provenance,
         "warnings": dataset.warnings,
+        "task": dataset.task,
+        "preprocessing": dataset.preprocessing,
     }
     source = str(Path(str(data)).resolve()) if Path(str(data)).exists() else data
-    settings = {"data": source, "seed": known.seed, "image_size": known.image_size, "strict": known.strict}
+    settings = {
+        "data": source,
+        "seed": known.seed,
+        "image_size": known.image_size,
+        "strict": known.strict,
+        **known.asked,
+    }
     return data_spec(about, settings, None)

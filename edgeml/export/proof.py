@@ -109,7 +109,7 @@ class _Bench:
         most = min(IMAGES, max(COMPARE, IMAGES_BYTES // int(np.prod(given.graph.input_shape))))
         self._labels = np.asarray(test.labels[:most])
         self._images = folder / "images.npy"
-        np.save(self._images, test.images[:most])
+        np.save(self._images, test.inputs[:most])
         self._scored: dict[str, Future[Outcome]] = {}
         self._float: NDArray[np.float32] | None = None
 

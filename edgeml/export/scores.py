@@ -59,7 +59,7 @@ def score(model: bytes, classes: tuple[str, ...], test: Split) -> Scores:
     """
     from edgeml.deploy.runtime import predict
 
-    called, count = predict(model, test.images).argmax(-1), len(classes)
+    called, count = predict(model, test.inputs).argmax(-1), len(classes)
     table = np.zeros((count, count), np.int64)
     np.add.at(table, (test.labels, called), 1)
     hits, of_class, of_call = np.diag(table), table.sum(1), table.sum(0)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
+from edgeml.data.options import ReadOptions
 from edgeml.errors import DisconnectedArchError, EdgemlError, ModelError
 from edgeml.export.search_spec import SearchSpec
 from edgeml.train.fidelity import Fidelity
@@ -34,8 +35,10 @@ class DataSpec(_Part):
         source: name or path that `edgeml search` was given.
         saved: the folder of the run where the split data lie.
         image_size, strict, seed: as they were read and split.
+        asked: the other options of reading (data/options.py) that the user gave.
         hash: of classes and all three splits; split_hash and content_hash of the split and the source alone.
-        classes: names in the order of the outputs.
+        classes: names in the order of the outputs; none for regression.
+        task, preprocessing: of the Dataset.
         input_shape: (height, width, channels) of the data; the network may take a smaller resolution.
         counts: images by split.
         value_scale, value_offset: the source's values are uint8 * scale + offset.
@@ -50,16 +53,25 @@ class DataSpec(_Part):
     image_size: int | None = None
     strict: bool = False
     seed: int = Field(0, ge=0)
+    asked: dict[str, str | int | None] = {}
     hash: str
     split_hash: str | None = None
     content_hash: str | None = None
-    classes: list[str] = Field(min_length=2)
+    classes: list[str]
+    task: Literal["classification", "regression", "anomaly"] = "classification"
+    preprocessing: dict[str, Any] = {}
     input_shape: tuple[int, int, int]
     counts: dict[str, int]
     value_scale: float = 1.0
     value_offset: float = 0.0
     skipped: int = 0
     warnings: list[str] = []
+
+    @property
+    def options(self) -> ReadOptions:
+        """How the source is read as it was."""
+        known: dict[str, Any] = {**self.asked}
+        return ReadOptions(image_size=self.image_size, strict=self.strict, seed=self.seed, **known)
 
 
 class Share(_Part):

@@ -88,7 +88,7 @@ def _prepare(
     listener: Listener | None,
     workers: Workers,
 ) -> Study:
-    data = load(settings.data, image_size=settings.image_size, seed=settings.seed, strict=settings.strict)
+    data = load(settings.data, settings.read_options)
     task = Task(data.input_shape, len(data.classes))
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit)
     fidelity = full_fidelity(len(data.train), settings.epochs)
@@ -176,6 +176,8 @@ def _describe(
             "split_hash": data.provenance.get("split_hash"),
             "provenance": data.provenance,
             "warnings": list(data.warnings),
+            "task": data.task,
+            "preprocessing": dict(data.preprocessing),
         },
         "space": _space_dict(space),
         "ladder": ladder.to_dict(),

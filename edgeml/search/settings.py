@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from edgeml.data.options import ReadOptions
 from edgeml.errors import ConfigError, RunError
 from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
 
@@ -36,7 +37,9 @@ class Settings:
         compress: what is done to the front's members at the end (search/compression.py).
         max_drop: points of accuracy that int8 may lose against float.
         image_size: side in pixels for folders of images; None lets the data decide.
-        strict: unreadable images are fatal.
+        strict: unreadable files are fatal.
+        task, label, group, window, stride: how the data are read (data/options.py).
+        metric: what is maximised; None for the task's own (train/metrics.py).
     """
 
     data: str
@@ -56,6 +59,17 @@ class Settings:
     max_drop: float = DEFAULT_MAX_DROP
     image_size: int | None = None
     strict: bool = False
+    task: str | None = None
+    label: str | None = None
+    group: str | None = None
+    window: int | None = None
+    stride: int | None = None
+    metric: str | None = None
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How the data are read."""
+        return ReadOptions(**{name: getattr(self, name) for name in READ})
 
     @property
     def planned_trials(self) -> int:
@@ -78,8 +92,18 @@ FIXED = (
     "fidelity",
     "curves",
     "image_size",
+    "task",
+    "label",
+    "group",
+    "window",
+    "stride",
+    "metric",
 )
 """Settings that a resumed run must share with the run it goes on with."""
+
+
+READ = tuple(field.name for field in fields(ReadOptions))
+"""Settings that say how the data are read."""
 
 
 def check_same(old: dict[str, Any], new: Settings) -> None:

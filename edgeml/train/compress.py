@@ -148,7 +148,7 @@ def tune(
 
 
 def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tuning: Tuning) -> Any:
-    images, labels = tf.constant(np.ascontiguousarray(data.images)), tf.constant(data.labels)
+    images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
     classes, smooth = teacher.graph.output_shape[2], recipe.label_smoothing
     variables = model.trainable_variables
     trained = [(*optimiser("adam", tf, variable), _size(variable.numpy())) for variable in variables]
@@ -195,7 +195,7 @@ def settled(graph: Graph, weights: Weights, data: Split, tuning: Tuning) -> Weig
 
     network = Network(graph, weights)
     batch = tuning.batch(len(data))
-    images = tf.constant(np.ascontiguousarray(data.images))
+    images = tf.constant(np.ascontiguousarray(data.inputs))
 
     def found(indices: Any, rate: Any) -> tuple[None, None, Any]:
         shown = tf.cast(tf.gather(images, indices), tf.float32)

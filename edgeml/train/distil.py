@@ -21,9 +21,9 @@ def logits(network: Network, data: Split) -> NDArray[np.float32]:
 
     infer = tf.function(lambda images: network(tf.cast(images, tf.float32)), autograph=False)
     found = np.empty((len(data), network.graph.output_shape[2]), np.float32)
-    images = np.zeros((BATCH, *data.images.shape[1:]), data.images.dtype)
+    images = np.zeros((BATCH, *data.inputs.shape[1:]), data.inputs.dtype)
     for start in range(0, len(data), BATCH):
-        chunk = data.images[start : start + BATCH]
+        chunk = data.inputs[start : start + BATCH]
         images[: len(chunk)] = chunk
         found[start : start + len(chunk)] = infer(tf.constant(images)).numpy()[: len(chunk)]
     return found

@@ -110,7 +110,7 @@ def fit(
         teacher.check(len(data), model.graph.output_shape[2])
     used = fidelity.subset(data.labels, seed)
     if used is not None:
-        data = Split(data.images[used], data.labels[used])
+        data = Split(data.inputs[used], data.labels[used])
         teacher = teacher and teacher.of(used)
     batch = fidelity.batch(len(data), recipe.batch_size)
     with unoptimised():

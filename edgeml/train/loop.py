@@ -39,7 +39,7 @@ def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None,
     """Network, data in memory as uint8, recipe -> the step; a rate of 0 changes the statistics only."""
     import tensorflow as tf
 
-    images, labels = tf.constant(np.ascontiguousarray(data.images)), tf.constant(data.labels)
+    images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
     taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
     classes = network.graph.output_shape[2]
     apply, kept = optimiser(recipe.optimiser, tf, network.parameters)

@@ -84,7 +84,7 @@ def accuracy_float(model: Network, data: Split) -> float:
     """Top-1 accuracy of the float model on a split, 0..1."""
     hits = 0
     for start in range(0, len(data), BATCH):
-        chunk, truth = data.images[start : start + BATCH], data.labels[start : start + BATCH]
+        chunk, truth = data.inputs[start : start + BATCH], data.labels[start : start + BATCH]
         images = np.zeros((BATCH, *chunk.shape[1:]), np.uint8)  # one shape, so that one trace serves
         images[: len(chunk)] = chunk
         with unoptimised():
@@ -99,4 +99,4 @@ def watched(watch: Watch, samples: int) -> Watch:
     """
     affordable = int(3 * COST * samples / watch.checkpoints) // BATCH * BATCH
     count = max(BATCH, min(WATCHED_IMAGES, affordable))
-    return replace(watch, val=Split(watch.val.images[:count], watch.val.labels[:count]))
+    return replace(watch, val=Split(watch.val.inputs[:count], watch.val.labels[:count]))
