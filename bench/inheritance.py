@@ -27,12 +27,11 @@ FASHION = SHARED / "data" / "fashion_mnist" / "fashion_mnist.npz"
 RESULTS = Path(__file__).resolve().parent / "results" / "inheritance.json"
 
 
-
 def main(arguments: list[str] | None = None) -> None:
     from bench.inheritance_arms import ARMS, Setting, search
     from bench.inheritance_figures import summary, table
     from edgeml.data.dataset import load
-from edgeml.data.options import ReadOptions
+    from edgeml.data.options import ReadOptions
 
     given = _parse(arguments, list(ARMS))
     _one_thread()

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
@@ -66,6 +66,13 @@ class DataSpec(_Part):
     value_offset: float = 0.0
     skipped: int = 0
     warnings: list[str] = []
+
+    @field_validator("classes")
+    @classmethod
+    def _enough(cls, classes: list[str]) -> list[str]:
+        if len(classes) == 1:
+            raise ValueError("found one class, expected at least 2, or none for regression")
+        return classes
 
     @property
     def options(self) -> ReadOptions:
