@@ -99,7 +99,7 @@ def record(name: str, seed: int, train: Split, val: Split) -> dict[str, Any]:
     tf_keras.backend.clear_session()
     started, fidelity = time.process_time(), full_fidelity(len(train), group.epochs)
     watch = Watch(val, lambda curve: None, group.checkpoints)
-    recipe = default_recipe(train.inputs.shape[-1])
+    recipe = default_recipe(train.inputs.shape[1:])
     result = fit(build(graph, seed), train, fidelity, recipe, seed, watch=watch)
     points = [[round(p.epoch / result.epochs, 4), round(p.accuracy, 5)] for p in result.curve]
     macs, seconds = cost(graph).macs, round(time.process_time() - started, 1)

@@ -84,7 +84,7 @@ class Setting:
     @property
     def recipe(self) -> Recipe:
         """The product's default."""
-        return default_recipe(self.train.inputs.shape[-1])
+        return default_recipe(self.train.inputs.shape[1:])
 
     def decode(self, choices: Mapping[str, Any]) -> Arch:
         """Choices of the space -> architecture for the data."""

@@ -120,7 +120,7 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
     from edgeml.train.grappler import unoptimised
     from edgeml.train.loop import trace
 
-    graph, recipe = random_graph(space, seed, shape), default_recipe(shape[2])
+    graph, recipe = random_graph(space, seed, shape), default_recipe(shape)
     data = samples(graph.input_shape)  # a space may choose a lower resolution
     runs = []
     for _ in range(2):
@@ -196,7 +196,7 @@ def start(space: str, seed: int, shape: tuple[int, int, int]) -> dict[str, Any]:
     with unoptimised():
         network = build(graph)
         mark()
-        loop = trace(network, data, default_recipe(shape[2]), None, BATCH)
+        loop = trace(network, data, default_recipe(shape), None, BATCH)
         mark()
         for _ in range(2):
             float(loop.step(np.arange(BATCH), np.float32(1e-3))[0])

@@ -89,4 +89,4 @@ def test_a_pruned_space_still_knows_how_its_candidates_are_trained(tmp_path):
     space, pruned = prune(load_space(str(path)), task, Targets.load(["coral"]))
     assert [one.choice for one in pruned] == ["hard_swish"]
     point = {decision.name: decision.choices[0] for decision in space.decisions}
-    assert space.recipe(point, 1).learning_rate == 0.002
+    assert space.recipe(point, (16, 16, 1)).learning_rate == 0.002

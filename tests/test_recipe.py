@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.arch.cost import cost
 from edgeml.arch.recipe import INITIALISERS, OPTIMISERS, Recipe, candidate_key, default_recipe
 from edgeml.arch.scale import scaled
@@ -64,11 +65,11 @@ def test_training_settings_are_decisions_and_reach_recipe_and_arch(tmp_path):
     choices, arch = connected(
         space, **{f"training.{k}": v for k, v in chosen.items()}, **{"training.dropout": 0.2}
     )
-    recipe = space.recipe(choices, 1)
+    recipe = space.recipe(choices, (8, 8, 1))
     assert arch.dropout == 0.2 and {name: getattr(recipe, name) for name in chosen} == chosen
     assert Recipe(**recipe.to_dict()) == recipe
     with pytest.raises(ConfigError, match=r"lack .*training.learning_rate"):
-        space.recipe({k: v for k, v in choices.items() if k != "training.learning_rate"}, 1)
+        space.recipe({k: v for k, v in choices.items() if k != "training.learning_rate"}, (8, 8, 1))
 
 
 @pytest.mark.parametrize("space", names("search_spaces"))
@@ -77,15 +78,23 @@ def test_without_the_section_nothing_changes(space):
     choices, arch = connected(loaded, shape=(32, 32, 3))
     assert not [d.name for d in loaded.decisions if d.name.startswith("training.")]
     for channels in (1, 3):
-        assert loaded.recipe(choices, channels) == default_recipe(channels) == Recipe(flip=channels == 3)
-    assert candidate_key(arch, loaded.recipe(choices, 3)) == arch.key
+        assert loaded.recipe(choices, (32, 32, channels)) == Recipe(flip=channels == 3)
+    assert candidate_key(arch, loaded.recipe(choices, (32, 32, 3))) == arch.key
+
+
+def test_what_is_one_wide_is_never_mirrored_and_keeps_the_key_of_its_architecture():
+    for shape in ((64, 1, 3), (1, 1, 13)):
+        recipe = default_recipe(shape)
+        assert not recipe.flip and recipe.noise and bool(recipe.speed) == (shape[0] > 1)
+        arch = Arch(shape, 3, 8, (Stage(Cell(((Edge(0, "conv_1x1"),),)), 1, 8),))
+        assert candidate_key(arch, recipe) == arch.key != candidate_key(arch, replace(recipe, noise=0.2))
 
 
 def test_one_value_is_fixed_and_no_decision(tmp_path):
     space = space_with(tmp_path, "training: {learning_rate: 3e-3, optimiser: rmsprop}\n")
     choices, _ = connected(space)
     assert space.size == load_space("nano").size
-    assert space.recipe(choices, 3) == Recipe(3e-3, optimiser="rmsprop", flip=True)
+    assert space.recipe(choices, (8, 8, 3)) == Recipe(3e-3, optimiser="rmsprop", flip=True)
 
 
 @pytest.mark.parametrize("space", ["nano", "nasbench201"])
@@ -103,7 +112,7 @@ def test_the_key_covers_every_training_decision(tmp_path, space):
     choices.update({d.name: default.get(d.name.removeprefix("training."), d.choices[0]) for d in trained})
 
     def key(point):
-        return candidate_key(loaded.decode(point, Task((8, 8, 1), 10)), loaded.recipe(point, 1))
+        return candidate_key(loaded.decode(point, Task((8, 8, 1), 10)), loaded.recipe(point, (8, 8, 1)))
 
     found = {key(choices)}
     for decision in trained:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgeml.arch.cell import Arch
+from edgeml.arch.layers import Shape
 from edgeml.errors import ConfigError, UnknownNameError
 
 
@@ -23,8 +24,11 @@ class Recipe:
         optimiser: one of OPTIMISERS.
         batch_size: samples a step; None leaves it to the fidelity.
         initialiser: of convolution kernels, one of INITIALISERS.
-        augmentation: strength; multiplies `shift`, and 0 switches all augmentation off.
+        augmentation: strength; multiplies `shift`, `speed`, `gain` and `noise`, and 0 switches all off.
         compression: what a fully trained network goes through before it is scored, one of COMPRESSIONS.
+        speed: largest random change of tempo (stretch along the height), as a fraction.
+        gain: largest random change of amplitude around the middle of the range, as a fraction.
+        noise: standard deviation of what is added to each value, as a fraction of the range.
     """
 
     learning_rate: float = 8e-3
@@ -37,6 +41,9 @@ class Recipe:
     initialiser: str = "he_normal"
     augmentation: float = 1.0
     compression: str = "none"
+    speed: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -57,9 +64,16 @@ class Recipe:
         return asdict(self)
 
 
-def default_recipe(channels: int) -> Recipe:
-    """Colour photographs are mirrored at random; grey images (digits, spectrograms) are not."""
-    return Recipe(flip=channels == 3)
+def default_recipe(shape: Shape) -> Recipe:
+    """Input shape -> how its kind of data is trained.
+
+    Colour photographs are mirrored at random; grey images (digits, spectrograms) are not. What is one wide is
+    no image: sensor windows change tempo and amplitude, tables only get noise (docs/data.md has the figures).
+    """
+    height, width, channels = shape
+    if width > 1:
+        return Recipe(flip=channels == 3)
+    return Recipe(speed=0.15, gain=0.15, noise=0.01) if height > 1 else Recipe(noise=0.03)
 
 
 def candidate_key(arch: Arch, recipe: Recipe) -> str:
@@ -73,12 +87,13 @@ def candidate_key(arch: Arch, recipe: Recipe) -> str:
     """
     # NATS-Bench's identity knows nothing of dropout; a graph's own key does.
     dropout = arch.dropout if arch.identity == "published" else 0.0
-    if recipe == default_recipe(arch.input_shape[2]) and not dropout:
+    if recipe == default_recipe(arch.input_shape) and not dropout:
         return arch.key
     # 1 and 1.0 are equal settings and must be one key.
     settings = {k: float(v) if isinstance(v, int) else v for k, v in recipe.to_dict().items()}
-    if recipe.compression == "none":
-        del settings["compression"]  # keys are older than this setting
+    for name, unsaid in NEWER.items():  # keys are older than these settings
+        if getattr(recipe, name) == unsaid:
+            del settings[name]
     told = repr((arch.key, sorted(settings.items()), dropout))
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
@@ -88,6 +103,9 @@ OPTIMISERS = ("adam", "sgd", "rmsprop")
 
 COMPRESSIONS = ("none", "qat", "prune", "cluster")
 """Fine-tunings for compression (edgeml.train.compress)."""
+
+NEWER = {"compression": "none", "speed": 0.0, "gain": 0.0, "noise": 0.0}
+"""Settings that came later, and what they were before."""
 
 INITIALISERS = {
     "he_normal": (2.0, "fan_in", "normal"),
@@ -105,5 +123,8 @@ LIMITS: dict[str, tuple[float, float, bool]] = {
     "shift": (0.0, 0.5, False),
     "batch_size": (1, 4096, False),
     "augmentation": (0.0, 4.0, False),
+    "speed": (0.0, 0.5, False),
+    "gain": (0.0, 0.9, False),
+    "noise": (0.0, 0.5, False),
 }
 """Least, most, and whether the least itself is refused."""

@@ -35,9 +35,9 @@ class Task:
     classes: int
 
 
-def untuned(choices: Choices, channels: int) -> Recipe:
+def untuned(choices: Choices, shape: Shape) -> Recipe:
     """The default recipe, whatever the choices: that of a space without training settings."""
-    return default_recipe(channels)
+    return default_recipe(shape)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Space:
         decisions: in a fixed order, each with at least two choices.
         decode: choices and task -> Arch. Complete choices always decode.
         source: path of the YAML file.
-        recipe: choices and the number of image channels -> how such a candidate is trained.
+        recipe: choices and the input shape -> how such a candidate is trained.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Space:
     decisions: tuple[Decision, ...]
     decode: Callable[[Choices, Task], Arch]
     source: str = ""
-    recipe: Callable[[Choices, int], Recipe] = untuned
+    recipe: Callable[[Choices, Shape], Recipe] = untuned
 
     @property
     def size(self) -> int:

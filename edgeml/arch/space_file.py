@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
-from edgeml.arch.layers import ACTIVATIONS
+from edgeml.arch.layers import ACTIVATIONS, Shape
 from edgeml.arch.ops import OPS
 from edgeml.arch.recipe import Recipe
 from edgeml.arch.space import Choice, Choices, Decision, Space, Task
@@ -152,8 +152,8 @@ def _space(path: Path, file: SpaceFile) -> Space:
     def decode(choices: Choices, task: Task) -> Arch:
         return _decode(file, complete(choices), task)
 
-    def recipe(choices: Choices, channels: int) -> Recipe:
-        return recipe_of(complete(choices), channels)
+    def recipe(choices: Choices, shape: Shape) -> Recipe:
+        return recipe_of(complete(choices), shape)
 
     return Space(path.stem, file.description, free, decode, str(path), recipe)
 

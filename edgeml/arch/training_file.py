@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from edgeml.arch.layers import Shape
 from edgeml.arch.recipe import COMPRESSIONS, INITIALISERS, LIMITS, OPTIMISERS, Recipe, default_recipe
 from edgeml.arch.space import Choice, Choices
 
@@ -57,6 +58,9 @@ class TrainingFile(BaseModel):
     shift: Each[Annotated[float, _limits("shift")]] | None = None
     flip: Each[bool] | None = None
     compression: Each[Annotated[str, _known("compression", COMPRESSIONS)]] | None = None
+    speed: Each[Annotated[float, _limits("speed")]] | None = None
+    gain: Each[Annotated[float, _limits("gain")]] | None = None
+    noise: Each[Annotated[float, _limits("noise")]] | None = None
 
     def decisions(self) -> list[tuple[str, Sequence[Choice]]]:
         """(name, choices) of every setting that the file names."""
@@ -64,10 +68,10 @@ class TrainingFile(BaseModel):
         return [(PREFIX + name, choices) for name, choices in named.items() if choices is not None]
 
 
-def recipe_of(choices: Choices, channels: int) -> Recipe:
-    """Choices -> Recipe for images of `channels`; dropout is the Arch's and left out."""
+def recipe_of(choices: Choices, shape: Shape) -> Recipe:
+    """Choices -> Recipe for inputs of that shape; dropout is the Arch's and left out."""
     chosen: dict[str, Any] = {
         name.removeprefix(PREFIX): value for name, value in choices.items() if name.startswith(PREFIX)
     }
     chosen.pop("dropout", None)
-    return replace(default_recipe(channels), **chosen)
+    return replace(default_recipe(shape), **chosen)

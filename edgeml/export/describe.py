@@ -38,7 +38,7 @@ def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
         created=str(run["created"]),
         key=given.key,
         arch=dict(record["arch"]),
-        recipe=dict(record.get("recipe") or default_recipe(given.graph.input_shape[2]).to_dict()),
+        recipe=dict(record.get("recipe") or default_recipe(given.graph.input_shape).to_dict()),
         fidelity={**full.to_dict(), "epochs": epochs},
         seed=int(record["seed"]),
         calibration=_calibration(record),

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edgeml.arch.cell import Arch
+from edgeml.arch.layers import Shape
 from edgeml.arch.recipe import Recipe
 from edgeml.arch.space import Choice, Choices, Decision, Space, Task
 from edgeml.errors import DisconnectedArchError
@@ -99,8 +100,8 @@ def _without(space: Space, lost: list[Pruned]) -> Space:
     def decode(choices: Choices, task: Task) -> Arch:
         return space.decode({**fixed, **choices}, task)
 
-    def recipe(choices: Choices, channels: int) -> Recipe:
-        return space.recipe({**fixed, **choices}, channels)
+    def recipe(choices: Choices, shape: Shape) -> Recipe:
+        return space.recipe({**fixed, **choices}, shape)
 
     free = tuple(d for d in left if len(d.choices) > 1)
     return replace(space, decisions=free, decode=decode, recipe=recipe)

@@ -113,7 +113,7 @@ def _prepare(
 def _compressions(space: Space) -> list[str]:
     """Compressions that candidates of a space go through."""
     searched = [str(c) for d in space.decisions if d.name == "training.compression" for c in d.choices]
-    return searched or [space.recipe(space.sample(random.Random(0)), 3).compression]
+    return searched or [space.recipe(space.sample(random.Random(0)), (8, 8, 3)).compression]
 
 
 def _variants(run_dir: RunDir) -> list[Candidate]:
