@@ -19,6 +19,7 @@ from edgeml.arch.layers import (
     Concat,
     Conv2D,
     Dense,
+    Flatten,
     GlobalAveragePool,
     Input,
     Shape,
@@ -93,13 +94,17 @@ class Arch:
 
     Attributes:
         input_shape: (height, width, channels) of the raw input the artifact takes.
-        classes: number of output classes.
+        classes: number of outputs: classes; 1 for a value; as many as the input has, for an autoencoder.
         stem_channels, stem_stride: the first 3x3 convolution.
         stages: cells with their channels and strides.
         head_channels: width of the 1x1 convolution before pooling; 0 for none.
         activation: one of ACTIVATIONS, the same everywhere.
         dropout: rate before the classifier while training.
         identity: "graph" (isomorphic graphs are one candidate) or "published" (NATS-Bench's classes).
+        task: what the head gives: "classification" (probabilities), "regression" (a value), "anomaly" (its
+            input again, through a bottleneck of `bottleneck` channels and a layer of `decoder`).
+        bottleneck, decoder: of an autoencoder; 0 for no such layer.
+        front: name of the audio front end that its input comes from (edgeml.data.front_end); else empty.
     """
 
     input_shape: Shape
@@ -111,6 +116,10 @@ class Arch:
     activation: str = "relu6"
     dropout: float = 0.0
     identity: str = "graph"
+    task: str = "classification"
+    bottleneck: int = 0
+    decoder: int = 0
+    front: str = ""
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -127,7 +136,10 @@ class Arch:
             cells = tuple(stage.cell.published_string for stage in self.stages)
             macro = [(s.repeat, s.channels, s.stride) for s in self.stages]
             rest = (self.input_shape, self.classes, self.stem_channels, self.stem_stride, self.head_channels)
-            return hashlib.sha256(repr((cells, macro, rest, self.activation)).encode()).hexdigest()[:12]
+            told = repr((cells, macro, rest, self.activation))
+            return hashlib.sha256(told.encode()).hexdigest()[:12]
+        if self.front:  # two front ends may give one shape
+            return hashlib.sha256(f"{self.graph.key} {self.front}".encode()).hexdigest()[:12]
         return self.graph.key
 
     @cached_property
@@ -141,7 +153,8 @@ class Arch:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` is its inverse."""
-        return asdict(self)
+        values = asdict(self)
+        return {name: value for name, value in values.items() if name not in NEW or value != NEW[name]}
 
     @staticmethod
     def from_dict(value: dict[str, Any]) -> Arch:
@@ -170,6 +183,10 @@ def _cell(value: dict[str, Any]) -> Cell:
     return Cell(nodes, value["output"])
 
 
+NEW: dict[str, Any] = {"task": "classification", "bottleneck": 0, "decoder": 0, "front": ""}
+"""Fields that are written only where they say something, so that older files stay as they are."""
+
+
 def lower(arch: Arch) -> Graph:
     """Arch -> Graph, simplified: zero edges, identities and dead nodes are gone.
 
@@ -194,9 +211,24 @@ def lower(arch: Arch) -> Graph:
             stride = 1
     if arch.head_channels:
         current = build.add("head/conv", Conv2D(arch.head_channels, 1, 1, arch.activation), current)
-    current = build.add("head/pool", GlobalAveragePool(), current)
+    if arch.task == "anomaly":
+        return build.finish(_decode(build, arch, current))
+    if build.shape(current)[:2] != (1, 1):
+        current = build.add("head/pool", GlobalAveragePool(), current)
     current = build.add("head/dense", Dense(arch.classes, arch.dropout), current)
-    return build.finish(build.add("head/softmax", Softmax(), current))
+    if arch.task == "classification":
+        current = build.add("head/softmax", Softmax(), current)
+    return build.finish(current)
+
+
+def _decode(build: GraphBuilder, arch: Arch, current: int) -> int:
+    """Bottleneck and decoder of an autoencoder: dense layers, as in MLPerf Tiny's (Banbury et al. 2021)."""
+    current = build.add("head/flatten", Flatten(), current)
+    if arch.bottleneck:
+        current = build.add("head/bottleneck", Conv2D(arch.bottleneck, 1, 1, arch.activation), current)
+    if arch.decoder:
+        current = build.add("head/decoder", Conv2D(arch.decoder, 1, 1, arch.activation), current)
+    return build.add("head/dense", Dense(arch.classes, arch.dropout), current)
 
 
 def _lower_cell(

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from edgeml.arch.layers import SEPARATE, Add, Layer, Shape
+from edgeml.arch.layers import (
+    SEPARATE,
+    Add,
+    Conv2D,
+    DepthwiseConv2D,
+    Flatten,
+    Layer,
+    Pool2D,
+    Shape,
+    window,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,11 @@ class Graph:
     def output_shape(self) -> Shape:
         """(1, 1, classes)."""
         return self.nodes[-1].shape
+
+    def window(self, node: Node) -> tuple[int, int]:
+        """(height, width) of the kernel or pooling window of a node that has one."""
+        side: int = getattr(node.layer, "kernel", 0) or getattr(node.layer, "size", 0)
+        return window(side, self.nodes[node.inputs[0]].shape)
 
     @property
     def by_name(self) -> dict[str, Node]:
@@ -117,8 +132,14 @@ class GraphBuilder:
 
         A layer without weights that reads what an equal one reads is that one (two 3x3 poolings of one
         tensor, say): converters merge them, so the graph does. An activation that no operator takes up
-        becomes a layer of its own, and its index is the one returned.
+        becomes a layer of its own, and its index is the one returned. On an input of one place a kernel is
+        1x1, and pooling or flattening changes nothing.
         """
+        if inputs and self.shape(inputs[0])[:2] == (1, 1):
+            if isinstance(layer, Pool2D | Flatten):
+                return inputs[0]
+            if isinstance(layer, Conv2D | DepthwiseConv2D):
+                layer = replace(layer, kernel=1, stride=1)
         activation = getattr(layer, "activation", None)
         if activation in SEPARATE:
             linear = self.add(name, replace(layer, activation=None), *inputs)  # type: ignore[call-arg]

@@ -19,6 +19,16 @@ def _halve(size: int, stride: int) -> int:
     return -(-size // stride)
 
 
+def window(side: int, source: Shape) -> tuple[int, int]:
+    """(height, width) of a square window on an input: 1 along an axis of size 1.
+
+    There "same" padding would surround the one value with zeros: weights that never count. So a network
+    over time (height) of width 1 has 1-D kernels, and one over a vector (1, 1, features) dense layers.
+    """
+    height, width, _ = source
+    return (side if height > 1 else 1), (side if width > 1 else 1)
+
+
 def _norm_weights(channels: int) -> WeightShapes:
     return dict.fromkeys(("gamma", "beta", "mean", "variance"), (channels,))
 
@@ -53,7 +63,7 @@ class Input(Layer):
 
 @dataclass(frozen=True)
 class Conv2D(Layer):
-    """Convolution, BatchNorm and activation. Kernel weights are (k, k, in, out)."""
+    """Convolution, BatchNorm and activation. Kernel weights are (*window(k), in, out)."""
 
     filters: int
     kernel: int = 1
@@ -65,16 +75,16 @@ class Conv2D(Layer):
         return _halve(height, self.stride), _halve(width, self.stride), self.filters
 
     def weight_shapes(self, inputs: Sequence[Shape]) -> WeightShapes:
-        kernel = (self.kernel, self.kernel, inputs[0][2], self.filters)
+        kernel = (*window(self.kernel, inputs[0]), inputs[0][2], self.filters)
         return {"kernel": kernel, **_norm_weights(self.filters)}
 
     def macs(self, inputs: Sequence[Shape]) -> int:
-        return prod(self.output_shape(inputs)) * self.kernel**2 * inputs[0][2]
+        return prod(self.output_shape(inputs)) * prod(window(self.kernel, inputs[0])) * inputs[0][2]
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2D(Layer):
-    """Depthwise convolution, BatchNorm and activation. Kernel weights are (k, k, channels, 1)."""
+    """Depthwise convolution, BatchNorm and activation. Kernel weights are (*window(k), channels, 1)."""
 
     kernel: int = 3
     stride: int = 1
@@ -86,10 +96,10 @@ class DepthwiseConv2D(Layer):
 
     def weight_shapes(self, inputs: Sequence[Shape]) -> WeightShapes:
         channels = inputs[0][2]
-        return {"kernel": (self.kernel, self.kernel, channels, 1), **_norm_weights(channels)}
+        return {"kernel": (*window(self.kernel, inputs[0]), channels, 1), **_norm_weights(channels)}
 
     def macs(self, inputs: Sequence[Shape]) -> int:
-        return prod(self.output_shape(inputs)) * self.kernel**2
+        return prod(self.output_shape(inputs)) * prod(window(self.kernel, inputs[0]))
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,14 @@ class GlobalAveragePool(Layer):
 
 
 @dataclass(frozen=True)
+class Flatten(Layer):
+    """All values as one vector, row by row; output shape (1, 1, height * width * channels)."""
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        return 1, 1, prod(inputs[0])
+
+
+@dataclass(frozen=True)
 class Dense(Layer):
     """Fully connected layer on (1, 1, in); kernel (in, units), bias (units)."""
 
@@ -169,5 +187,17 @@ SEPARATE: dict[str, Layer] = {"hard_swish": HardSwish()}
 
 ACTIVATIONS = (*FUSED, *SEPARATE)
 
-LAYERS = (Input, Conv2D, DepthwiseConv2D, Pool2D, Add, Concat, GlobalAveragePool, Dense, Softmax, HardSwish)
+LAYERS = (
+    Input,
+    Conv2D,
+    DepthwiseConv2D,
+    Pool2D,
+    Add,
+    Concat,
+    GlobalAveragePool,
+    Flatten,
+    Dense,
+    Softmax,
+    HardSwish,
+)
 """Every primitive layer; train/build.py and deploy/onnx.py must know each (test_agreement)."""

@@ -7,7 +7,8 @@ folded constants takes 0.4 s (27 layers, TensorFlow 2.21, 2 cores).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
     Layer,
     Pool2D,
     Softmax,
+    window,
 )
 from edgeml.deploy.fold import Folded
 from edgeml.errors import ModelError
@@ -162,11 +165,19 @@ def _pool(tf: Any, node: Node, weights: None, inputs: list[Any]) -> Any:
     layer = node.layer
     assert isinstance(layer, Pool2D)
     pool = tf.nn.avg_pool2d if layer.mode == "avg" else tf.nn.max_pool2d
-    return pool(inputs[0], layer.size, layer.stride, "SAME")
+    side = [window(layer.size, (*inputs[0].shape[1:3], 0))[axis] for axis in (0, 1)]
+    return pool(inputs[0], side, layer.stride, "SAME")
 
 
 def _dense(tf: Any, node: Node, weights: Folded, inputs: list[Any]) -> Any:
-    return tf.matmul(inputs[0], weights.kernel) + weights.bias
+    row = inputs[0] if inputs[0].shape.rank == 2 else _reshape(tf, inputs[0], [prod(inputs[0].shape[1:])])
+    return tf.matmul(row, weights.kernel) + weights.bias
+
+
+def _reshape(tf: Any, tensor: Any, shape: Sequence[int]) -> Any:
+    """With a static batch where it has one: a free one would become operators of its own."""
+    batch = tensor.shape[0]
+    return tf.reshape(tensor, [-1 if batch is None else batch, *shape])
 
 
 _LAYERS: dict[type[Layer], Any] = {
@@ -177,6 +188,7 @@ _LAYERS: dict[type[Layer], Any] = {
     Add: lambda tf, node, weights, inputs: tf.add(*inputs),
     Concat: lambda tf, node, weights, inputs: tf.concat(inputs, -1),
     GlobalAveragePool: lambda tf, node, weights, inputs: tf.reduce_mean(inputs[0], (1, 2)),
+    Flatten: lambda tf, node, weights, inputs: _reshape(tf, inputs[0], node.shape),
     Dense: _dense,
     Softmax: lambda tf, node, weights, inputs: tf.nn.softmax(inputs[0]),
     # The converter knows this form as HARD_SWISH.

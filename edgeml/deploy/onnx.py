@@ -17,6 +17,7 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
@@ -48,7 +49,10 @@ class _Writer:
         """Append a constant; returns its name."""
         from onnx import numpy_helper
 
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+        kept = (
+            np.int64 if getattr(value, "dtype", None) == np.int64 else np.float32
+        )  # shapes are whole numbers
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kept), name))
         return name
 
 
@@ -80,13 +84,13 @@ def to_onnx(graph: Graph, folded: dict[str, Folded], description: str = "") -> b
     return bytes(model.SerializeToString())
 
 
-def _pads(graph: Graph, node: Node, size: int) -> list[int]:
+def _pads(graph: Graph, node: Node) -> list[int]:
     """TensorFlow's "same" padding: top, left, bottom, right; odd pixels go below and right."""
     stride = node.layer.stride  # type: ignore[attr-defined]
     before, after = [], []
     for axis in (0, 1):
         have = graph.nodes[node.inputs[0]].shape[axis]
-        total = max(0, (node.shape[axis] - 1) * stride + size - have)
+        total = max(0, (node.shape[axis] - 1) * stride + graph.window(node)[axis] - have)
         before.append(total // 2)
         after.append(total - total // 2)
     return before + after
@@ -107,9 +111,9 @@ def _conv(write: _Writer, graph: Graph, node: Node, weights: Folded, inputs: lis
         "Conv",
         [inputs[0], kernel_name, bias_name],
         f"{node.name}:linear" if layer.activation else node.name,
-        kernel_shape=[layer.kernel, layer.kernel],
+        kernel_shape=list(graph.window(node)),
         strides=[layer.stride, layer.stride],
-        pads=_pads(graph, node, layer.kernel),
+        pads=_pads(graph, node),
         group=node.shape[2] if depthwise else 1,
     )
     if layer.activation is None:
@@ -124,9 +128,9 @@ def _pool(write: _Writer, graph: Graph, node: Node, weights: None, inputs: list[
     layer = node.layer
     assert isinstance(layer, Pool2D)
     attributes: dict[str, Any] = {
-        "kernel_shape": [layer.size, layer.size],
+        "kernel_shape": list(graph.window(node)),
         "strides": [layer.stride, layer.stride],
-        "pads": _pads(graph, node, layer.size),
+        "pads": _pads(graph, node),
     }
     if layer.mode == "max":
         return write.node("MaxPool", inputs, node.name, **attributes)
@@ -146,7 +150,16 @@ def _global_pool(write: _Writer, graph: Graph, node: Node, weights: None, inputs
     return write.node("Flatten", [pooled], node.name, axis=1)
 
 
+def _flatten(write: _Writer, graph: Graph, node: Node, weights: None, inputs: list[str]) -> str:
+    """Row by row, as TensorFlow's tensors lie, in one place."""
+    last = write.node("Transpose", inputs, f"{node.name}:last", perm=[0, 2, 3, 1])
+    shape = write.constant(f"{node.name}:shape", np.array([-1, node.shape[2], 1, 1], np.int64))
+    return write.node("Reshape", [last, shape], node.name)
+
+
 def _dense(write: _Writer, graph: Graph, node: Node, weights: Folded, inputs: list[str]) -> str:
+    if not isinstance(graph.nodes[node.inputs[0]].layer, GlobalAveragePool):  # one place, (n, channels, 1, 1)
+        inputs = [write.node("Flatten", inputs, f"{node.name}:row", axis=1)]
     kernel = write.constant(f"{node.name}:kernel", weights.kernel)
     return write.node(
         "Gemm", [inputs[0], kernel, write.constant(f"{node.name}:bias", weights.bias)], node.name
@@ -165,6 +178,7 @@ _LAYERS: dict[type[Layer], Any] = {
     Add: _add,
     Concat: _concat,
     GlobalAveragePool: _global_pool,
+    Flatten: _flatten,
     Dense: _dense,
     Softmax: _softmax,
     HardSwish: lambda write, graph, node, weights, inputs: write.node("HardSwish", inputs, node.name),

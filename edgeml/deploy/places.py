@@ -17,6 +17,7 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
@@ -30,10 +31,10 @@ from edgeml.deploy.tflite import Operator, TfliteModel
 OPERATORS: dict[type[Layer], tuple[str, ...]] = {
     Conv2D: ("CONV_2D",),
     DepthwiseConv2D: ("DEPTHWISE_CONV_2D", "CONV_2D"),
-    Pool2D: ("AVERAGE_POOL_2D", "MAX_POOL_2D"),
     Add: ("ADD",),
     Concat: ("CONCATENATION",),
     GlobalAveragePool: ("MEAN",),
+    Flatten: (),
     Dense: ("FULLY_CONNECTED",),
     Softmax: ("SOFTMAX",),
     HardSwish: ("HARD_SWISH",),
@@ -43,7 +44,7 @@ OPERATORS: dict[type[Layer], tuple[str, ...]] = {
 def operators(graph: Graph, folded: dict[str, Folded], model: TfliteModel) -> dict[str, Operator]:
     """Places -> operators of a float32 or int8 file of the same network; what is not found is left out.
 
-    QUANTIZE and DEQUANTIZE operators are looked through.
+    QUANTIZE, DEQUANTIZE and RESHAPE operators are looked through.
     """
     tensors: dict[str, int] = {}
     found: dict[str, Operator] = {}
@@ -56,14 +57,16 @@ def operators(graph: Graph, folded: dict[str, Folded], model: TfliteModel) -> di
         fitting = [
             operator
             for operator in model.operators
-            if operator.name in OPERATORS[type(node.layer)]
+            if operator.name in _names(node.layer)
             and _fits(model, node, operator)
             and sorted(
                 origin.get(i, i) for i in operator.inputs if i >= 0 and not model.tensors[i].is_constant
             )
             == sorted(inputs)
         ]
-        if fitting:
+        if isinstance(node.layer, Flatten):
+            tensors[node.name] = inputs[0]
+        elif fitting:
             own = _closest(model, fitting, folded.get(node.name))
             found[node.name], tensors[node.name] = own, own.outputs[0]
     return found
@@ -74,9 +77,16 @@ def places(graph: Graph, folded: dict[str, Folded], model: TfliteModel) -> dict[
     return {name: operator.outputs[:1] for name, operator in operators(graph, folded, model).items()}
 
 
+def _names(layer: Layer) -> tuple[str, ...]:
+    if isinstance(layer, Pool2D):  # one tensor may be pooled both ways
+        return ("AVERAGE_POOL_2D",) if layer.mode == "avg" else ("MAX_POOL_2D",)
+    return OPERATORS[type(layer)]
+
+
 def _looked_through(model: TfliteModel) -> dict[int, int]:
-    """A requantised tensor -> the tensor it was made from."""
-    made = {o.outputs[0]: o.inputs[0] for o in model.operators if o.name in ("QUANTIZE", "DEQUANTIZE")}
+    """A requantised or reshaped tensor -> the tensor it was made from."""
+    same = ("QUANTIZE", "DEQUANTIZE", "RESHAPE")
+    made = {o.outputs[0]: o.inputs[0] for o in model.operators if o.name in same}
     for tensor in list(made):
         while made[tensor] in made:
             made[tensor] = made[made[tensor]]

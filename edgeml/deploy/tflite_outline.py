@@ -15,12 +15,15 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
     Layer,
     Pool2D,
+    Shape,
     Softmax,
+    window,
 )
 from edgeml.deploy.tflite import Operator, OptionValue, Quantization, Tensor, TfliteModel
 from edgeml.deploy.tflite_macs import count_macs
@@ -51,6 +54,11 @@ class Outline:
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Shape of a tensor with its batch."""
         return self._tensors[tensor].shape
+
+    def size(self, tensor: int) -> Shape:
+        """(height, width, channels) of a tensor of rank 4."""
+        _, height, width, channels = self.shape(tensor)
+        return height, width, channels
 
     def _tensor(
         self, shape: tuple[int, ...], dtype: str = "INT8", constant: bool = False, scales: int = 1
@@ -122,7 +130,7 @@ class Outline:
         return self._weighted("CONV_2D", source, weights, (1, *size, filters), options)
 
     def depthwise(
-        self, source: int, kernel: int = 3, stride: int = 1, multiplier: int = 1, dilation: int = 1
+        self, source: int, kernel: Pair = 3, stride: int = 1, multiplier: int = 1, dilation: int = 1
     ) -> int:
         """Depthwise convolution with bias."""
         channels = self.shape(source)[3] * multiplier
@@ -130,7 +138,7 @@ class Outline:
         options = _strides(stride, "SAME") | {"depth_multiplier": multiplier}
         options |= {"dilation_h": dilation, "dilation_w": dilation}
         shape = (1, *size, channels)
-        return self._weighted("DEPTHWISE_CONV_2D", source, (1, kernel, kernel, channels), shape, options)
+        return self._weighted("DEPTHWISE_CONV_2D", source, (1, *_pair(kernel), channels), shape, options)
 
     def upconv(self, source: int, filters: int, kernel: int, stride: int) -> int:
         """Transposed convolution."""
@@ -140,10 +148,11 @@ class Outline:
         shape = (1, height * stride, width * stride, filters)
         return self.add("TRANSPOSE_CONV", inputs, shape, _strides(stride, "SAME"))
 
-    def pool(self, source: int, size: int, stride: int, mode: str = "MAX", padding: str = "SAME") -> int:
+    def pool(self, source: int, size: Pair, stride: int, mode: str = "MAX", padding: str = "SAME") -> int:
         """Pooling; `mode` is "MAX" or "AVERAGE"."""
         shape = (1, *self._slide(source, size, stride, padding), self.shape(source)[3])
-        options = _strides(stride, padding) | {"filter_h": size, "filter_w": size}
+        tall, wide = _pair(size)
+        options = _strides(stride, padding) | {"filter_h": tall, "filter_w": wide}
         return self.add(f"{mode}_POOL_2D", (source,), shape, options)
 
     def join(self, *sources: int) -> int:
@@ -157,6 +166,10 @@ class Outline:
         axes = self._tensor((2,), "INT32", True)
         self._tensors[axes] = _AXES
         return self.add("MEAN", (source, axes), (1, self.shape(source)[3]))
+
+    def reshape(self, source: int, shape: tuple[int, ...]) -> int:
+        """The same values in another shape."""
+        return self.add("RESHAPE", (source, self.constant(len(shape), dtype="INT32")), shape)
 
     def dense(self, source: int, units: int) -> int:
         """Fully connected layer; its weights have one scale (see deploy.convert)."""
@@ -205,19 +218,21 @@ def _input(build: Outline, node: Node, sources: list[int]) -> int:
 def _conv(build: Outline, node: Node, sources: list[int]) -> int:
     layer = node.layer
     assert isinstance(layer, Conv2D)
-    return build.conv(sources[0], layer.filters, layer.kernel, layer.stride)
+    tall, wide = window(layer.kernel, build.size(sources[0]))
+    return build.conv(sources[0], layer.filters, (tall, wide), layer.stride)
 
 
 def _depthwise(build: Outline, node: Node, sources: list[int]) -> int:
     layer = node.layer
     assert isinstance(layer, DepthwiseConv2D)
-    return build.depthwise(sources[0], layer.kernel, layer.stride)
+    return build.depthwise(sources[0], window(layer.kernel, build.size(sources[0])), layer.stride)
 
 
 def _pool(build: Outline, node: Node, sources: list[int]) -> int:
     layer = node.layer
     assert isinstance(layer, Pool2D)
-    return build.pool(sources[0], layer.size, layer.stride, "AVERAGE" if layer.mode == "avg" else "MAX")
+    size = window(layer.size, build.size(sources[0]))
+    return build.pool(sources[0], size, layer.stride, "AVERAGE" if layer.mode == "avg" else "MAX")
 
 
 def _dense(build: Outline, node: Node, sources: list[int]) -> int:
@@ -233,6 +248,7 @@ _LAYERS: dict[type[Layer], Callable[[Outline, Node, list[int]], int]] = {
     Add: lambda build, node, sources: build.same("ADD", *sources),
     Concat: lambda build, node, sources: build.join(*sources),
     GlobalAveragePool: lambda build, node, sources: build.mean(sources[0]),
+    Flatten: lambda build, node, sources: build.reshape(sources[0], (1, *node.shape)),
     Dense: _dense,
     Softmax: lambda build, node, sources: build.same("SOFTMAX", *sources),
     HardSwish: lambda build, node, sources: build.same("HARD_SWISH", *sources),

@@ -21,6 +21,7 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
@@ -73,7 +74,7 @@ class Network:
         values = _pieces(tf, parameters, self._trained)
         if not training:
             values.update(_pieces(tf, self.statistics.read_value(), self._moving))
-        pass_ = _Pass(tf, values, training)
+        pass_ = _Pass(tf, self.graph, values, training)
         tensors: list[Any] = []
         for node in self.graph.nodes:
             inputs = [tensors[source] for source in node.inputs] or [images]
@@ -166,8 +167,8 @@ def _pieces(tf: Any, vector: Any, shapes: dict[str, tuple[int, ...]]) -> dict[st
 class _Pass:
     """One walk through the network: weights by place, and the batch statistics met on the way."""
 
-    def __init__(self, tf: Any, values: dict[str, Any], training: bool) -> None:
-        self.tf, self.values, self.training = tf, values, training
+    def __init__(self, tf: Any, graph: Graph, values: dict[str, Any], training: bool) -> None:
+        self.tf, self.graph, self.values, self.training = tf, graph, values, training
         self.ops = tf.raw_ops
         self.statistics: list[Any] = []
         self.unknown = [tf.constant([], tf.float32)] * 2  # one constant for all layers: less to trace
@@ -209,7 +210,7 @@ def _depthwise(at: _Pass, node: Node, layer: DepthwiseConv2D, tensor: Any) -> An
 
 
 def _pool(at: _Pass, node: Node, layer: Pool2D, tensor: Any) -> Any:
-    size, strides = [1, layer.size, layer.size, 1], [1, layer.stride, layer.stride, 1]
+    size, strides = [1, *at.graph.window(node), 1], [1, layer.stride, layer.stride, 1]
     if layer.mode == "avg":
         return at.ops.AvgPool(value=tensor, ksize=size, strides=strides, padding="SAME")
     return at.ops.MaxPool(input=tensor, ksize=size, strides=strides, padding="SAME")
@@ -227,9 +228,15 @@ def _global_pool(at: _Pass, node: Node, layer: GlobalAveragePool, tensor: Any) -
     return at.ops.Mean(input=tensor, axis=[1, 2])
 
 
+def _flatten(at: _Pass, node: Node, layer: Flatten, tensor: Any) -> Any:
+    return at.ops.Reshape(tensor=tensor, shape=[-1, *node.shape])
+
+
 def _dense(at: _Pass, node: Node, layer: Dense, tensor: Any) -> Any:
     if layer.dropout and at.training:
         tensor = at.tf.nn.dropout(tensor, layer.dropout)
+    if tensor.shape.rank == 4:
+        tensor = at.ops.Reshape(tensor=tensor, shape=[-1, prod(tensor.shape[1:])])
     product = at.ops.MatMul(a=tensor, b=at.values[f"{node.name}:kernel"])
     return at.ops.BiasAdd(value=product, bias=at.values[f"{node.name}:bias"])
 
@@ -250,6 +257,7 @@ _LAYERS: dict[type[Layer], Any] = {
     Add: _add,
     Concat: _concat,
     GlobalAveragePool: _global_pool,
+    Flatten: _flatten,
     Dense: _dense,
     Softmax: _softmax,
     HardSwish: _hard_swish,

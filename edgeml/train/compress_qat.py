@@ -23,11 +23,13 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
     Pool2D,
     Softmax,
+    window,
 )
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
@@ -121,24 +123,31 @@ class _Builder:
             return inputs[0]
         if isinstance(layer, Pool2D):
             kind = layers.AveragePooling2D if layer.mode == "avg" else layers.MaxPooling2D
-            return kind(layer.size, strides=layer.stride, padding="same", name=name)(inputs[0])
+            side = window(layer.size, inputs[0].shape[1:])
+            return kind(side, strides=layer.stride, padding="same", name=name)(inputs[0])
+        if isinstance(layer, Flatten):
+            return layers.Reshape(node.shape, name=name)(inputs[0])
+        if isinstance(layer, Dense) and len(inputs[0].shape) == 4:
+            inputs = [layers.Flatten(name=name + ".row")(inputs[0])]
         if isinstance(layer, HardSwish):
             gate = layers.Rescaling(1.0 / 6, 0.5, name=name + ".shift")(inputs[0])
             inputs = [inputs[0], layers.ReLU(1.0, name=name + ".gate")(gate)]
-        own, kernel = self._layer(node, name)
+        own, kernel = self._layer(node, name, inputs[0].shape[1:])
         config = self.config(kernel, ranged)
         return self.wrapper(own, config, name=name)(inputs if len(inputs) > 1 else inputs[0])
 
-    def _layer(self, node: Node, name: str) -> tuple[Any, Any]:
+    def _layer(self, node: Node, name: str, source: Any) -> tuple[Any, Any]:
         """The Keras layer of a node, and how its kernel is quantised: (attribute, quantiser) or None."""
         layer, layers = node.layer, self.keras.layers
         if isinstance(layer, Conv2D):
-            own = layers.Conv2D(layer.filters, layer.kernel, strides=layer.stride, padding="same",
+            side = window(layer.kernel, source)
+            own = layers.Conv2D(layer.filters, side, strides=layer.stride, padding="same",
                                 activation=self._activation(layer.activation), name=name)  # fmt: skip
             return own, ("kernel", self.per_channel)
         if isinstance(layer, DepthwiseConv2D):
             activation = self._activation(layer.activation)
-            own = layers.DepthwiseConv2D(layer.kernel, strides=layer.stride, padding="same",
+            side = window(layer.kernel, source)
+            own = layers.DepthwiseConv2D(side, strides=layer.stride, padding="same",
                                          activation=activation, name=name)  # fmt: skip
             return own, ("depthwise_kernel", self.depthwise)
         if isinstance(layer, Dense):

@@ -14,12 +14,14 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
     Layer,
     Pool2D,
     Softmax,
+    window,
 )
 from edgeml.train.build import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Weights
 from edgeml.train.initialise import initial
@@ -99,7 +101,7 @@ def _conv(keras: Any, node: Node, inputs: list[Any]) -> Any:
     assert isinstance(layer, Conv2D)
     conv = keras.layers.Conv2D(
         layer.filters,
-        layer.kernel,
+        window(layer.kernel, inputs[0].shape[1:]),
         strides=layer.stride,
         padding="same",
         use_bias=False,
@@ -112,7 +114,7 @@ def _depthwise(keras: Any, node: Node, inputs: list[Any]) -> Any:
     layer = node.layer
     assert isinstance(layer, DepthwiseConv2D)
     conv = keras.layers.DepthwiseConv2D(
-        layer.kernel,
+        window(layer.kernel, inputs[0].shape[1:]),
         strides=layer.stride,
         padding="same",
         use_bias=False,
@@ -125,7 +127,8 @@ def _pool(keras: Any, node: Node, inputs: list[Any]) -> Any:
     layer = node.layer
     assert isinstance(layer, Pool2D)
     kind = keras.layers.AveragePooling2D if layer.mode == "avg" else keras.layers.MaxPooling2D
-    return kind(layer.size, strides=layer.stride, padding="same", name=layer_name(node))(inputs[0])
+    side = window(layer.size, inputs[0].shape[1:])
+    return kind(side, strides=layer.stride, padding="same", name=layer_name(node))(inputs[0])
 
 
 def _add(keras: Any, node: Node, inputs: list[Any]) -> Any:
@@ -144,7 +147,13 @@ def _dense(keras: Any, node: Node, inputs: list[Any]) -> Any:
     layer = node.layer
     assert isinstance(layer, Dense)
     tensor = keras.layers.Dropout(layer.dropout)(inputs[0]) if layer.dropout else inputs[0]
+    if len(tensor.shape) == 4:
+        tensor = keras.layers.Flatten(name=layer_name(node) + ".row")(tensor)
     return keras.layers.Dense(layer.units, name=layer_name(node))(tensor)
+
+
+def _flatten(keras: Any, node: Node, inputs: list[Any]) -> Any:
+    return keras.layers.Reshape(node.shape, name=layer_name(node))(inputs[0])
 
 
 def _hard_swish(keras: Any, node: Node, inputs: list[Any]) -> Any:
@@ -165,6 +174,7 @@ _LAYERS: dict[type[Layer], Any] = {
     Add: _add,
     Concat: _concat,
     GlobalAveragePool: _global_pool,
+    Flatten: _flatten,
     Dense: _dense,
     Softmax: _softmax,
     HardSwish: _hard_swish,

@@ -21,6 +21,7 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     HardSwish,
     Input,
     Layer,
@@ -80,7 +81,8 @@ def offset(child: Layer, parent: Layer, size: tuple[int, int]) -> tuple[int, int
 
 def _before(layer: Layer, size: int) -> int:
     assert isinstance(layer, Conv2D | DepthwiseConv2D)
-    return max(0, (-(-size // layer.stride) - 1) * layer.stride + layer.kernel - size) // 2
+    kernel = layer.kernel if size > 1 else 1  # layers.window
+    return max(0, (-(-size // layer.stride) - 1) * layer.stride + kernel - size) // 2
 
 
 def _grown(child: Graph, node: Node, parent: Graph, other: Node) -> bool:
@@ -97,8 +99,9 @@ def _grown(child: Graph, node: Node, parent: Graph, other: Node) -> bool:
         return False
     if ours.stride != theirs.stride or ours.activation != theirs.activation:
         return False
-    room = ours.kernel - theirs.kernel
-    return room == 0 or all(0 <= start <= room for start in offset(ours, theirs, source[:2]))
+    room = [a - b for a, b in zip(child.window(node), parent.window(other), strict=True)]
+    starts = offset(ours, theirs, source[:2])
+    return not any(room) or all(0 <= start <= most for start, most in zip(starts, room, strict=True))
 
 
 class _Facts:
@@ -173,6 +176,13 @@ def _without_weights(facts: _Facts, node: Node, sources: list[Ways]) -> Ways:
         if found is not None:
             ways[found] = [Role(found, "pass", (goal,))]
     return ways
+
+
+def _flatten(facts: _Facts, node: Node, sources: list[Ways]) -> Ways:
+    """A vector has the parent's places only where the tensor has its shape."""
+    shape = facts.child.nodes[node.inputs[0]].shape
+    same = {goal: roles for goal, roles in sources[0].items() if facts.parent.nodes[goal].shape == shape}
+    return _without_weights(facts, node, [{goal: roles for goal, roles in same.items() if goal != SILENT}])
 
 
 def _input(facts: _Facts, node: Node, sources: list[Ways]) -> Ways:
@@ -271,6 +281,7 @@ _RULES: dict[type[Layer], Callable[[_Facts, Node, list[Ways]], Ways]] = {
     Input: _input,
     Conv2D: _with_weights,
     DepthwiseConv2D: _with_weights,
+    Flatten: _flatten,
     Dense: _with_weights,
     Add: _add,
     Concat: _concat,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.graph import Graph, Node
-from edgeml.arch.layers import Add, Concat, Conv2D, Dense, DepthwiseConv2D, Input
+from edgeml.arch.layers import Add, Concat, Conv2D, Dense, DepthwiseConv2D, Flatten, Input
 from edgeml.train.build import BATCH_NORM_EPSILON, Weights
 from edgeml.train.morphism import FREE, SILENT, Role, offset
 
@@ -68,6 +68,9 @@ def _layout(node: Node, role: Role, read: list[Layout], parent: Graph) -> Layout
     if isinstance(node.layer, Add):
         holding = [layout for layout, goal in zip(read, role.inputs, strict=True) if goal != SILENT]
         return holding[0] if all(np.array_equal(holding[0], layout) for layout in holding) else None
+    if isinstance(node.layer, Flatten):
+        whole = np.array_equal(read[0], np.arange(len(read[0])))
+        return np.arange(node.shape[2]) if whole else None
     if isinstance(node.layer, Input | Conv2D | Dense):
         layout = np.full(node.shape[2], FREE)
         size = parent.nodes[role.goal].shape[2]
