@@ -223,7 +223,8 @@ def _read(source: str, options: ReadOptions) -> Source:
 
 
 def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
-    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task)
+    groups = found.groups.get("train")
+    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task, groups)
     splits = {name: found.parts[origin].take(indices) for name, (origin, indices) in chosen.items()}
     content = [array for part in found.parts.values() for array in (part.inputs, part.labels)]
     origins = {name: origin for name, (origin, _) in chosen.items()}
@@ -241,7 +242,8 @@ def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
         "value_scale": found.value_scale,
         "value_offset": found.value_offset,
     }
-    warnings = (*found.warnings, *absent_classes(found.parts, found.classes))
+    scored = found.parts if groups is None else splits
+    warnings = (*found.warnings, *absent_classes(scored, found.classes, found.parts))
     return Dataset(
         found.name,
         found.classes,

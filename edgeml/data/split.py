@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.group_split import assign_groups, check_groups
 from edgeml.data.source import Split, some
 from edgeml.errors import DataError
 
@@ -57,6 +58,7 @@ def divide(
     seed: int,
     where: str,
     task: str = "classification",
+    groups: NDArray[np.int64] | None = None,
 ) -> dict[str, tuple[str, Indices]]:
     """Parts of a source -> for each split, the part it comes from and the positions in it.
 
@@ -69,16 +71,22 @@ def divide(
         seed: decides the assignment and the order.
         where: shown path, for messages.
         task: one of source.TASKS; an autoencoder is trained on normal samples only.
+        groups: (n,) group of each sample of "train"; none is in two splits.
 
     Raises:
-        DataError: fewer than two classes, too few samples of a class, or an empty or alien given part.
+        DataError: fewer than two classes, too few samples of a class, an empty or alien given part, or groups
+            that cannot be divided.
     """
     missing = [name for name in ("val", "test") if name not in parts]
     _check(parts, classes, 1 + len(missing), where, task)
     rng = np.random.default_rng(seed)
     labels = strata(parts["train"].labels)
-    assign = _assign_normal if task == "anomaly" else _assign
-    taken = assign(labels, {name: fractions[name] for name in missing}, rng)
+    wanted = {name: fractions[name] for name in missing}
+    if groups is not None and missing:
+        check_groups(labels, groups, classes, ("train", *missing), where)
+        taken = assign_groups(labels, groups, wanted, rng, task)
+    else:
+        taken = (_assign_normal if task == "anomaly" else _assign)(labels, wanted, rng)
     result: dict[str, tuple[str, Indices]] = {}
     for name in PARTS:
         origin = name if name in parts else "train"
@@ -173,13 +181,16 @@ def _check_anomalies(parts: Mapping[str, Split], where: str) -> None:
             )
 
 
-def absent_classes(parts: Mapping[str, Split], classes: Sequence[str]) -> list[str]:
-    """Warning sentences for classes that a given val or test part lacks."""
+def absent_classes(
+    parts: Mapping[str, Split], classes: Sequence[str], given: Mapping[str, Split]
+) -> list[str]:
+    """Warning sentences for classes that a val or test part lacks; `given` are those of the source."""
     sentences = []
     for name in ("val", "test"):
         if name in parts and classes:
             counts = np.bincount(parts[name].labels, minlength=len(classes))
             absent = [name for name, count in zip(classes, counts, strict=True) if count == 0]
             if absent:
-                sentences.append(f"the given {name} part has no sample of {some(absent)}.")
+                which = "given " if name in given else ""
+                sentences.append(f"the {which}{name} part has no sample of {some(absent)}.")
     return sentences
