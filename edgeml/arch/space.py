@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from edgeml.arch.cell import Arch
@@ -29,10 +29,21 @@ class Decision:
 
 @dataclass(frozen=True)
 class Task:
-    """What the network has to take and give: raw input shape (h, w, c) and number of classes."""
+    """What the network has to take and give.
+
+    Attributes:
+        input_shape: of the raw input (h, w, c); without meaning where `fronts` says more.
+        classes: number of outputs.
+        kind: "classification", "regression" or "anomaly".
+        fronts: audio front ends by name, each with the shape of what it gives; empty for other inputs.
+        resizable: whether the input can be had at another resolution, as pictures can.
+    """
 
     input_shape: Shape
     classes: int
+    kind: str = "classification"
+    fronts: Mapping[str, Shape] = field(default_factory=dict)
+    resizable: bool = True
 
 
 def untuned(choices: Choices, shape: Shape) -> Recipe:
@@ -51,6 +62,7 @@ class Space:
         decode: choices and task -> Arch. Complete choices always decode.
         source: path of the YAML file.
         recipe: choices and the input shape -> how such a candidate is trained.
+        fronts: names of the audio front ends it chooses from.
     """
 
     name: str
@@ -59,6 +71,7 @@ class Space:
     decode: Callable[[Choices, Task], Arch]
     source: str = ""
     recipe: Callable[[Choices, Shape], Recipe] = untuned
+    fronts: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -68,6 +81,30 @@ class Space:
     def sample(self, rng: random.Random) -> dict[str, Choice]:
         """A uniformly random point."""
         return {decision.name: rng.choice(decision.choices) for decision in self.decisions}
+
+    def fixed(self, made: Choices) -> Space:
+        """The space in which these decisions are made already."""
+        free = tuple(decision for decision in self.decisions if decision.name not in made)
+
+        def decode(choices: Choices, task: Task) -> Arch:
+            return self.decode({**made, **choices}, task)
+
+        def recipe(choices: Choices, shape: Shape) -> Recipe:
+            return self.recipe({**made, **choices}, shape)
+
+        return replace(self, decisions=free, decode=decode, recipe=recipe)
+
+    def suited(self, task: Task) -> Space:
+        """The space without decisions that mean nothing for a task."""
+        void = {
+            "resolution": not task.resizable,
+            "front": not task.fronts,
+            "bottleneck": task.kind != "anomaly",
+            "decoder": task.kind != "anomaly",
+        }
+        neutral: dict[str, Choice] = {"resolution": 1.0}
+        made = {d.name: neutral.get(d.name, d.choices[0]) for d in self.decisions if void.get(d.name)}
+        return self.fixed(made) if made else self
 
     def mutate(self, choices: Choices, rng: random.Random, edits: int = 1) -> dict[str, Choice]:
         """A copy of `choices` with `edits` decisions changed to another choice."""

@@ -82,7 +82,10 @@ class StageFile(_Strict):
 
 
 class SpaceFile(_Strict):
-    """A search-space file."""
+    """A search-space file.
+
+    `front` matters for audio only, `bottleneck` and `decoder` (0: none) for autoencoders only.
+    """
 
     description: str = Field(min_length=1)
     kind: Literal["cells", "stages"]
@@ -95,6 +98,9 @@ class SpaceFile(_Strict):
     cell: CellFile | None = None
     stages: CellStagesFile | list[StageFile]
     head: Annotated[list[Annotated[int, Field(ge=0, le=2048)]], Field(min_length=1)] = [0]
+    front: Annotated[list[str], Field(min_length=1)] = ["logmel-30-20-32"]
+    bottleneck: Annotated[list[Width], Field(min_length=1)] = [8]
+    decoder: Annotated[list[Annotated[int, Field(ge=0, le=2048)]], Field(min_length=1)] = [64]
     training: TrainingFile = TrainingFile()
 
     @property
@@ -135,9 +141,11 @@ def load_space(name: str) -> Space:
 
 
 def _space(path: Path, file: SpaceFile) -> Space:
-    decisions: Listed = [("resolution", file.resolution), ("stem.channels", file.stem.channels)]
+    decisions: Listed = [("front", file.front), ("resolution", file.resolution)]
+    decisions += [("stem.channels", file.stem.channels)]
     kind = _cell_decisions(file) if file.kind == "cells" else _stage_decisions(file)
     every: Listed = [*decisions, *kind, ("head.channels", file.head)]
+    every += [("bottleneck", file.bottleneck), ("decoder", file.decoder)]
     every += [("activation", file.activations), *file.training.decisions()]
     listed = [Decision(name, tuple(dict.fromkeys(choices))) for name, choices in every]
     fixed = {decision.name: decision.choices[0] for decision in listed if len(decision.choices) == 1}
@@ -155,7 +163,7 @@ def _space(path: Path, file: SpaceFile) -> Space:
     def recipe(choices: Choices, shape: Shape) -> Recipe:
         return recipe_of(complete(choices), shape)
 
-    return Space(path.stem, file.description, free, decode, str(path), recipe)
+    return Space(path.stem, file.description, free, decode, str(path), recipe, tuple(file.front))
 
 
 def _cell_decisions(file: SpaceFile) -> Listed:
@@ -182,14 +190,15 @@ def _stage_decisions(file: SpaceFile) -> Listed:
 
 
 def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
-    scale = float(choices["resolution"])
-    height, width, channels = task.input_shape
-    height, width = (
-        (height, width) if scale == 1 else (max(1, round(height * scale)), max(1, round(width * scale)))
-    )
-    stem_stride = 2 if min(height, width) >= file.stem.stride_from else 1
+    front = str(choices["front"]) if task.fronts else ""
+    height, width, channels = task.fronts[front] if front else task.input_shape
+    scale = float(choices["resolution"]) if task.resizable else 1.0
+    if scale != 1:
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    size = min((side for side in (height, width) if side > 1), default=1)
+    stem_stride = 2 if size >= file.stem.stride_from else 1
     stem = int(choices["stem.channels"])
-    size = min(height, width) // stem_stride
+    size //= stem_stride
     stages = (
         _cell_stages(file, choices, stem, size) if file.kind == "cells" else _op_stages(file, choices, size)
     )
@@ -203,6 +212,10 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
         activation=str(choices["activation"]),
         dropout=float(choices.get("training.dropout", file.dropout)),
         identity=file.identity,
+        task=task.kind,
+        bottleneck=int(choices["bottleneck"]) if task.kind == "anomaly" else 0,
+        decoder=int(choices["decoder"]) if task.kind == "anomaly" else 0,
+        front=front,
     )
 
 

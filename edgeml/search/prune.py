@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edgeml.arch.cell import Arch
-from edgeml.arch.layers import Shape
-from edgeml.arch.recipe import Recipe
 from edgeml.arch.space import Choice, Choices, Decision, Space, Task
 from edgeml.errors import DisconnectedArchError
 from edgeml.target.targets import Targets
@@ -95,13 +93,5 @@ def _without(space: Space, lost: list[Pruned]) -> Space:
         Decision(d.name, tuple(choice for choice in d.choices if (d.name, choice) not in gone))
         for d in space.decisions
     ]
-    fixed = {decision.name: decision.choices[0] for decision in left if len(decision.choices) == 1}
-
-    def decode(choices: Choices, task: Task) -> Arch:
-        return space.decode({**fixed, **choices}, task)
-
-    def recipe(choices: Choices, shape: Shape) -> Recipe:
-        return space.recipe({**fixed, **choices}, shape)
-
-    free = tuple(d for d in left if len(d.choices) > 1)
-    return replace(space, decisions=free, decode=decode, recipe=recipe)
+    made = {decision.name: decision.choices[0] for decision in left if len(decision.choices) == 1}
+    return replace(space, decisions=tuple(left)).fixed(made)
