@@ -126,7 +126,7 @@ def speed(space: str, seed: int, shape: tuple[int, int, int], rounds: int, steps
     for _ in range(2):
         network = build(graph)
         loop = trace(network, data, recipe, None, BATCH)
-        runs.append(_Run(network, loop, Fidelity(1e6), recipe, len(data), BATCH, 0))
+        runs.append(_Run(network, loop, Fidelity(1e6), recipe, data, BATCH, 0))
     order = np.random.default_rng(0)
 
     def ours() -> None:

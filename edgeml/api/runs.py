@@ -160,7 +160,7 @@ def search(
     settings = Settings(
         data=str(data),
         targets=named,
-        space=space or old.get("space") or targets.space,
+        space=space or old.get("space"),
         strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
         trials=trials if trials is not None else old.get("trials", None if time_s else DEFAULT_TRIALS),
         time_s=time_s or float(old.get("time_s", 0.0) if trials is None else 0.0),

@@ -5,7 +5,7 @@ name or path -> KINDS -> reader -> Source -> stratified split -> Dataset
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data import store
+from edgeml.data.goal import Goal, goal_of
 from edgeml.data.kinds import ARCHIVES, KINDS
 from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import resize_all
@@ -71,6 +72,21 @@ class Dataset:
         return fingerprint(header, self._arrays().values())
 
     @property
+    def goal(self) -> Goal:
+        """What the labels mean and how outputs are scored."""
+        return self.train.goal
+
+    def aimed(self, metric: str | None = None) -> Dataset:
+        """The same with the goal of its task and a metric (None: the task's own) on all splits.
+
+        Raises:
+            EdgemlError: no such metric, or none of this task's.
+        """
+        goal = goal_of(self.task, metric, self.train.labels)
+        train, val, test = (replace(split, goal=goal) for split in (self.train, self.val, self.test))
+        return replace(self, train=train, val=val, test=test)
+
+    @property
     def outputs(self) -> int:
         """Numbers that a network gives: one a class, one for a value, one for each that it reads."""
         sizes = {"regression": 1, "anomaly": prod(self.input_shape)}
@@ -94,12 +110,37 @@ class Dataset:
         order = stratified_order(strata(self.train.labels), np.random.default_rng(seed))
         return self.train.inputs[order[:n]]
 
+    def fronts(self, names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+        """Names of audio front ends -> the shape of what each gives; empty where the inputs are no waveforms.
+
+        Raises:
+            ConfigError: no such front end, or none that fits the recordings.
+        """
+        if self.train.inputs.dtype != np.int16:
+            return {}
+        from edgeml.data.front_end import FrontEnd
+
+        samples, rate_hz = self.input_shape[0], int(self.preprocessing["rate_hz"])
+        return {name: FrontEnd.parse(name).shape(samples, rate_hz) for name in names}
+
+    def fronted(self, front: str) -> Dataset:
+        """Waveforms -> what an audio front end makes of them, uint8 (n, frames, bins, 1)."""
+        from edgeml.data.front_end import FrontEnd
+
+        made, rate_hz = FrontEnd.parse(front), int(self.preprocessing["rate_hz"])
+        train, val, test = (
+            replace(split, inputs=made.apply(split.inputs[:, :, 0, 0], rate_hz))
+            for split in (self.train, self.val, self.test)
+        )
+        about = {**self.preprocessing, "front": front}
+        return replace(self, train=train, val=val, test=test, preprocessing=about)
+
     def resized(self, height: int, width: int) -> Dataset:
         """The same data set at another resolution (px), bilinear; itself where that is its own."""
         if (height, width) == self.input_shape[:2]:
             return self
         train, val, test = (
-            Split(resize_all(split.inputs, height, width), split.labels)
+            replace(split, inputs=resize_all(split.inputs, height, width))
             for split in (self.train, self.val, self.test)
         )
         provenance = {**self.provenance, "resized_from": list(self.input_shape[:2])}
@@ -118,6 +159,7 @@ class Dataset:
             "provenance": self.provenance,
             "warnings": list(self.warnings),
             "task": self.task,
+            "goal": self.goal.to_dict(),
             "preprocessing": dict(self.preprocessing),
         }
         store.write(folder, description, self._arrays())
@@ -133,7 +175,8 @@ class Dataset:
         """
         found, mapped = store.read(folder, tuple(_array_names()))
         try:
-            splits = {name: Split(mapped[f"{name}_inputs"], mapped[f"{name}_labels"]) for name in PARTS}
+            goal = Goal(**found["goal"])
+            splits = {name: Split(mapped[f"{name}_inputs"], mapped[f"{name}_labels"], goal) for name in PARTS}
             dataset = Dataset(
                 str(found["name"]),
                 tuple(found["classes"]),

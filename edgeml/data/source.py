@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.goal import ACCURACY, Goal
+
 TASKS = ("classification", "regression", "anomaly")
 """What a network has to give: a class, a number, or its input again (an autoencoder; what it gives badly is
 anomalous)."""
@@ -29,6 +31,7 @@ class Split:
         inputs: (n, height, width, channels), uint8; or raw waveforms (n, samples, 1, 1), int16.
         labels: (n,): int64, each in 0..classes-1 (of "anomaly" 0 for normal, 1 for anomalous); or float32,
             the target values of "regression".
+        goal: what the labels mean and how outputs are scored.
 
     Raises:
         ValueError: the arrays are not of that type or shape (a mistake of the caller, not of a user).
@@ -36,6 +39,7 @@ class Split:
 
     inputs: NDArray[Any]
     labels: NDArray[Any]
+    goal: Goal = ACCURACY
 
     def __post_init__(self) -> None:
         inputs, labels = self.inputs.view(), self.labels.view()
@@ -55,7 +59,7 @@ class Split:
 
     def take(self, indices: NDArray[np.int64]) -> Split:
         """The samples at `indices`, copied, in that order."""
-        return Split(self.inputs[indices], self.labels[indices])
+        return Split(self.inputs[indices], self.labels[indices], self.goal)
 
 
 @dataclass(frozen=True, eq=False)

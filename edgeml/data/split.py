@@ -14,6 +14,8 @@ from edgeml.errors import DataError
 
 Indices = NDArray[np.int64]
 PARTS = ("train", "val", "test")
+FRACTION = 0.15
+"""Share of each class for val and for test, where the source brings no such part."""
 
 
 def stratified_order(labels: NDArray[np.int64], rng: np.random.Generator) -> Indices:
@@ -93,6 +95,26 @@ def divide(
         members = taken[name] if name in taken else np.arange(len(parts[origin]))
         result[name] = (origin, members[stratified_order(strata(parts[origin].labels[members]), rng)])
     return result
+
+
+def train_positions(
+    labels: Mapping[str, NDArray[Any]],
+    classes: Sequence[str],
+    seed: int,
+    where: str,
+    task: str,
+    groups: NDArray[np.int64] | None = None,
+) -> Indices:
+    """Labels by part -> the samples of "train" that `load` will train on, with its usual fractions.
+
+    For readers that choose a map of values: nothing of it may come from what is only to be scored.
+
+    Raises:
+        DataError: as `divide`.
+    """
+    parts = {part: Split(np.zeros((len(found), 1, 1, 1), np.uint8), found) for part, found in labels.items()}
+    shares = dict.fromkeys(("val", "test"), FRACTION)
+    return np.sort(divide(parts, classes, shares, seed, where, task, groups)["train"][1])
 
 
 def _assign_normal(

@@ -68,8 +68,8 @@ def predict(model: bytes, images: NDArray[np.uint8], threads: int = 1) -> NDArra
 
 
 def accuracy(model: bytes, data: Split, threads: int = 1) -> float:
-    """Top-1 accuracy of the artifact on a split, 0..1."""
-    return float((predict(model, data.inputs, threads).argmax(-1) == data.labels).mean())
+    """Score of the artifact on a split by its goal, 0..1; top-1 accuracy where none was set."""
+    return data.goal.score(predict(model, data.inputs, threads), data)
 
 
 def _as_input(details: dict[str, Any], images: NDArray[np.uint8]) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from edgeml.arch.cell import Arch
 from edgeml.arch.cost import cost
 from edgeml.arch.graph import Graph
+from edgeml.arch.layers import Shape
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
 from edgeml.errors import ModelError
@@ -157,7 +158,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
     clock = _Clock()
     graph = order.rung.scaled(arch).graph  # what is trained; the network itself on most ladders
     choose_threads(graph.input_shape[0] * graph.input_shape[1])
-    data = open_data(job.run, *graph.input_shape[:2])
+    data = open_data(job.run, graph.input_shape, arch.front)
     with clock("build"):
         model = build(graph, order.seed, order.recipe.initialiser)
     calibration = data.calibration(CALIBRATION_IMAGES, order.seed)
@@ -236,7 +237,7 @@ def _untrained(arch: Arch, job: Job, order: Order) -> bytes:
     from edgeml.train.build import build, get_weights
 
     graph = arch.graph
-    data = open_data(job.run, *graph.input_shape[:2])
+    data = open_data(job.run, graph.input_shape, arch.front)
     model = build(graph, order.seed)
     return to_tflite(graph, fold(graph, get_weights(model, graph)), data.calibration(8, order.seed))
 
@@ -259,9 +260,20 @@ def _sentence(metrics: dict[str, Any], broken: dict[str, float], job: Job) -> st
 
 
 @lru_cache(maxsize=4)
-def open_data(run: str, height: int, width: int) -> Dataset:
-    """The run's data at one size; kept between evaluations of one worker."""
-    return Dataset.open(Path(run) / "data").resized(height, width)
+def open_data(run: str, shape: Shape, front: str = "") -> Dataset:
+    """The run's data as a network of this input shape and audio front end reads them.
+
+    Kept between evaluations of one worker.
+    """
+    data = _opened(run)
+    if front:
+        data = data.fronted(front)
+    return data.resized(*shape[:2])
+
+
+@lru_cache(maxsize=1)
+def _opened(run: str) -> Dataset:
+    return Dataset.open(Path(run) / "data")
 
 
 class _Clock:

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
+from edgeml.data.goal import wilson
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import CALIBRATION_IMAGES, Job, open_data
 from edgeml.search.run_dir import RunDir, read_json
@@ -29,9 +30,10 @@ def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
     models = {key: run.model(key) for key in keys}
     found: dict[str, dict[str, Any]] = {}
     for key, model in models.items():
-        height, width, _ = Arch.from_dict(_arch(run, key)).input_shape
-        test = open_data(job.run, height, width).test
-        found[key] = {"test_accuracy": interval(round(runtime.accuracy(model, test) * len(test)), len(test))}
+        arch = Arch.from_dict(_arch(run, key))
+        test = open_data(job.run, arch.input_shape, arch.front).test
+        outputs = runtime.predict(model, test.inputs)
+        found[key] = {"test_accuracy": test.goal.intervals(outputs, test)}
     for key, figures in job.targets.measure_again(models).items():
         found[key]["metrics"] = {name: figure.to_dict() for name, figure in figures.items()}
     return found
@@ -52,9 +54,10 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
 
     began = time.monotonic()
     candidate = Candidate.from_dict(read_json(RunDir(Path(job.run)).candidates / key / "candidate.json"), key)
-    graph = Arch.from_dict(candidate.arch).graph
+    arch = Arch.from_dict(candidate.arch)
+    graph = arch.graph
     recipe, seed = Recipe(**candidate.recipe), candidate.seed + 1
-    data = open_data(job.run, *graph.input_shape[:2])
+    data = open_data(job.run, graph.input_shape, arch.front)
     model = build(graph, seed, recipe.initialiser)
     result = fit(model, data.train, fidelity, recipe, seed)
     if result.failure:
@@ -66,11 +69,10 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
         before = runtime.accuracy(artifact, data.val)
         network = Trained(graph, weights, data, seed, recipe, exact, before)
         artifact = compressed(network, result.epochs)[1].artifact
-    hits = round(runtime.accuracy(artifact, data.test) * len(data.test))
     return {
         "accuracy": runtime.accuracy(artifact, data.val),
         "accuracy_float": exact,
-        "test_accuracy": interval(hits, len(data.test)),
+        "test_accuracy": data.goal.intervals(runtime.predict(artifact, data.test.inputs), data.test),
         "epochs": round(result.epochs, 3),
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -78,10 +80,8 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
 
 def interval(hits: int, n: int) -> dict[str, float]:
     """Accuracy with its 95 % Wilson interval (Wilson 1927)."""
-    z, share = 1.96, hits / n
-    centre, spread = share + z * z / (2 * n), z * ((share * (1 - share) + z * z / (4 * n)) / n) ** 0.5
-    scale = 1 + z * z / n
-    return {"value": share, "low": (centre - spread) / scale, "high": (centre + spread) / scale, "n": n}
+    low, high = wilson(hits, n)
+    return {"value": hits / n, "low": low, "high": high, "n": n}
 
 
 def _arch(run: RunDir, key: str) -> dict[str, Any]:

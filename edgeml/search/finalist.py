@@ -30,11 +30,12 @@ class Finalist(Trained):
         self.job, self.run = job, RunDir(Path(job.run))
         folder = self.run.candidates / key
         self.candidate = Candidate.from_dict(read_json(folder / "candidate.json"), key)
-        graph = Arch.from_dict(self.candidate.arch).graph
+        arch = Arch.from_dict(self.candidate.arch)
+        graph = arch.graph
         super().__init__(
             graph,
             load_weights(str(folder / "weights.safetensors")),
-            open_data(job.run, *graph.input_shape[:2]),
+            open_data(job.run, graph.input_shape, arch.front),
             self.candidate.seed,
             Recipe(**self.candidate.recipe),
             float(self.candidate.accuracy_float or 0.0),

@@ -7,6 +7,7 @@ import os
 import platform
 import random
 import time as clock
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,10 @@ def run_session(
         EdgemlError: bad data, settings that do not fit the run, limits that nothing meets, a full disk.
     """
     began = clock.monotonic()
-    space = load_space(settings.space)
+    if settings.space:
+        load_space(settings.space)  # a wrong name is said before data are read
     strategy(settings.strategy)
     compression = plan(settings.compress, settings.max_drop)
-    for word in _compressions(space):
-        plan(word)  # refuses where the package for it is missing
     ladder = load_ladder(settings.fidelity)
     if resume:
         check_same(run_dir.open()["settings"], settings)
@@ -66,7 +66,7 @@ def run_session(
     workers = Workers(run_dir.log)
     try:
         workers.submit(warm_up)
-        study = _prepare(run_dir, settings, space, targets, ladder, resume, listener, workers)
+        study = _prepare(run_dir, settings, targets, ladder, resume, listener, workers)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
@@ -81,15 +81,19 @@ def run_session(
 def _prepare(
     run_dir: RunDir,
     settings: Settings,
-    space: Space,
     targets: Targets,
     ladder: Ladder,
     resume: bool,
     listener: Listener | None,
     workers: Workers,
 ) -> Study:
-    data = load(settings.data, settings.read_options)
-    task = Task(data.input_shape, len(data.classes))
+    data = load(settings.data, settings.read_options).aimed(settings.metric)
+    settings = replace(settings, space=settings.space or default_space(data, targets))
+    space = load_space(str(settings.space))
+    for word in _compressions(space):
+        plan(word)  # refuses where the package for it is missing
+    task = task_of(data, space)
+    space = space.suited(task)
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit)
     fidelity = full_fidelity(len(data.train), settings.epochs)
     whole, (space, pruned) = space, prune(space, task, targets)
@@ -108,6 +112,28 @@ def _prepare(
         data.save(run_dir.data)
         write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned, ladder))
     return study
+
+
+def default_space(data: Dataset, targets: Targets) -> str:
+    """The search space where the user names none: that for the kind of data, else the first target's."""
+    kind = "anomaly" if data.task == "anomaly" else str(data.preprocessing.get("kind", "image"))
+    return SPACES.get(kind, targets.space)
+
+
+SPACES = {
+    "anomaly": "autoencoder",
+    "audio": "audio_cell",
+    "sensor": "sensor_cell",
+    "table": "dense_cell",
+}
+"""Search spaces by kind of data; pictures have the target's."""
+
+
+def task_of(data: Dataset, space: Space) -> Task:
+    """What a network of a space has to take and give for these data."""
+    fronts = data.fronts(space.fronts)
+    pictures = str(data.preprocessing.get("kind", "image")) == "image"
+    return Task(data.input_shape, data.outputs, data.task, fronts, pictures and data.task != "anomaly")
 
 
 def _compressions(space: Space) -> list[str]:
@@ -167,6 +193,7 @@ def _describe(
             {"name": "accuracy", "direction": "maximize"},
             *({"name": name, "direction": "minimize"} for name in targets.objectives),
         ],
+        "metric": data.goal.described(),
         "dataset": {
             "name": data.name,
             "classes": list(data.classes),
@@ -177,6 +204,7 @@ def _describe(
             "provenance": data.provenance,
             "warnings": list(data.warnings),
             "task": data.task,
+            "goal": data.goal.to_dict(),
             "preprocessing": dict(data.preprocessing),
         },
         "space": _space_dict(space),

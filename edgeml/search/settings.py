@@ -24,7 +24,8 @@ class Settings:
     Attributes:
         data: name or path of the data set.
         targets: names or paths of device profiles.
-        space, strategy: names or paths.
+        space: name or path; None lets the data and the target decide.
+        strategy: name.
         trials: how many architectures to train; None: as many as the time allows.
         time_s: wall-clock seconds for the search; 0 for no limit.
         seed: of split, sampler and training.
@@ -44,7 +45,7 @@ class Settings:
 
     data: str
     targets: list[str]
-    space: str
+    space: str | None
     strategy: str = DEFAULT_STRATEGY
     trials: int | None = DEFAULT_TRIALS
     time_s: float = 0.0

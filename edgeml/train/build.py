@@ -57,7 +57,7 @@ class Network:
         self._moving = {key: s for key, s in shapes.items() if key.endswith(STATISTICS)}
         self.parameters = tf.Variable(_joined(weights, self._trained), name="parameters")
         self.statistics = tf.Variable(_joined(weights, self._moving), name="statistics", trainable=False)
-        self.labels = tf.function(self._labels, autograph=False)
+        self.outputs = tf.function(self._outputs, autograph=False)
 
     def __call__(self, images: Any, training: bool = False) -> Any:
         """Logits; with `training`, by the batch's own statistics, and the moving ones follow."""
@@ -103,9 +103,9 @@ class Network:
         self.parameters.assign(_joined(merged, self._trained))
         self.statistics.assign(_joined(merged, self._moving))
 
-    def _labels(self, images: Any) -> Any:
-        """Raw uint8 images -> the most probable class of each."""
-        return self._tf.argmax(self(self._tf.cast(images, self._tf.float32)), -1)
+    def _outputs(self, images: Any) -> Any:
+        """Raw uint8 images -> what `__call__` gives."""
+        return self(self._tf.cast(images, self._tf.float32))
 
 
 def build(graph: Graph, seed: int = 0, initialiser: str = "he_normal") -> Network:

@@ -23,6 +23,7 @@ from edgeml.train.augment import augment
 from edgeml.train.build import Network, Weights
 from edgeml.train.grappler import unoptimised
 from edgeml.train.loop import LARGEST_NORM, divergence
+from edgeml.train.objective import objective
 from edgeml.train.optimiser import optimiser
 from edgeml.train.statistics import estimate_statistics
 
@@ -149,20 +150,20 @@ def tune(
 
 def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tuning: Tuning) -> Any:
     images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
-    classes, smooth = teacher.graph.output_shape[2], recipe.label_smoothing
+    aim = objective(tf, data.goal, teacher.graph.output_shape[2], recipe.label_smoothing)
+    classifies = data.goal.task == "classification"
     variables = model.trainable_variables
     trained = [(*optimiser("adam", tf, variable), _size(variable.numpy())) for variable in variables]
 
     def step(indices: Any, rate: Any) -> Any:
         shown = tf.cast(augment(tf, tf.gather(images, indices), recipe), tf.float32)
-        target = tf.one_hot(
-            tf.gather(labels, indices), classes, 1 - smooth + smooth / classes, smooth / classes
-        )
+        truth = tf.gather(labels, indices)
         taught = tf.stop_gradient(teacher(shown))
         with tf.GradientTape() as tape:
             logits = model(shown, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
-            soft = divergence(tf, taught, logits, TEMPERATURE)
+            loss, _ = aim(logits, truth, shown)
+            near = tf.reduce_mean(tf.square(taught - logits))
+            soft = divergence(tf, taught, logits, TEMPERATURE) if classifies else near
             loss = (1 - TEACHER_WEIGHT) * loss + TEACHER_WEIGHT * soft
         gradients = tape.gradient(loss, variables)
         gradients, _ = tf.clip_by_global_norm(gradients, LARGEST_NORM)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Split
+from edgeml.data.split import strata
 from edgeml.train.build import Network
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.grappler import unoptimised
 from edgeml.train.loop import Loop, trace
+from edgeml.train.objective import loss_of_guessing
 from edgeml.train.statistics import estimate_statistics
 from edgeml.train.watch import CurvePoint, Distil, Watch, accuracy_float, watched
 
@@ -24,7 +26,7 @@ STEPS_PER_CHECK = 20
 
 WARM_UP = 0.05
 EXPLODED = 50.0
-"""A loss of so many times that of guessing (the logarithm of the classes), for STEPS_PER_CHECK steps on end,
+"""A loss of so many times that of guessing, for STEPS_PER_CHECK steps on end,
 is past recovery."""
 
 SMALL_PIXELS = 256
@@ -108,14 +110,14 @@ def fit(
     tf.random.set_seed(seed)
     if teacher:
         teacher.check(len(data), model.graph.output_shape[2])
-    used = fidelity.subset(data.labels, seed)
+    used = fidelity.subset(strata(data.labels), seed)
     if used is not None:
-        data = Split(data.inputs[used], data.labels[used])
+        data = data.take(used)
         teacher = teacher and teacher.of(used)
     batch = fidelity.batch(len(data), recipe.batch_size)
     with unoptimised():
         loop = trace(model, data, recipe, teacher, batch)
-        run = _Run(model, loop, fidelity, recipe, len(data), batch, seed)
+        run = _Run(model, loop, fidelity, recipe, data, batch, seed)
         return run.train(watch and watched(watch, run.total * batch), started)
 
 
@@ -128,17 +130,17 @@ class _Run:
         loop: Loop,
         fidelity: Fidelity,
         recipe: Recipe,
-        samples: int,
+        data: Split,
         batch: int,
         seed: int,
     ) -> None:
         self.model, self.loop, self.fidelity, self.recipe, self.batch = model, loop, fidelity, recipe, batch
-        self.order = _Order(samples, batch, np.random.default_rng(seed))
-        self.epoch = max(1, samples // batch)
+        self.order = _Order(len(data), batch, np.random.default_rng(seed))
+        self.epoch = max(1, len(data) // batch)
         self.total = max(1, round(self.epoch * fidelity.epochs))
         self.done = 0
         self.result = FitResult()
-        self.log_classes = float(np.log(max(2, model.graph.output_shape[2])))
+        self.guessing = loss_of_guessing(data.goal, model.graph.output_shape[2])
 
     def train(self, watch: Watch | None, started: float) -> FitResult:
         """Steps until the end, a failure or a stop."""
@@ -189,8 +191,8 @@ class _Run:
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
             what, at = f"became {losses[bad[0]]}", int(bad[0])
-        elif len(losses) > 1 and losses.min() > EXPLODED * self.log_classes:
-            what, at = f"exploded to {losses[0]:.4g} (guessing has {self.log_classes:.3g})", 0
+        elif len(losses) > 1 and losses.min() > EXPLODED * self.guessing:
+            what, at = f"exploded to {losses[0]:.4g} (guessing has {self.guessing:.3g})", 0
         else:
             return
         self.result.failure = (

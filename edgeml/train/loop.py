@@ -13,6 +13,7 @@ from edgeml.data.dataset import Split
 from edgeml.train.augment import augment
 from edgeml.train.build import Network
 from edgeml.train.grappler import unoptimised
+from edgeml.train.objective import objective
 from edgeml.train.optimiser import optimiser
 from edgeml.train.watch import Distil
 
@@ -41,20 +42,18 @@ def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None,
 
     images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
     taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
-    classes = network.graph.output_shape[2]
+    aim = objective(tf, data.goal, network.graph.output_shape[2], recipe.label_smoothing)
     apply, kept = optimiser(recipe.optimiser, tf, network.parameters)
     decayed = tf.constant(recipe.weight_decay * network.kernels())
-    smooth = recipe.label_smoothing
 
     def step(indices: Any, rate: Any) -> tuple[Any, Any, Any]:
         shown = tf.cast(augment(tf, tf.gather(images, indices), recipe), tf.float32)
         truth = tf.gather(labels, indices)
-        target = tf.one_hot(truth, classes, 1 - smooth + smooth / classes, smooth / classes)
         parameters = network.parameters.read_value()
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             logits, found = network.forward(parameters, shown, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+            loss, hits = aim(logits, truth, shown)
             if teacher is not None:
                 soft = divergence(tf, tf.gather(taught, indices), logits, teacher.temperature)
                 loss = (1 - teacher.weight) * loss + teacher.weight * soft
@@ -64,7 +63,7 @@ def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None,
         if recipe.weight_decay:
             network.parameters.assign_sub(rate * decayed * network.parameters)
         network.follow(found)
-        return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == truth, tf.float32)), found
+        return loss, hits, found
 
     traced = tf.function(step, autograph=False)
     signature = tf.TensorSpec((batch,), tf.int64), tf.TensorSpec((), tf.float32)

@@ -81,15 +81,15 @@ class Watch:
 
 
 def accuracy_float(model: Network, data: Split) -> float:
-    """Top-1 accuracy of the float model on a split, 0..1."""
-    hits = 0
+    """Score of the float model on a split by its goal, 0..1."""
+    found = []
     for start in range(0, len(data), BATCH):
-        chunk, truth = data.inputs[start : start + BATCH], data.labels[start : start + BATCH]
-        images = np.zeros((BATCH, *chunk.shape[1:]), np.uint8)  # one shape, so that one trace serves
-        images[: len(chunk)] = chunk
+        chunk = data.inputs[start : start + BATCH]
+        inputs = np.zeros((BATCH, *chunk.shape[1:]), np.uint8)  # one shape, so that one trace serves
+        inputs[: len(chunk)] = chunk
         with unoptimised():
-            hits += int((model.labels(images).numpy()[: len(chunk)] == truth).sum())
-    return hits / len(data)
+            found.append(model.outputs(inputs).numpy()[: len(chunk)])
+    return data.goal.score(np.concatenate(found), data)
 
 
 def watched(watch: Watch, samples: int) -> Watch:
@@ -99,4 +99,4 @@ def watched(watch: Watch, samples: int) -> Watch:
     """
     affordable = int(3 * COST * samples / watch.checkpoints) // BATCH * BATCH
     count = max(BATCH, min(WATCHED_IMAGES, affordable))
-    return replace(watch, val=Split(watch.val.inputs[:count], watch.val.labels[:count]))
+    return replace(watch, val=watch.val.take(np.arange(min(count, len(watch.val)))))

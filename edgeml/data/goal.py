@@ -1,0 +1,165 @@
+"""Goal: what a network is to do with a sample, and how well its outputs do it, as one number in 0..1.
+
+Inside, every goal is a score in 0..1, higher is better, called accuracy: the search, its rungs and its
+learning curves know nothing else. For errors the score is 1 - error / error of the best constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.data.metrics import DEFAULT, METRICS, Metric, known_for
+from edgeml.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from edgeml.data.source import Split
+
+RESAMPLES = 1000
+"""Bootstrap samples of an interval (Efron & Tibshirani 1993: 1,000 for 95 % percentile intervals)."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a split's labels mean, and how outputs are scored.
+
+    Attributes:
+        task: "classification", "regression" or "anomaly".
+        metric: name in METRICS that the search maximises (or whose error it makes small).
+        mean, std: of the training part's target values; networks learn (value - mean) / std.
+        baseline: error of the best constant on the training part; 0 for metrics that are no errors.
+    """
+
+    task: str = "classification"
+    metric: str = "accuracy"
+    mean: float = 0.0
+    std: float = 1.0
+    baseline: float = 0.0
+
+    def predictions(self, outputs: NDArray[Any], inputs: NDArray[Any]) -> NDArray[Any]:
+        """What a network gives (n, outputs) -> what is compared with labels.
+
+        Returns:
+            Classification: the outputs, one a class. Regression: (n,) values in the label's unit. Anomaly:
+            (n,) mean squared differences between input / 255 and output, the larger the stranger.
+        """
+        if self.task == "regression":
+            return outputs[:, 0].astype(np.float64) * self.std + self.mean
+        if self.task == "anomaly":
+            return reconstruction_errors(outputs, inputs)
+        return outputs
+
+    def score(self, outputs: NDArray[Any], split: Split) -> float:
+        """Outputs on a split -> 0..1, higher is better."""
+        found = METRICS[self.metric].measure(self.predictions(outputs, split.inputs), split.labels)
+        return self.score_of(found)
+
+    def score_of(self, value: float) -> float:
+        """A value of the metric -> 0..1, higher is better."""
+        if METRICS[self.metric].higher_is_better:
+            return value
+        return max(0.0, 1.0 - value / self.baseline) if self.baseline else 0.0
+
+    def value_of(self, score: float) -> float:
+        """A score -> the metric in its own unit."""
+        return score if METRICS[self.metric].higher_is_better else (1.0 - score) * self.baseline
+
+    def intervals(self, outputs: NDArray[Any], split: Split, seed: int = 0) -> dict[str, Any]:
+        """Outputs on a split -> the score with its 95 % interval, and every metric of the task with its own.
+
+        The interval of accuracy is Wilson's (1927); all others are percentiles of RESAMPLES bootstrap
+        samples.
+
+        Returns:
+            {"value", "low", "high", "n", "metrics": {name: {"value", "low", "high"}}}; the first three are
+            scores, those of `metrics` in the metric's own unit.
+        """
+        given, truth = self.predictions(outputs, split.inputs), split.labels
+        found = {
+            name: _interval(metric, given, truth, np.random.default_rng(seed))
+            for name, metric in METRICS.items()
+            if self.task in metric.tasks
+        }
+        ends = [self.score_of(found[self.metric][name]) for name in ("low", "high")]
+        value = self.score_of(found[self.metric]["value"])
+        return {"value": value, "low": min(ends), "high": max(ends), "n": len(split), "metrics": found}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; Goal(**values) is its inverse."""
+        return asdict(self)
+
+    def described(self) -> dict[str, Any]:
+        """What run.json says of the metric."""
+        metric = METRICS[self.metric]
+        return {
+            "name": self.metric,
+            "unit": metric.unit,
+            "higher_is_better": metric.higher_is_better,
+            "baseline": self.baseline,
+        }
+
+
+ACCURACY = Goal()
+"""The share of samples whose class is right."""
+
+
+def goal_of(task: str, metric: str | None, labels: NDArray[Any]) -> Goal:
+    """Task, metric (None: the task's own), labels of the training part -> Goal.
+
+    Raises:
+        UnknownNameError: no such metric.
+        ConfigError: the metric is none of this task's.
+    """
+    name = metric or DEFAULT[task]
+    if name not in METRICS:
+        raise UnknownNameError("--metric", name, METRICS)
+    if task not in METRICS[name].tasks:
+        raise ConfigError(
+            f"--metric {name}: the data are for {task}, expected one of {', '.join(known_for(task))}; "
+            "choose one of these, or say with --task what the data are."
+        )
+    if task != "regression":
+        return Goal(task, name)
+    values = labels.astype(np.float64)
+    std = float(values.std()) or 1.0
+    best = float(np.median(values)) if name == "mae" else float(values.mean())
+    baseline = METRICS[name].measure(np.full(len(values), best), values)
+    return Goal(task, name, float(values.mean()), std, 0.0 if METRICS[name].higher_is_better else baseline)
+
+
+def reconstruction_errors(outputs: NDArray[Any], inputs: NDArray[Any]) -> NDArray[np.float64]:
+    """Autoencoder outputs (n, values) and raw inputs (n, h, w, c), uint8 -> mean squared differences (n,)."""
+    step = max(1, 2**22 // max(1, outputs.shape[1]))
+    parts = [np.zeros(0)]
+    for start in range(0, len(outputs), step):
+        given = outputs[start : start + step]
+        wanted = inputs[start : start + step].reshape(given.shape) / 255.0
+        parts.append(np.square(wanted - given).mean(1))
+    return np.concatenate(parts)
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    z, share = 1.96, hits / n
+    centre, spread = share + z * z / (2 * n), z * ((share * (1 - share) + z * z / (4 * n)) / n) ** 0.5
+    scale = 1 + z * z / n
+    return (centre - spread) / scale, (centre + spread) / scale
+
+
+def _interval(
+    metric: Metric, given: NDArray[Any], truth: NDArray[Any], rng: np.random.Generator
+) -> dict[str, float]:
+    value = metric.measure(given, truth)
+    if metric is METRICS["accuracy"]:
+        low, high = wilson(round(value * len(truth)), len(truth))
+        return {"value": value, "low": low, "high": high}
+    compact = metric.compact(given)
+    drawn = [
+        metric.measure(compact[chosen], truth[chosen])
+        for chosen in (rng.integers(0, len(truth), len(truth)) for _ in range(RESAMPLES))
+    ]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample of one class has no AUC
+    return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}

@@ -1,0 +1,128 @@
+"""METRICS: how predictions are compared with labels, by name; one function each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _same(given: NDArray[Any]) -> NDArray[Any]:
+    return given
+
+
+def _called(given: NDArray[Any]) -> NDArray[Any]:
+    """The class of each sample; already classes where it has one dimension."""
+    return given if given.ndim == 1 else given.argmax(-1)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric.
+
+    Attributes:
+        says: what it is.
+        tasks: whose predictions it takes.
+        measure: (predictions, labels) -> value in its own unit.
+        higher_is_better: False for errors.
+        unit: "" for shares in 0..1, "target" for the label's own unit.
+        compact: predictions -> the smallest thing `measure` takes as well, for many resamples.
+    """
+
+    says: str
+    tasks: tuple[str, ...]
+    measure: Callable[[NDArray[Any], NDArray[Any]], float]
+    higher_is_better: bool = True
+    unit: str = ""
+    compact: Callable[[NDArray[Any]], NDArray[Any]] = _same
+
+
+def accuracy(given: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Share of samples whose class is right."""
+    return float((_called(given) == truth).mean())
+
+
+def balanced_accuracy(given: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Mean over the classes that occur of the share found of each (recall)."""
+    hits, of_class, _ = _counts(given, truth)
+    there = of_class > 0
+    return float((hits[there] / of_class[there]).mean())
+
+
+def macro_f1(given: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Mean over the classes that occur or are called of 2 * hits / (samples of it + calls of it)."""
+    hits, of_class, of_call = _counts(given, truth)
+    both = of_class + of_call
+    return float((2 * hits[both > 0] / both[both > 0]).mean())
+
+
+def auc(given: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Area under the ROC curve.
+
+    Of anomaly scores (n,), that of telling 1 from 0; of outputs a class (n, classes), the mean over the
+    classes of each against all others: the chance that a random sample of the class scores above a random
+    other one, ties counting half (Mann & Whitney 1947).
+    """
+    if given.ndim == 1:
+        return _area(given, truth == 1)
+    areas = [_area(given[:, i], truth == i) for i in range(given.shape[1])]
+    known = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(known)) if known else 0.5
+
+
+def mae(given: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Mean absolute error."""
+    return float(np.abs(given - truth).mean())
+
+
+def rmse(given: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Root of the mean squared error."""
+    return float(np.sqrt(np.square(given - truth).mean()))
+
+
+def _counts(
+    given: NDArray[Any], truth: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """By class: hits, samples of it, times it was called."""
+    called = _called(given)
+    size = int(max(called.max(initial=0), truth.max(initial=0))) + 1
+    hits = np.bincount(truth[called == truth], minlength=size)
+    return hits, np.bincount(truth, minlength=size), np.bincount(called, minlength=size)
+
+
+def _area(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+    many, few = int(positive.sum()), int((~positive).sum())
+    if not many or not few:
+        return float("nan")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))
+
+
+METRICS = {
+    "accuracy": Metric("share of samples whose class is right", ("classification",), accuracy),
+    "balanced_accuracy": Metric(
+        "mean share found of each class, for classes of unequal size",
+        ("classification",),
+        balanced_accuracy,
+        compact=_called,
+    ),
+    "macro_f1": Metric(
+        "mean over classes of the harmonic mean of precision and recall",
+        ("classification",),
+        macro_f1,
+        compact=_called,
+    ),
+    "auc": Metric("area under the ROC curve", ("classification", "anomaly"), auc),
+    "mae": Metric("mean absolute error", ("regression",), mae, False, "target"),
+    "rmse": Metric("root of the mean squared error", ("regression",), rmse, False, "target"),
+}
+DEFAULT = {"classification": "accuracy", "regression": "rmse", "anomaly": "auc"}
+
+
+def known_for(task: str) -> list[str]:
+    """Names of the metrics of a task."""
+    return [name for name, metric in METRICS.items() if task in metric.tasks]
