@@ -32,6 +32,7 @@ CASES = {
     "value-of-window": (WINDOW, 1, {"task": "regression"}),
     "autoencoder": (VECTOR, 30, {"task": "anomaly", "bottleneck": 8, "decoder": 16}),
     "autoencoder-of-window": (WINDOW, 240, {"task": "anomaly", "bottleneck": 8}),
+    "dense-autoencoder-of-picture": ((6, 6, 1), 36, {"task": "anomaly", "bottleneck": 4, "flatten": True}),
 }
 
 

@@ -104,6 +104,7 @@ class Arch:
         task: what the head gives: "classification" (probabilities), "regression" (a value), "anomaly" (its
             input again, through a bottleneck of `bottleneck` channels and a layer of `decoder`).
         bottleneck, decoder: of an autoencoder; 0 for no such layer.
+        flatten: the input is one vector from the start, so that all layers are dense.
         front: name of the audio front end that its input comes from (edgeml.data.front_end); else empty.
     """
 
@@ -119,6 +120,7 @@ class Arch:
     task: str = "classification"
     bottleneck: int = 0
     decoder: int = 0
+    flatten: bool = False
     front: str = ""
 
     def __post_init__(self) -> None:
@@ -183,7 +185,7 @@ def _cell(value: dict[str, Any]) -> Cell:
     return Cell(nodes, value["output"])
 
 
-NEW: dict[str, Any] = {"task": "classification", "bottleneck": 0, "decoder": 0, "front": ""}
+NEW: dict[str, Any] = {"task": "classification", "bottleneck": 0, "decoder": 0, "flatten": False, "front": ""}
 """Fields that are written only where they say something, so that older files stay as they are."""
 
 
@@ -195,6 +197,8 @@ def lower(arch: Arch) -> Graph:
     """
     build = GraphBuilder()
     current = build.add("input", Input(arch.input_shape))
+    if arch.flatten:
+        current = build.add("flatten", Flatten(), current)
     stem = Conv2D(arch.stem_channels, 3, arch.stem_stride, arch.activation)
     current = build.add("stem", stem, current)
     for s, stage in enumerate(arch.stages):

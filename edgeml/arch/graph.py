@@ -16,6 +16,7 @@ from edgeml.arch.layers import (
     Conv2D,
     DepthwiseConv2D,
     Flatten,
+    Input,
     Layer,
     Pool2D,
     Shape,
@@ -55,6 +56,16 @@ class Graph:
         """(height, width) of the kernel or pooling window of a node that has one."""
         side: int = getattr(node.layer, "kernel", 0) or getattr(node.layer, "size", 0)
         return window(side, self.nodes[node.inputs[0]].shape)
+
+    def input_scale(self, node: Node) -> float:
+        """What the raw input is multiplied with where a node reads it, as it is or flattened; else 1."""
+        for source in node.inputs:
+            read = self.nodes[source]
+            while isinstance(read.layer, Flatten):
+                read = self.nodes[read.inputs[0]]
+            if isinstance(read.layer, Input):
+                return read.layer.scale
+        return 1.0
 
     @property
     def by_name(self) -> dict[str, Node]:

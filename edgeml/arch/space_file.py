@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -84,7 +85,8 @@ class StageFile(_Strict):
 class SpaceFile(_Strict):
     """A search-space file.
 
-    `front` matters for audio only, `bottleneck` and `decoder` (0: none) for autoencoders only.
+    `flatten` makes the input one vector and every layer dense. `front` matters for audio only, `bottleneck`
+    and `decoder` (0: none) for autoencoders only.
     """
 
     description: str = Field(min_length=1)
@@ -98,6 +100,7 @@ class SpaceFile(_Strict):
     cell: CellFile | None = None
     stages: CellStagesFile | list[StageFile]
     head: Annotated[list[Annotated[int, Field(ge=0, le=2048)]], Field(min_length=1)] = [0]
+    flatten: bool = False
     front: Annotated[list[str], Field(min_length=1)] = ["logmel-30-20-32"]
     bottleneck: Annotated[list[Width], Field(min_length=1)] = [8]
     decoder: Annotated[list[Annotated[int, Field(ge=0, le=2048)]], Field(min_length=1)] = [64]
@@ -204,7 +207,7 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
     )
     return Arch(
         input_shape=(height, width, channels),
-        classes=task.classes,
+        classes=prod((height, width, channels)) if task.kind == "anomaly" else task.classes,
         stem_channels=stem,
         stem_stride=stem_stride,
         stages=stages,
@@ -215,6 +218,7 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
         task=task.kind,
         bottleneck=int(choices["bottleneck"]) if task.kind == "anomaly" else 0,
         decoder=int(choices["decoder"]) if task.kind == "anomaly" else 0,
+        flatten=file.flatten,
         front=front,
     )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgeml.data import store
 from edgeml.data.goal import Goal, goal_of
-from edgeml.data.kinds import ARCHIVES, KINDS
+from edgeml.data.kinds import KINDS, read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import resize_all
 from edgeml.data.source import Source, Split, fingerprint, shown
@@ -25,10 +25,6 @@ from edgeml.data.split import PARTS, absent_classes, divide, strata, stratified_
 from edgeml.errors import ConfigError, DataError
 
 __all__ = ["KINDS", "Dataset", "Split", "load"]
-
-ACCEPTED = (
-    "expected the name digits, a folder with one sub-folder of images per class, a .npz file or IDX files"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,34 +231,10 @@ def load(
             f"the val fraction is {val_fraction:g} and the test fraction {test_fraction:g}, expected both "
             "above 0 and less than 1 together; choose others."
         )
-    try:
-        found = _read(source, options)
-    except OSError as error:
-        where = shown(error.filename) if isinstance(error.filename, str) else shown(source)
-        raise DataError(
-            f"{where}: cannot be read ({error.strerror or type(error).__name__}), {ACCEPTED}; "
-            "check the path and its permissions."
-        ) from error
+    found = read_source(source, options)
     dataset = _split(found, options.seed, {"val": val_fraction, "test": test_fraction})
     size = options.image_size if not found.preprocessing else None
     return dataset if size is None else dataset.resized(size, size)
-
-
-def _read(source: str, options: ReadOptions) -> Source:
-    path = Path(source)
-    for kind in KINDS.values():
-        if kind.matches(source, path):
-            return kind.read(path, options)
-    if not source.strip() or not path.exists():
-        raise DataError(
-            f"{shown(source) or 'the empty name'}: does not exist, {ACCEPTED}; check the spelling."
-        )
-    suffix = path.suffix.lower()
-    if suffix in ARCHIVES:
-        raise DataError(f"{shown(source)}: found a packed {suffix} archive, {ACCEPTED}; unpack it first.")
-    raise DataError(
-        f"{shown(source)}: found a file of an unsupported kind, {ACCEPTED}; convert it to one of them."
-    )
 
 
 def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:

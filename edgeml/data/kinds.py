@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeml.data import arrays, idx, images
+from edgeml.data import arrays, idx, images, sensors, tabular
+from edgeml.data.anomaly import as_anomalies
 from edgeml.data.options import ReadOptions
-from edgeml.data.source import Source
+from edgeml.data.source import Source, shown
+from edgeml.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,47 @@ class Kind:
     says: str
     matches: Callable[[str, Path], bool]
     read: Callable[[Path, ReadOptions], Source]
+
+
+ACCEPTED = (
+    "expected the name digits, a folder with one sub-folder of images per class, a .npz file or IDX files"
+)
+
+
+def read_source(source: str, options: ReadOptions) -> Source:
+    """The name or path of a data set -> Source, by the first of KINDS that knows it.
+
+    Raises:
+        DataError: it does not exist, cannot be read, or cannot be used.
+    """
+    try:
+        found = _read(source, options)
+    except OSError as error:
+        where = shown(error.filename) if isinstance(error.filename, str) else shown(source)
+        raise DataError(
+            f"{where}: cannot be read ({error.strerror or type(error).__name__}), {ACCEPTED}; "
+            "check the path and its permissions."
+        ) from error
+    if options.task == "anomaly" and found.task != "anomaly":
+        found = as_anomalies(found)
+    return found
+
+
+def _read(source: str, options: ReadOptions) -> Source:
+    path = Path(source)
+    for kind in KINDS.values():
+        if kind.matches(source, path):
+            return kind.read(path, options)
+    if not source.strip() or not path.exists():
+        raise DataError(
+            f"{shown(source) or 'the empty name'}: does not exist, {ACCEPTED}; check the spelling."
+        )
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVES:
+        raise DataError(f"{shown(source)}: found a packed {suffix} archive, {ACCEPTED}; unpack it first.")
+    raise DataError(
+        f"{shown(source)}: found a file of an unsupported kind, {ACCEPTED}; convert it to one of them."
+    )
 
 
 ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
@@ -39,6 +82,16 @@ KINDS = {
         "a .npz file with x_train, y_train and optionally x_test, y_test, x_val, y_val, class_names; or x, y",
         lambda name, path: path.suffix.lower() == ".npz" and path.is_file(),
         arrays.read_npz,
+    ),
+    "sensors": Kind(
+        "a folder with one sub-folder of sensor recordings (CSV) per class, also in train, val and test",
+        lambda name, path: bool(name.strip()) and path.is_dir() and sensors.holds_recordings(path),
+        sensors.read_recordings,
+    ),
+    "table": Kind(
+        "a CSV or Parquet table of features and a label, or of readings with a time or recording column",
+        lambda name, path: bool(name.strip()) and tabular.is_table(path),
+        tabular.read_tabular,
     ),
     "folder": Kind(
         "a folder with one sub-folder of images per class, or with such folders in train, val and test",

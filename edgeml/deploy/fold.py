@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.graph import Graph
-from edgeml.arch.layers import Dense, DepthwiseConv2D, Input
+from edgeml.arch.layers import Dense, DepthwiseConv2D
 from edgeml.train.build import BATCH_NORM_EPSILON, Weights
 
 
@@ -31,11 +31,7 @@ def fold(graph: Graph, weights: Weights) -> dict[str, Folded]:
         if not node.weight_shapes:
             continue
         own = {name: weights[f"{node.name}:{name}"].astype(np.float64) for name in node.weight_shapes}
-        kernel = own["kernel"]
-        for source in node.inputs:
-            layer = graph.nodes[source].layer
-            if isinstance(layer, Input):
-                kernel = kernel * layer.scale
+        kernel = own["kernel"] * graph.input_scale(node)
         if isinstance(node.layer, Dense):
             bias = own["bias"]
         else:

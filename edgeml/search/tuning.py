@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from edgeml.arch.graph import Graph
-from edgeml.arch.layers import Input
 from edgeml.arch.recipe import Recipe
 from edgeml.search.compression import Plan, plan, points
 from edgeml.search.trained import Int8, Trained
@@ -98,10 +97,9 @@ _TUNERS = {"qat": _qat, "prune": _prune, "cluster": _cluster}
 
 def unscaled(graph: Graph, folded: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Kernels and biases with BatchNorm folded in, but not the scale of the input."""
-    scales = {node.name: node.layer.scale for node in graph.nodes if isinstance(node.layer, Input)}
     found = {}
     for node in graph.nodes:
         if node.name in folded:
-            scale = scales.get(graph.nodes[node.inputs[0]].name, 1.0)
+            scale = graph.input_scale(node)
             found[node.name] = (folded[node.name].kernel / scale, folded[node.name].bias)
     return found

@@ -1,0 +1,78 @@
+"""Classes -> normal and anomalous samples, for `--task anomaly`.
+
+An autoencoder learns from normal samples; the others are there to be told apart in val and test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isqrt
+
+import numpy as np
+
+from edgeml.data.pixels import resize_all
+from edgeml.data.source import Source, Split, some
+from edgeml.errors import DataError
+
+NORMAL = frozenset(
+    ("normal", "ok", "good", "healthy", "nominal", "negative", "fine", "inlier", "pass", "no", "0", "0.0")
+)
+"""Names, in lower case, of a class that is not anomalous."""
+
+LARGEST = 4096
+"""Values of a picture that an autoencoder gives back; larger ones are made smaller."""
+
+
+def as_anomalies(found: Source) -> Source:
+    """A source of classes -> the same of the classes normal (0) and anomalous (1).
+
+    Raises:
+        DataError: no class is named as normal ones are, or several are.
+    """
+    if found.task == "regression" or len(found.classes) < 2:
+        raise DataError(
+            f"{found.path}: found {_found(found.classes)}, expected at least two, one of them normal, "
+            "to detect anomalies; add normal and some anomalous samples (these are only scored with)."
+        )
+    normal = [name for name in found.classes if name.strip().lower() in NORMAL]
+    if len(normal) != 1:
+        raise DataError(
+            f"{found.path}: which class is normal is not clear among {some(found.classes)}, expected one "
+            f"named {', '.join(sorted(NORMAL)[2:])}; rename it."
+        )
+    number = found.classes.index(normal[0])
+    parts = {
+        part: Split(split.inputs, (split.labels != number).astype(np.int64))
+        for part, split in found.parts.items()
+    }
+    others = [name for name in found.classes if name != normal[0]]
+    warnings = list(found.warnings)
+    if len(others) > 1:
+        warnings.append(f"{len(others)} classes were taken as anomalous: {some(others)}.")
+    made = replace(
+        found,
+        task="anomaly",
+        classes=(normal[0], others[0] if len(others) == 1 else "anomalous"),
+        parts=parts,
+        warnings=tuple(warnings),
+    )
+    return made if found.preprocessing else _smaller(made)
+
+
+def _found(classes: Sequence[str]) -> str:
+    return f"one class only ({some(classes)})" if len(classes) == 1 else "no classes"
+
+
+def _smaller(found: Source) -> Source:
+    """Pictures of at most LARGEST values."""
+    height, width, channels = found.parts["train"].inputs.shape[1:]
+    if height * width * channels <= LARGEST:
+        return found
+    side = min(height, width, isqrt(LARGEST // channels) // 4 * 4)
+    parts = {
+        part: replace(split, inputs=resize_all(split.inputs, side, side))
+        for part, split in found.parts.items()
+    }
+    said = f"all images were resized from {height} x {width} to {side} x {side} px, for an autoencoder."
+    return replace(found, parts=parts, warnings=(*found.warnings, said))
