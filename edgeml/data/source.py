@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.finding import Finding
 from edgeml.data.goal import ACCURACY, Goal
 
 TASKS = ("classification", "regression", "anomaly")
@@ -79,6 +80,8 @@ class Source:
         skipped: names of images that could not be read.
         ignored: number of files that are no images.
         warnings: sentences for the user.
+        names: by part, the name of each sample (a file, a row) for findings; may be missing.
+        findings: what the reader itself saw and guardrails cannot see in the arrays.
     """
 
     name: str
@@ -94,6 +97,8 @@ class Source:
     skipped: tuple[str, ...] = ()
     ignored: int = 0
     warnings: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 def readable(name: str | Path) -> str:
