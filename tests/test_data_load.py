@@ -16,7 +16,7 @@ from edgeml.errors import ConfigError, DataError, EdgemlError
         ("set.zip", b"PK", "unpack it first"),
         ("set.tar.gz", b"", "unpack it first"),
         ("set.TGZ", b"", "unpack it first"),
-        ("set.csv", b"", "unsupported"),
+        ("set.dat", b"", "unsupported"),
         ("set.npy", b"", "unsupported"),
         ("cat.png", b"", "unsupported"),
         ("README", b"", "unsupported"),

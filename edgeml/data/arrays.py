@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data import matrices
 from edgeml.data.labels import to_labels
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split, readable, shown, some
@@ -47,7 +48,7 @@ def read_digits(path: Path, options: ReadOptions) -> Source:
 
 
 def read_npz(path: Path, options: ReadOptions) -> Source:
-    """A .npz archive -> Source; `image_size` is applied later, there is nothing to skip.
+    """A .npz archive -> Source: images, sensor windows or a table (matrices.py says which are which).
 
     Raises:
         DataError: not an archive, damaged, keys missing, or arrays that are no images and labels.
@@ -64,6 +65,12 @@ def read_npz(path: Path, options: ReadOptions) -> Source:
     class_names = None if names is None else tuple(str(name) for name in names)
     images = {part: (x, arrays[x]) for part, (x, _) in pairs.items()}
     labels = {part: (y, arrays[y]) for part, (_, y) in pairs.items()}
+    extras = {name: arrays[name] for name in matrices.EXTRAS if name in arrays}
+    check_lengths(shown(path), images, labels)
+    if matrices.holds_windows(images, options.task):
+        return matrices.from_windows(path, images, labels, class_names, extras, options)
+    if matrices.holds_features(images, options.task):
+        return matrices.from_features(path, images, labels, extras, options)
     return assemble(path, "npz", images, labels, class_names)
 
 
@@ -76,13 +83,7 @@ def assemble(
         DataError: lengths differ, or values or labels cannot be used.
     """
     where = shown(path)
-    for part, (name, array) in images.items():
-        other, found = labels[part]
-        if array.ndim == 0 or found.ndim == 0 or len(array) != len(found):
-            raise DataError(
-                f"{where}: {name} has shape {array.shape} and {other} {found.shape}, "
-                "expected as many labels as images; save them from the same samples."
-            )
+    check_lengths(where, images, labels)
     pixels = to_pixels(where, images)
     numbers, classes, warned = to_labels(where, labels, class_names)
     parts = {part: Split(pixels.images[part], numbers[part]) for part in images}
@@ -99,6 +100,21 @@ def assemble(
     )
 
 
+def check_lengths(where: str, images: Named, labels: Named) -> None:
+    """As many labels as images in every part.
+
+    Raises:
+        DataError: they differ.
+    """
+    for part, (name, array) in images.items():
+        other, found = labels[part]
+        if array.ndim == 0 or found.ndim == 0 or len(array) != len(found):
+            raise DataError(
+                f"{where}: {name} has shape {array.shape} and {other} {found.shape}, "
+                "expected as many labels as images; save them from the same samples."
+            )
+
+
 def _read_archive(path: Path) -> tuple[dict[str, tuple[str, str]], Arrays]:
     """(keys of images and labels of each part, those arrays and class_names); others stay unread."""
     try:
@@ -106,7 +122,9 @@ def _read_archive(path: Path) -> tuple[dict[str, tuple[str, str]], Arrays]:
             warnings.simplefilter("ignore")  # NumPy warns about headers that Python 2 wrote; they read fine
             infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             pairs = _find_pairs(infos, shown(path))
-            wanted = {key for pair in pairs.values() for key in pair} | ({"class_names"} & set(infos))
+            wanted = {key for pair in pairs.values() for key in pair} | (
+                {"class_names", *matrices.EXTRAS} & set(infos)
+            )
             return pairs, {key: _read_member(archive, infos[key], path) for key in sorted(wanted)}
     except (MemoryError, PermissionError, DataError):
         raise
