@@ -135,7 +135,8 @@ def test_tflite_and_onnx_say_what_the_network_says(space, seed, fixed):
     expected = [tflite_name(node.layer) for node in graph.nodes[1:]]
     assert sorted(name for name, *_ in found_ops) == sorted([*expected, "QUANTIZE", "QUANTIZE"])
     assert tflite_macs(found_ops) == cost(graph).macs
-    assert abs(cost(graph).size_bytes / len(int8) - 1) < 0.02
+    # names and versions are no matter of the graph: some 250 bytes
+    assert abs(cost(graph).size_bytes - len(int8)) < max(300, 0.02 * len(int8))
 
 
 def test_int8_agrees_with_float_on_a_wide_margin():

@@ -112,5 +112,9 @@ OPS: dict[str, Op] = {
     "zero": zero,
     **{f"mbconv_{k}x{k}_e{e}": partial(mbconv, kernel=k, expansion=e) for k in (3, 5) for e in range(1, 7)},
     **{f"fused_{k}x{k}_e{e}": partial(fused, kernel=k, expansion=e) for k in (3, 5) for e in range(1, 7)},
+    "conv_5x5": partial(conv, kernel=5),
+    "conv_7x7": partial(conv, kernel=7),
+    "sep_conv_7x7": partial(sep_conv, kernel=7),
+    **{f"mbconv_7x7_e{e}": partial(mbconv, kernel=7, expansion=e) for e in range(1, 7)},
 }
 """Every op by the name used in search-space files."""

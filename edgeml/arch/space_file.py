@@ -66,7 +66,7 @@ class StageFile(_Strict):
     """One stage of the `stages` kind: lists of what may be chosen."""
 
     op: list[Literal["mbconv", "fused", "sep_conv", "conv"]] = Field(min_length=1)
-    kernel: list[Literal[1, 3, 5]] = Field(min_length=1)
+    kernel: list[Literal[1, 3, 5, 7]] = Field(min_length=1)
     expansion: list[Annotated[int, Field(ge=1, le=6)]] = Field(default=[1], min_length=1)
     repeat: Annotated[list[Annotated[int, Field(ge=0, le=20)]], Field(min_length=1)]
     channels: Some
