@@ -40,7 +40,7 @@ class PlainListener:
 
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """One line."""
-        self._console.print(variant_line(candidate), soft_wrap=True, markup=False, highlight=False)
+        self._console.print(variant_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
 
 
 class LiveListener:
@@ -72,7 +72,7 @@ class LiveListener:
 
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """One line that stays on the screen."""
-        self._live.console.print(variant_line(candidate), markup=False, highlight=False)
+        self._live.console.print(variant_line(study, candidate), markup=False, highlight=False)
 
 
 def headline(study: Study) -> str:
@@ -106,15 +106,17 @@ def trial_line(study: Study, candidate: Candidate) -> str:
     front = study.archive.front()
     rung = f"{place(study, candidate.rung)} | " if study.ladder.top else ""
     if candidate.reason:
-        return f"{head} {rung}stopped early at {100 * candidate.accuracy:.2f} % int8: {candidate.reason}"
-    parts = [f"{rung}accuracy {100 * candidate.accuracy:.2f} % int8"]
+        return (
+            f"{head} {rung}stopped early at {study.goal.said(candidate.accuracy, 2)} int8: {candidate.reason}"
+        )
+    parts = [f"{rung}{study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8"]
     for name in study.archive.objectives:
         metric = candidate.metrics[name]
         parts.append(f"{_short(name)} {describe(name, metric['value'])} {metric['kind']}")
     size = candidate.metrics["size_bytes"]
     parts.append(f"{describe('size_bytes', size['value'])} {size['kind']}")
     if front:
-        parts.append(f"front {len(front)}, best {100 * (front[0].accuracy or 0):.2f} %")
+        parts.append(f"front {len(front)}, best {study.goal.said(front[0].accuracy, 2)}")
     parts.append(f"left {duration(time_left_s(study))}")
     return f"{head} " + " | ".join(parts)
 
@@ -125,14 +127,14 @@ def counted(study: Study) -> str:
     return f"{study.progress.trials}" + ("" if limit is None else f"/{limit}")
 
 
-def variant_line(candidate: Candidate) -> str:
+def variant_line(study: Study, candidate: Candidate) -> str:
     """A finalist's new variant in one line."""
     if candidate.status != "complete" or candidate.accuracy is None:
         return f"{candidate.key} {candidate.status}: {candidate.reason}"
     drop = points(candidate.accuracy_float or 0.0, candidate.accuracy)
     sizes = [describe(name, candidate.metrics[name]["value"]) for name in ("size_bytes", "size_zip_bytes")]
     return (
-        f"{candidate.key} accuracy {100 * candidate.accuracy:.2f} % int8, drop {drop:.2f} points | "
+        f"{candidate.key} {study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8, drop {drop:.2f} points | "
         f"{sizes[0]}, zipped {sizes[1]}"
     )
 
@@ -202,11 +204,11 @@ def _view(study: Study) -> Group:
 def _front_table(study: Study) -> Table:
     table = Table(title="Pareto front so far", title_justify="left", box=None, padding=(0, 2))
     table.add_column("key")
-    table.add_column("accuracy int8", justify="right")
+    table.add_column(f"{study.goal.title} int8", justify="right")
     for name in [*study.archive.objectives, "size_bytes"]:
         table.add_column(name, justify="right")
     for candidate in study.archive.front()[:FRONT_ROWS]:
         metrics = [candidate.metrics[name] for name in [*study.archive.objectives, "size_bytes"]]
         costs = [f"{describe(m['metric'], m['value'])} {m['kind']}" for m in metrics]
-        table.add_row(candidate.key, f"{100 * (candidate.accuracy or 0):.2f} %", *costs)
+        table.add_row(candidate.key, study.goal.said(candidate.accuracy, 2), *costs)
     return table

@@ -67,6 +67,22 @@ class Goal:
         """A score -> the metric in its own unit."""
         return score if METRICS[self.metric].higher_is_better else (1.0 - score) * self.baseline
 
+    @property
+    def title(self) -> str:
+        """What a score is, in a sentence: "accuracy", "RMSE"."""
+        return METRICS[self.metric].title
+
+    def said(self, score: float | None, digits: int = 1) -> str:
+        """A score in the metric's own unit, for people: "97.3 %", "0.973" or "12.3"; None is "-"."""
+        if score is None:
+            return "-"
+        unit = METRICS[self.metric].unit
+        if unit == "%":
+            return f"{100 * score:.{digits}f} %"
+        if unit == "":
+            return f"{score:.{digits + 2}f}"
+        return f"{self.value_of(score):.{digits + 2}g}"
+
     def intervals(self, outputs: NDArray[Any], split: Split, seed: int = 0) -> dict[str, Any]:
         """Outputs on a split -> the score with its 95 % interval, and every metric of the task with its own.
 

@@ -24,19 +24,22 @@ class Metric:
     """A metric.
 
     Attributes:
+        title: how it is called in a sentence.
         says: what it is.
         tasks: whose predictions it takes.
         measure: (predictions, labels) -> value in its own unit.
         higher_is_better: False for errors.
-        unit: "" for shares in 0..1, "target" for the label's own unit.
+        unit: "%" for shares that are shown as per cent, "" for other figures in 0..1, "target" for the
+            label's own unit.
         compact: predictions -> the smallest thing `measure` takes as well, for many resamples.
     """
 
+    title: str
     says: str
     tasks: tuple[str, ...]
     measure: Callable[[NDArray[Any], NDArray[Any]], float]
     higher_is_better: bool = True
-    unit: str = ""
+    unit: str = "%"
     compact: Callable[[NDArray[Any]], NDArray[Any]] = _same
 
 
@@ -103,22 +106,24 @@ def _area(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
 
 
 METRICS = {
-    "accuracy": Metric("share of samples whose class is right", ("classification",), accuracy),
+    "accuracy": Metric("accuracy", "share of samples whose class is right", ("classification",), accuracy),
     "balanced_accuracy": Metric(
+        "balanced accuracy",
         "mean share found of each class, for classes of unequal size",
         ("classification",),
         balanced_accuracy,
         compact=_called,
     ),
     "macro_f1": Metric(
+        "macro F1",
         "mean over classes of the harmonic mean of precision and recall",
         ("classification",),
         macro_f1,
         compact=_called,
     ),
-    "auc": Metric("area under the ROC curve", ("classification", "anomaly"), auc),
-    "mae": Metric("mean absolute error", ("regression",), mae, False, "target"),
-    "rmse": Metric("root of the mean squared error", ("regression",), rmse, False, "target"),
+    "auc": Metric("AUC", "area under the ROC curve", ("classification", "anomaly"), auc, unit=""),
+    "mae": Metric("mean absolute error", "mean absolute error", ("regression",), mae, False, "target"),
+    "rmse": Metric("RMSE", "root of the mean squared error", ("regression",), rmse, False, "target"),
 }
 DEFAULT = {"classification": "accuracy", "regression": "rmse", "anomaly": "auc"}
 

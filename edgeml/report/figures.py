@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgeml.report.run_files import Figure
+from edgeml.report.run_files import Figure, RunFiles
 
 KIND_MARKS = {"measured": "m", "compiled": "c", "estimated": "e"}
 """The letter behind a figure in a narrow table, by the figure's kind."""
@@ -29,6 +29,11 @@ TITLES = {
 def percent(fraction: float | None, digits: int = 1) -> str:
     """0.973 -> "97.3 %"; None -> "-"."""
     return "-" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def score(run: RunFiles, value: float | None, digits: int = 1) -> str:
+    """A score of a run, 0..1, in the unit of its metric: "97.3 %", "0.973", "12.3"."""
+    return run.goal.said(value, digits)
 
 
 def title(metric: str) -> str:

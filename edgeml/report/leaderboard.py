@@ -113,7 +113,7 @@ def table(run: RunFiles) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    caption = f"{figures.legend(_marked_kinds(run))}; MACs counted; * Pareto front, K knee; accuracies in %"
+    caption = f"{figures.legend(_marked_kinds(run))}; MACs counted; * Pareto front, K knee; {_scores(run)}"
     top, climbed = len(run.ladder), climb.has_rungs(run)
     if climbed:
         caption += f"; rung {top}/{top} is full training"
@@ -150,9 +150,9 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
     texts = [
         candidate.key,
         *([climb.label(run, candidate)] if climb.has_rungs(run) else []),
-        *(_hundred(value) for value in (candidate.accuracy, candidate.accuracy_float)),
+        *(_bare(run, value) for value in (candidate.accuracy, candidate.accuracy_float)),
         "-" if drop is None else f"{drop:.1f}",
-        _hundred(test.get("value")),
+        _bare(run, test.get("value")),
         *(_cost(_agreed_figure(candidate, metric), single) for metric in metrics),
         figures.count(macs),
         front + ("K" if candidate.key == run.knee else ""),
@@ -160,8 +160,18 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
     return [Text(text, style="bold" if candidate.key == run.knee else "") for text in texts]
 
 
-def _hundred(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.1f}"
+def _scores(run: RunFiles) -> str:
+    """What int8, float and test are."""
+    many = {"accuracy": "accuracies", "balanced accuracy": "balanced accuracies"}.get(
+        run.goal.title, run.goal.title
+    )
+    unit = {"%": "in %", "target": "in the unit of the label"}.get(str(run.metric["unit"]), "0 to 1")
+    return f"{many} {unit}"
+
+
+def _bare(run: RunFiles, score: float | None) -> str:
+    """A score without its unit, which stands below the table."""
+    return figures.score(run, score).removesuffix(" %")
 
 
 def _cost(figure: Figure | None, single: bool) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeml.data.goal import Goal
 from edgeml.errors import RunError
 from edgeml.search.run_dir import LAYOUT
 
@@ -130,6 +131,16 @@ class RunFiles:
     def knee_candidate(self) -> CandidateFile | None:
         """The best compromise, if the run has one yet."""
         return next((c for c in self.scored if c.key == self.knee), None)
+
+    @property
+    def goal(self) -> Goal:
+        """What outputs are scored by; runs older than other goals have accuracy."""
+        return Goal(**((self.run.get("dataset") or {}).get("goal") or {}))
+
+    @property
+    def metric(self) -> Mapping[str, Any]:
+        """run.json's `metric`: name, unit, higher_is_better, baseline."""
+        return self.run.get("metric") or self.goal.described()
 
     @property
     def ladder(self) -> tuple[Mapping[str, Any], ...]:

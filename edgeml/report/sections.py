@@ -52,11 +52,16 @@ def _tiles(run: RunFiles) -> Markup | None:
     knee = run.knee_candidate
     if knee is None:
         return None
-    shown = [_tile("int8 accuracy", figures.percent(knee.accuracy), "validation", "measured")]
+    shown = [_tile(f"int8 {run.goal.title}", figures.score(run, knee.accuracy), "validation", "measured")]
     if (knee.test_accuracy or {}).get("value") is not None:
         test = knee.test_accuracy or {}
         shown.append(
-            _tile("int8 accuracy", figures.percent(test["value"]), f"test, n = {test.get('n')}", "measured")
+            _tile(
+                f"int8 {run.goal.title}",
+                figures.score(run, test["value"]),
+                f"test, n = {test.get('n')}",
+                "measured",
+            )
         )
     for name in headline_metrics(run):
         figure = knee.figures.get(name)

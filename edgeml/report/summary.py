@@ -51,8 +51,8 @@ def progress(run: RunFiles) -> str:
 def describe(run: RunFiles, candidate: CandidateFile) -> str:
     """A candidate's key, accuracies and costs; whatever is not measured says so."""
     test = candidate.test_accuracy or {}
-    on_test = f" ({figures.percent(test['value'])} on test)" if test.get("value") is not None else ""
-    parts = [f"{figures.percent(candidate.accuracy)} int8 accuracy on validation{on_test}"]
+    on_test = f" ({figures.score(run, test['value'])} on test)" if test.get("value") is not None else ""
+    parts = [f"{figures.score(run, candidate.accuracy)} int8 {run.goal.title} on validation{on_test}"]
     for name in headline_metrics(run):
         figure = candidate.figures.get(name)
         if figure is not None:

@@ -21,6 +21,7 @@ from edgeml.arch.graph import Graph
 from edgeml.arch.layers import Shape
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
+from edgeml.data.goal import ACCURACY, Goal
 from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Rung
@@ -43,12 +44,14 @@ class Job:
         targets: device profiles.
         limits: by metric.
         inherit: where a new network's weights come from: auto, morph, bank or none (search/start.py).
+        goal: how outputs are scored; the data carry it too.
     """
 
     run: str
     targets: Targets
     limits: dict[str, float]
     inherit: str = "none"
+    goal: Goal = ACCURACY
 
     @property
     def inherits(self) -> bool:

@@ -94,7 +94,7 @@ def _prepare(
         plan(word)  # refuses where the package for it is missing
     task = task_of(data, space)
     space = space.suited(task)
-    job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit)
+    job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal)
     fidelity = full_fidelity(len(data.train), settings.epochs)
     whole, (space, pruned) = space, prune(space, task, targets)
     strategy(settings.strategy)(space, settings.seed)  # refuses before anything is written

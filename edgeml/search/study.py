@@ -63,7 +63,9 @@ class Study:
     ) -> None:
         self.run, self.settings, self.job, self.fidelity = run, settings, job, fidelity
         self.proposer = proposer or Proposer(space, task, job.limits, job.targets)
-        self.archive = Archive(job.targets.objectives, 1 - 1 / task.classes)
+        chance = 1 - 1 / task.classes if task.kind == "classification" else 1.0
+        self.archive = Archive(job.targets.objectives, chance)
+        self.goal = job.goal
         self.progress = Progress()
         self.ladder = ladder.for_trials(settings.planned_trials)
         self.rungs = Rungs(self.ladder, self.archive.objectives, settings.planned_trials)
