@@ -37,7 +37,7 @@ class FrontEnd:
 
     @staticmethod
     def parse(name: str) -> FrontEnd:
-        """ "logmel-30-20-32" (kind, window in ms, hop in ms, bins) -> FrontEnd.
+        """Name such as logmel-30-20-32 (kind, window in ms, hop in ms, bins) -> FrontEnd.
 
         Raises:
             ConfigError: it is not such a name, or a number is out of range.
@@ -45,13 +45,14 @@ class FrontEnd:
         found = _NAME.fullmatch(name)
         if found is None or found["kind"] not in KINDS:
             raise ConfigError(
-                f"front end {name!r}: expected logmel-WINDOW-HOP-BINS or mfcc-WINDOW-HOP-BINS, window and hop in "
-                "ms, such as logmel-30-20-32; correct the name."
+                f"front end {name!r}: expected logmel-WINDOW-HOP-BINS or mfcc-WINDOW-HOP-BINS, window "
+                "and hop in ms, such as logmel-30-20-32; correct the name."
             )
         for what, (least, most) in LIMITS.items():
             if not least <= int(found[what]) <= most:
                 raise ConfigError(
-                    f"front end {name!r}: {what} is {found[what]}, expected {least} to {most}; correct the name."
+                    f"front end {name!r}: {what} is {found[what]}, expected {least} to {most}; correct "
+                    "the name."
                 )
         return FrontEnd(found["kind"], int(found["window"]), int(found["hop"]), int(found["bins"]))
 
@@ -69,8 +70,8 @@ class FrontEnd:
         tables = self.tables(rate_hz)
         if samples < tables["window"]:
             raise ConfigError(
-                f"front end {self.name}: a frame is {tables['window']} samples at {rate_hz} Hz, the clips have "
-                f"{samples}; choose a shorter window."
+                f"front end {self.name}: a frame is {tables['window']} samples at {rate_hz} Hz, the clips "
+                f"have {samples}; choose a shorter window."
             )
         return 1 + (samples - tables["window"]) // tables["hop"], self.bins, 1
 
@@ -97,7 +98,7 @@ def _tables(front: FrontEnd, rate_hz: int) -> dict[str, Any]:
     window, hop = round(rate_hz * front.window_ms / 1000), round(rate_hz * front.hop_ms / 1000)
     if not 8 <= window <= LARGEST_FFT or hop < 1:
         raise ConfigError(
-            f"front end {front.name}: a frame is {window} samples at {rate_hz} Hz and the next begins {hop} later, "
-            f"expected 8 to {LARGEST_FFT} and at least 1; choose another window, hop or rate."
+            f"front end {front.name}: a frame is {window} samples at {rate_hz} Hz and the next begins "
+            f"{hop} later, expected 8 to {LARGEST_FFT} and at least 1; choose another window, hop or rate."
         )
     return make_tables(front.kind, window, hop, front.bins, rate_hz)

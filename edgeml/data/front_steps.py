@@ -1,4 +1,4 @@
-"""Waveform -> uint8 log-mel or MFCC features in integers only: every step has one right answer in any language.
+"""Waveform -> uint8 log-mel or MFCC features in integers only: one right answer in any language.
 
 int16 samples -> Hann window (Q15) -> FFT (int32, halved at every stage) -> power -> mel filters (Q10) -> log2
 (Q10, table and straight lines) -> [DCT (Q14)] -> uint8. The C99 of an export does the same steps.
@@ -130,7 +130,9 @@ def log2_q10(energies: NDArray[np.int64], tables: Mapping[str, Any]) -> NDArray[
     curve = np.asarray(tables["log2"], np.int64)
     index, rest = fraction >> 10, fraction & 0x3FF
     low = curve[index]
-    found = (exponent << 10) + ((low * 1024 + (curve[index + 1] - low) * rest + (1 << 15)) >> 16)
+    found: NDArray[np.int64] = (exponent << 10) + (
+        (low * 1024 + (curve[index + 1] - low) * rest + (1 << 15)) >> 16
+    )
     return found.astype(np.int32)
 
 
@@ -144,4 +146,5 @@ def to_uint8(levels: NDArray[np.int32], tables: Mapping[str, Any]) -> NDArray[np
         steps = ((transformed + (1 << 23)) >> 24) + bias
     else:
         steps = (above * int(tables["gain"]) + (1 << 10)) >> 11
-    return np.clip(steps, 0, 255).astype(np.uint8)
+    clipped: NDArray[np.int64] = np.clip(steps, 0, 255)
+    return clipped.astype(np.uint8)

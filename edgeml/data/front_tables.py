@@ -23,7 +23,8 @@ def make_tables(kind: str, window: int, hop: int, bins: int, rate_hz: int) -> di
 
     Args:
         kind: "logmel" or "mfcc".
-        window, hop: samples.
+        window: samples of a frame.
+        hop: samples from one frame to the next.
         bins: mel filters, or coefficients.
         rate_hz: samples a second.
     """
@@ -59,7 +60,7 @@ def mfcc_filters(coefficients: int) -> int:
 
 
 def _filters(size: int, mels: int, rate_hz: int) -> tuple[list[int], list[list[int]]]:
-    """(first frequency of each filter, its weights in Q10); a filter narrower than a frequency takes the nearest."""
+    """(first frequency of each filter, its weights in Q10); too narrow a one takes the nearest frequency."""
     low, high = _mel(LOWEST_HZ), _mel(rate_hz / 2)
     edges = [_hz(low + (high - low) * i / (mels + 1)) * size / rate_hz for i in range(mels + 2)]
     starts, weights = [], []
@@ -92,10 +93,7 @@ def _dct(coefficients: int, mels: int) -> list[int]:
     """
     found = []
     for k in range(coefficients):
-        if k:
-            scale = 4 * math.sqrt(k) * math.sqrt(2 / mels)
-        else:
-            scale = GAIN / 2 / mels
+        scale = 4 * math.sqrt(k) * math.sqrt(2 / mels) if k else GAIN / 2 / mels
         found += [
             round((1 << 14) * scale * math.cos(math.pi * k * (2 * m + 1) / (2 * mels))) for m in range(mels)
         ]
