@@ -133,10 +133,8 @@ def variant_line(study: Study, candidate: Candidate) -> str:
         return f"{candidate.key} {candidate.status}: {candidate.reason}"
     drop = points(candidate.accuracy_float or 0.0, candidate.accuracy)
     sizes = [describe(name, candidate.metrics[name]["value"]) for name in ("size_bytes", "size_zip_bytes")]
-    return (
-        f"{candidate.key} {study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8, drop {drop:.2f} points | "
-        f"{sizes[0]}, zipped {sizes[1]}"
-    )
+    score = f"{study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8"
+    return f"{candidate.key} {score}, drop {drop:.2f} points | {sizes[0]}, zipped {sizes[1]}"
 
 
 def place(study: Study, rung: int) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +24,7 @@ from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Rung
 from edgeml.search.run_dir import RunDir
+from edgeml.search.stopwatch import Stopwatch
 from edgeml.target.limits import describe, violations
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
@@ -158,7 +157,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
     from edgeml.train.build import build, get_weights
     from edgeml.train.fit import accuracy_float, choose_threads, fit
 
-    clock = _Clock()
+    clock = Stopwatch()
     graph = order.rung.scaled(arch).graph  # what is trained; the network itself on most ladders
     choose_threads(graph.input_shape[0] * graph.input_shape[1])
     data = open_data(job.run, graph.input_shape, arch.front)
@@ -277,24 +276,3 @@ def open_data(run: str, shape: Shape, front: str = "") -> Dataset:
 @lru_cache(maxsize=1)
 def _opened(run: str) -> Dataset:
     return Dataset.open(Path(run) / "data")
-
-
-class _Clock:
-    """Adds up wall-clock seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.began_cpu_s = time.process_time()
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
-
-    def added_to(self, before: dict[str, float]) -> dict[str, float]:
-        """Seconds by stage, those of earlier trainings included."""
-        return {stage: before.get(stage, 0.0) + self.seconds.get(stage, 0.0)
-                for stage in {**before, **self.seconds}}  # fmt: skip

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
 from edgeml.search.compressing import compress
 from edgeml.search.compression import Plan
+from edgeml.search.diagnosis import FILE, diagnose
 from edgeml.search.executor import BrokenProcessPool, Workers
 from edgeml.search.final import confirm
 from edgeml.search.final import finish as final_figures
+from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 
 
@@ -43,6 +46,7 @@ def finish(study: Study, workers: Workers, plan: Plan, variants: list[Candidate]
         measured.update(complete)
     if study.settings.confirm and not study.progress.interrupted:
         _confirm(study, workers)
+    _diagnose(study, workers)
     study.save(study.status)
 
 
@@ -98,6 +102,22 @@ def _measure(study: Study, workers: Workers, keys: list[str]) -> None:
         done = replace(candidate, test_accuracy=own["test_accuracy"], metrics={**candidate.metrics, **again})
         study.run.update(done)
         study.archive.keep(done)
+
+
+def _diagnose(study: Study, workers: Workers) -> None:
+    """What the knee gets wrong, for the report, which does without where that cannot be found out."""
+    knee = study.archive.knee()
+    if knee is None:
+        return
+    try:
+        with study.clock("final"):
+            found = workers.submit(diagnose, study.job, knee.key).result()
+    except ModelError:
+        return
+    except BrokenProcessPool:
+        workers.kill()
+        return
+    write_json(study.run.path / FILE, found)
 
 
 def _confirm(study: Study, workers: Workers) -> None:

@@ -8,7 +8,8 @@ RUN/data/               the data set as the workers read it
 RUN/candidates/KEY/     candidate.json, model.tflite, weights.safetensors; appears whole or not at all
 RUN/bank.safetensors    shared weights (--inherit bank)
 RUN/worker.log          what TensorFlow and other native code printed
-RUN/report.html
+RUN/diagnosis.json      what the knee gets wrong on the validation split, with small pictures
+RUN/report.html, RUN/report.md
 """
 
 from __future__ import annotations

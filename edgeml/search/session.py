@@ -15,6 +15,7 @@ from typing import Any
 from edgeml.arch.space import Space, Task
 from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset, load
+from edgeml.data.guardrails import stop
 from edgeml.errors import RunError
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import plan
@@ -88,6 +89,7 @@ def _prepare(
     workers: Workers,
 ) -> Study:
     data = load(settings.data, settings.read_options).aimed(settings.metric)
+    stop(data.findings, str(data.provenance["source"]))
     settings = replace(settings, space=settings.space or default_space(data, targets))
     space = load_space(str(settings.space))
     for word in _compressions(space):
@@ -203,6 +205,7 @@ def _describe(
             "split_hash": data.provenance.get("split_hash"),
             "provenance": data.provenance,
             "warnings": list(data.warnings),
+            "guardrails": [finding.to_dict() for finding in data.findings],
             "task": data.task,
             "goal": data.goal.to_dict(),
             "preprocessing": dict(data.preprocessing),

@@ -1,0 +1,29 @@
+"""Seconds by stage of a training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stopwatch:
+    """Adds up wall-clock seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.began_cpu_s = time.process_time()
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time what is done inside `with`."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
+
+    def added_to(self, before: dict[str, float]) -> dict[str, float]:
+        """Seconds by stage, those of earlier trainings included."""
+        return {stage: before.get(stage, 0.0) + self.seconds.get(stage, 0.0)
+                for stage in {**before, **self.seconds}}  # fmt: skip
