@@ -25,17 +25,21 @@ CATEGORIES = 16
 PIECES = 17
 """Of the quantile map: 17 pieces of 15 levels."""
 
+LEAST_LEVELS = 16
+"""Of 256 that the middle half of a column's values must keep (bench/table_maps.py has the figures)."""
+
 LEAST_MISSING = 0.01
 """Share of missing values from which on a column gets a feature that says so."""
 
 
-def fit_number(column: Column, rows: NDArray[np.int64], quantiles: bool) -> dict[str, Any]:
+def fit_number(column: Column, rows: NDArray[np.int64], quantiles: bool | None = None) -> dict[str, Any]:
     """A column of numbers, training rows -> its map.
 
     Args:
         column: numbers; infinite ones count as missing.
         rows: of the training part.
-        quantiles: as many training values between any two points, in place of a straight line.
+        quantiles: as many training values between any two points, in place of a straight line; None: where
+            the line would leave the middle half of the values fewer than LEAST_LEVELS.
     """
     assert column.numbers is not None
     values = column.numbers[rows].astype(np.float32)
@@ -44,6 +48,9 @@ def fit_number(column: Column, rows: NDArray[np.int64], quantiles: bool) -> dict
         known = np.zeros(1, np.float32)
     low, high = limits(known)
     points, levels = [low, high], [0, 255]
+    if quantiles is None:
+        quarter, three = np.quantile(known.astype(np.float64), [0.25, 0.75])
+        quantiles = bool(0 < 255 * (three - quarter) / (high - low) < LEAST_LEVELS)
     if quantiles:
         points, levels = _quantile_points(known, low, high)
     points = [as_float32(point) for point in points]

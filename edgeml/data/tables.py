@@ -24,9 +24,6 @@ Tables = Mapping[str, Table]
 MOST_CLASSES = 20
 """Whole numbers with more values than this, or with fewer than five rows each, are values to be regressed."""
 
-QUANTILES = True
-"""Numbers go through quantile maps (docs/data.md has what both maps score)."""
-
 PART_FILES = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation"),
@@ -86,7 +83,7 @@ def from_tables(where: str, name: str, kind: str, tables: Tables, options: ReadO
                 groups[part] = np.unique(keys, return_inverse=True)[1].astype(np.int64)
     rows = train_positions(targets, classes, options.seed, where, task, groups.get("train"))
     specs = [
-        fit_number(column, rows, QUANTILES) if column.numbers is not None else fit_category(column, rows)
+        fit_number(column, rows) if column.numbers is not None else fit_category(column, rows)
         for column in columns
     ]
     parts = {
