@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data import store
+from edgeml.data import guardrails, store
+from edgeml.data.finding import Finding
 from edgeml.data.goal import Goal, goal_of
 from edgeml.data.kinds import KINDS, read_source
 from edgeml.data.options import ReadOptions
@@ -40,6 +41,7 @@ class Dataset:
         warnings: sentences to be shown and put in the report.
         task: one of source.TASKS.
         preprocessing: JSON-able, "kind" and what makes raw input the network's uint8 input; empty for images.
+        findings: what the guardrails found; not saved with the arrays.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     task: str = "classification"
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -180,7 +183,9 @@ class Dataset:
                 warnings=tuple(found["warnings"]),
                 task=str(found["task"]),
                 preprocessing=dict(found["preprocessing"]),
-                **splits,
+                train=splits["train"],
+                val=splits["val"],
+                test=splits["test"],
             )
             intact = dataset.hash == found["hash"]
         except (KeyError, TypeError, ValueError) as error:
@@ -238,8 +243,11 @@ def load(
 
 
 def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
-    groups = found.groups.get("train")
-    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task, groups)
+    checked = guardrails.check(found)
+    groups, together = found.groups.get("train"), checked.together
+    if groups is not None and together is not None:
+        groups = guardrails.merged(groups, together)
+    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task, groups, together)
     splits = {name: found.parts[origin].take(indices) for name, (origin, indices) in chosen.items()}
     content = [array for part in found.parts.values() for array in (part.inputs, part.labels)]
     origins = {name: origin for name, (origin, _) in chosen.items()}
@@ -266,5 +274,6 @@ def _split(found: Source, seed: int, fractions: dict[str, float]) -> Dataset:
         warnings=warnings,
         task=found.task,
         preprocessing=found.preprocessing,
+        findings=checked.findings,
         **splits,
     )

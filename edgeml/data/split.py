@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,7 @@ def divide(
     where: str,
     task: str = "classification",
     groups: NDArray[np.int64] | None = None,
+    together: NDArray[np.int64] | None = None,
 ) -> dict[str, tuple[str, Indices]]:
     """Parts of a source -> for each split, the part it comes from and the positions in it.
 
@@ -74,6 +75,7 @@ def divide(
         where: shown path, for messages.
         task: one of source.TASKS; an autoencoder is trained on normal samples only.
         groups: (n,) group of each sample of "train"; none is in two splits.
+        together: (n,) equal numbers for copies in "train", which go where the first of them goes.
 
     Raises:
         DataError: fewer than two classes, too few samples of a class, an empty or alien given part, or groups
@@ -88,7 +90,10 @@ def divide(
         check_groups(labels, groups, classes, ("train", *missing), where)
         taken = assign_groups(labels, groups, wanted, rng, task)
     else:
-        taken = (_assign_normal if task == "anomaly" else _assign)(labels, wanted, rng)
+        assign = _assign_normal if task == "anomaly" else _assign
+        taken = (
+            assign(labels, wanted, rng) if together is None else _whole(assign, labels, wanted, rng, together)
+        )
     result: dict[str, tuple[str, Indices]] = {}
     for name in PARTS:
         origin = name if name in parts else "train"
@@ -125,6 +130,23 @@ def _assign_normal(
     found = {name: normal[part] for name, part in _assign(labels[normal], fractions, rng).items()}
     shares = np.array_split(anomalous[np.argsort(rng.random(len(anomalous)))], max(1, len(fractions)))
     return found | {name: np.r_[found[name], share] for name, share in zip(fractions, shares, strict=False)}
+
+
+def _whole(
+    assign: Callable[..., dict[str, Indices]],
+    labels: NDArray[np.int64],
+    fractions: Mapping[str, float],
+    rng: np.random.Generator,
+    together: NDArray[np.int64],
+) -> dict[str, Indices]:
+    """Assign the first of each set of copies; the others follow it."""
+    _, first, back = np.unique(together, return_index=True, return_inverse=True)
+    found = {}
+    for name, members in assign(labels[first], fractions, rng).items():
+        chosen = np.zeros(len(first), np.bool_)
+        chosen[members] = True
+        found[name] = np.flatnonzero(chosen[back])
+    return found
 
 
 def _assign(
