@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeml.data import arrays, idx, images, sensors, tabular
+from edgeml.data import arrays, audio, idx, images, sensors, tabular
 from edgeml.data.anomaly import as_anomalies
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, shown
@@ -82,6 +82,11 @@ KINDS = {
         "a .npz file with x_train, y_train and optionally x_test, y_test, x_val, y_val, class_names; or x, y",
         lambda name, path: path.suffix.lower() == ".npz" and path.is_file(),
         arrays.read_npz,
+    ),
+    "audio": Kind(
+        "a folder with one sub-folder of WAV files per class, or with such folders in train, val and test",
+        lambda name, path: bool(name.strip()) and path.is_dir() and audio.holds_audio(path),
+        audio.read_audio,
     ),
     "sensors": Kind(
         "a folder with one sub-folder of sensor recordings (CSV) per class, also in train, val and test",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data import roles
+from edgeml.data.class_folders import suffixes_below
 from edgeml.data.delimited import SUFFIXES
 from edgeml.data.grouping import group
 from edgeml.data.options import ReadOptions
@@ -26,29 +26,10 @@ from edgeml.errors import DataError
 TABLES = SUFFIXES | {".txt", ".parquet"}
 """Files that are looked for in class folders."""
 
-LOOKED_AT = 40
-"""Entries of a folder that `holds_recordings` looks at: a kind must be told apart at once."""
-
 
 def holds_recordings(folder: Path) -> bool:
     """Whether a folder has class folders with tables in them."""
-    return next(_suffixes(folder, 4), "") in TABLES
-
-
-def _suffixes(folder: Path, depth: int) -> Iterator[str]:
-    """Endings of files in sub-folders, in order of names; symlinks may loop, so depth is bounded."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)[:LOOKED_AT]
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir() and depth:
-            yield from _suffixes(Path(entry.path), depth - 1)
-        elif entry.is_file() and depth < 4:
-            yield Path(entry.name).suffix.lower()
+    return next(suffixes_below(folder, 4), "") in TABLES
 
 
 def read_recordings(path: Path, options: ReadOptions) -> Source:

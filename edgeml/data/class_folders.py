@@ -1,0 +1,120 @@
+"""A folder of class folders -> its files, with the part and the class that their place says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeml.data.images import PART_NAMES
+from edgeml.data.source import shown, some
+from edgeml.data.split import PARTS
+from edgeml.errors import DataError
+
+LOOKED_AT = 40
+"""Entries of a folder that `suffixes_below` looks at: a kind must be told apart at once."""
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A file, the part ("train", "val", "test") and the class folder it lies in."""
+
+    path: Path
+    part: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files part after part, class names in order, how many others were passed over, and what to say."""
+
+    files: tuple[Filed, ...]
+    classes: tuple[str, ...]
+    ignored: int
+    warnings: tuple[str, ...]
+
+
+def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
+    """FOLDER/CLASS/FILE, or FOLDER/train/CLASS/FILE with val and test beside it -> Listing.
+
+    Hidden files are passed over; a folder that symlinks lead to again is entered once.
+
+    Args:
+        root: the folder.
+        suffixes: endings in lower case, with their dot.
+        what: the files, in the plural, for messages.
+
+    Raises:
+        DataError: no such files, none in class folders, or a class that train lacks.
+    """
+    folders = {entry.name.lower(): entry for entry in _visible(root) if entry.is_dir()}
+    given = {part: folders[name] for name, part in reversed(PART_NAMES.items()) if name in folders}
+    nested = "train" in given and any(entry.is_dir() for entry in _visible(given["train"]))
+    if not nested or len(given) == 1 < len(folders):
+        given = {"train": root}
+    files: list[Filed] = []
+    ignored, loose = 0, 0
+    for part in PARTS:
+        if part not in given:
+            continue
+        before = len(files)
+        for entry in _visible(given[part]):
+            if not entry.is_dir():
+                ignored += 1
+                loose += entry.suffix.lower() in suffixes
+                continue
+            found = list(_walk(entry, set()))
+            fitting = [file for file in found if file.suffix.lower() in suffixes]
+            ignored += len(found) - len(fitting)
+            files += [Filed(file, part, entry.name) for file in fitting]
+        if len(files) == before:
+            held = f"{loose} {what} outside of class folders" if loose else f"no {what}"
+            raise DataError(
+                f"{shown(given[part])}: found {held}, expected one sub-folder per class with {what} in it; "
+                "sort them into such folders."
+            )
+    classes = sorted({file.label for file in files if file.part == "train"})
+    alien = sorted({file.label for file in files} - set(classes))
+    if alien:
+        raise DataError(
+            f"{shown(root)}: val or test has classes that train lacks ({some(alien)}), expected the same "
+            "class folders; add them to train or remove them."
+        )
+    said = [f"{loose} {what} outside of class folders have no class and were ignored."] if loose else []
+    others = sorted(set(folders) - set(PART_NAMES))
+    if "train" in given and given["train"] != root and others:
+        said.append(f"sub-folders besides train, val and test were ignored: {some(others)}.")
+    return Listing(tuple(files), tuple(classes), ignored, tuple(said))
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    for entry in _visible(folder):
+        if entry.is_dir():
+            yield from _walk(entry, seen)
+        else:
+            yield entry
+
+
+def suffixes_below(folder: Path, depth: int) -> Iterator[str]:
+    """Endings of files in sub-folders, in order of names; symlinks may loop, so depth is bounded."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)[:LOOKED_AT]
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir() and depth:
+            yield from suffixes_below(Path(entry.path), depth - 1)
+        elif entry.is_file() and depth < 4:
+            yield Path(entry.name).suffix.lower()
