@@ -14,6 +14,9 @@ from edgeml.errors import ConfigError
 SAMPLES_FULL = 180_000
 """Samples a candidate sees at full fidelity. Fashion-MNIST (51,000 training images): 3.5 epochs."""
 
+SAMPLES_LEAST, MOST_EPOCHS = 30_000, 200
+"""Small data sets are seen more often, up to so many times, until a network has seen so many samples."""
+
 LEAST_STEPS = 8
 """Optimiser steps that an epoch keeps: small data sets get small batches."""
 
@@ -74,7 +77,9 @@ class Fidelity:
 def full_fidelity(train_samples: int, epochs: float | None = None, max_s: float = 0.0) -> Fidelity:
     """Fidelity for a data set of `train_samples`: SAMPLES_FULL seen, between 3 and 30 epochs.
 
-    Below 1,000 samples batches shrink, so that an epoch keeps at least 8 optimiser steps.
+    Below 1,000 samples there are up to MOST_EPOCHS, so that SAMPLES_LEAST are seen, and batches shrink, so that
+    an epoch keeps at least 8 optimiser steps.
     """
-    wanted = epochs if epochs is not None else min(30.0, max(3.0, SAMPLES_FULL / train_samples))
+    usual = min(30.0, max(3.0, SAMPLES_FULL / train_samples))
+    wanted = epochs if epochs is not None else max(usual, min(MOST_EPOCHS, SAMPLES_LEAST / train_samples))
     return Fidelity(wanted, max(1, min(128, train_samples // LEAST_STEPS)), max_s)
