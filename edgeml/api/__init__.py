@@ -1,7 +1,8 @@
 """The Python interface: `run = edgeml.search(data=..., target=...)`, `run.front`."""
 
+from edgeml.api.data import inspect
 from edgeml.api.devices import calibrate, check, measure
 from edgeml.api.exports import export, rebuild
 from edgeml.api.runs import Run, search
 
-__all__ = ["Run", "calibrate", "check", "export", "measure", "rebuild", "search"]
+__all__ = ["Run", "calibrate", "check", "export", "inspect", "measure", "rebuild", "search"]

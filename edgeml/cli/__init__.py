@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from edgeml.cli import devices, export, lists, runs
+from edgeml.cli import data, devices, export, lists, runs
 from edgeml.errors import EdgemlError
 
 BAD_INPUT = 2
@@ -45,6 +45,7 @@ for command in (
     runs.search,
     runs.leaderboard,
     runs.report,
+    data.data,
     export.export,
     export.rebuild,
     devices.check,

@@ -1,0 +1,28 @@
+"""Data sets: what is in one and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeml.data.inspection import Inspection
+
+
+def inspect(data: str | Path, **options: Any) -> Inspection:
+    """Check a data set before anything is trained on it; the work of `edgeml data`.
+
+    Args:
+        data: as for `search`.
+        options: fields of edgeml.data.options.ReadOptions, such as task, label, group and image_size.
+
+    Returns:
+        What it holds, and `findings`: faults with severity, count, examples and what edgeml does about each.
+
+    Raises:
+        EdgemlError: it cannot be read at all.
+    """
+    from edgeml.data.inspection import inspect as work
+    from edgeml.data.options import ReadOptions
+
+    return work(str(data), ReadOptions(**options))
