@@ -77,8 +77,8 @@ class Fidelity:
 def full_fidelity(train_samples: int, epochs: float | None = None, max_s: float = 0.0) -> Fidelity:
     """Fidelity for a data set of `train_samples`: SAMPLES_FULL seen, between 3 and 30 epochs.
 
-    Below 1,000 samples there are up to MOST_EPOCHS, so that SAMPLES_LEAST are seen, and batches shrink, so that
-    an epoch keeps at least 8 optimiser steps.
+    Below 1,000 samples there are up to MOST_EPOCHS, so that SAMPLES_LEAST are seen, and batches shrink, so
+    that an epoch keeps at least 8 optimiser steps.
     """
     usual = min(30.0, max(3.0, SAMPLES_FULL / train_samples))
     wanted = epochs if epochs is not None else max(usual, min(MOST_EPOCHS, SAMPLES_LEAST / train_samples))
