@@ -7,12 +7,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from edgeml.arch.layers import DepthwiseConv2D
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ModelError
-from edgeml.export import coreml
+from edgeml.export import coreml, script
 from edgeml.export.given import ExportInput
 from edgeml.export.runtimes import Request
 from edgeml.target.ethosu.vela import NPU_OP
@@ -143,6 +144,16 @@ def _vela(given: ExportInput, folder: Path) -> NotHere:
     return NotHere("not executed: needs an Ethos-U. The compiled file leaves no operator to the CPU.")
 
 
+def _script(given: ExportInput, folder: Path) -> Request:
+    """The script with the weights as exported; it counts its own parameters."""
+    from safetensors.numpy import save_file
+
+    weights = folder / "weights.safetensors"
+    save_file(dict(given.weights), weights)
+    count = sum(prod(shape) for node in given.graph.nodes for shape in node.weight_shapes.values())
+    return Request("script", folder / script.NAME, {"weights": str(weights), "parameters": count})
+
+
 CLAIMS: dict[str, Claim] = {
     "tflite": Claim(SCORED, 1.0, 0.0, _litert("model.tflite")),
     "mediapipe": Claim(SCORED, 1.0, 0.0, _litert("model_mediapipe.tflite", repeat_grey=True)),
@@ -158,6 +169,7 @@ CLAIMS: dict[str, Claim] = {
     "coreml": Claim(FLOAT, 1.0, 1e-4, _coreml, "not on macOS: kernels and class names byte for byte"),
     "c": Claim(REFERENCE, 0.99, 0.02, _tflm),
     "c99": Claim(REFERENCE, 1.0, 0.0, _c99),
+    "script": Claim(FLOAT, 1.0, 1e-4, _script),
 }
 """Every format of formats.FORMATS.
 

@@ -21,6 +21,7 @@ from edgeml.export.given import Exporter, ExportInput
 from edgeml.export.keras_files import keras, savedmodel
 from edgeml.export.metadata import About, with_labels
 from edgeml.export.micro import c
+from edgeml.export.script import script
 from edgeml.export.vela import vela
 
 Convert = Callable[[Graph, dict[str, Folded]], bytes]
@@ -174,4 +175,5 @@ FORMATS: dict[str, Exporter] = {
     "coreml": coreml,
     "c": c,
     "c99": c99,
+    "script": script,
 }

@@ -167,6 +167,22 @@ def coreml(asked: dict[str, Any]) -> Opened:
     return f"Core ML (coremltools {version('coremltools')})", run, 1
 
 
+def script(asked: dict[str, Any]) -> Opened:
+    """train.py, imported as a module, with `weights` in its network of `parameters` numbers."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("train_script", asked["model"])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    net = module.Network(0)
+    net.load(Path(asked["weights"]))
+    held = sum(int(np.prod(v.shape)) for v in [*net.weights.values(), *net.statistics.values()])
+    if not held == module.PARAMETERS == asked["parameters"]:
+        raise RuntimeError(f"its network has {held} parameters, expected {asked['parameters']}")
+    return f"TensorFlow {version('tensorflow')}", net.predict, 64
+
+
 RUNTIMES: dict[str, Callable[[dict[str, Any]], Opened]] = {
     "litert": litert,
     "onnxruntime": onnxruntime,
@@ -175,6 +191,7 @@ RUNTIMES: dict[str, Callable[[dict[str, Any]], Opened]] = {
     "coreml": coreml,
     "tflm": tflm,
     "c99": c99,
+    "script": script,
 }
 """By the name in a request."""
 
