@@ -74,11 +74,12 @@ def _quantile_points(known: NDArray[np.float32], low: float, high: float) -> tup
     inner = np.quantile(known.astype(np.float64), np.linspace(0, 1, PIECES + 1))
     inner[0], inner[-1] = low, high
     step = 255 // PIECES
-    least = 1e-4 * (high - low)
     points, levels = [low], [0]
     for index in range(1, PIECES):
-        if inner[index] > points[-1] + least and inner[index] < high - least:
-            points.append(float(inner[index]))
+        point = float(inner[index])
+        least = 1e-5 * abs(point)  # above float32's resolution
+        if point - points[-1] > least and high - point > least:
+            points.append(point)
             levels.append(step * index)
     return [*points, high], [*levels, 255]
 
@@ -136,7 +137,8 @@ def map_number(spec: Spec, values: NDArray[np.float32]) -> NDArray[np.uint8]:
     points, scale = (np.array(spec[name], np.float32) for name in ("points", "scale"))
     level = np.array(spec["level"], np.float32)
     piece = np.clip(np.searchsorted(points, values, side="right") - 1, 0, len(scale) - 1)
-    return rounded((values - points[piece]) / scale[piece] + level[piece])
+    with np.errstate(over="ignore"):
+        return rounded((values - points[piece]) / scale[piece] + level[piece])
 
 
 def _category(spec: Spec, column: Column) -> NDArray[np.uint8]:

@@ -32,7 +32,8 @@ class Ranges:
     def to_uint8(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """(..., channels) raw values -> the same shape."""
         scale, offset = np.array(self.scale, np.float32), np.array(self.offset, np.float32)
-        return rounded((values.astype(np.float32) - offset) / scale)
+        with np.errstate(over="ignore"):
+            return rounded((values.astype(np.float32) - offset) / scale)
 
 
 def rounded(levels: Values) -> NDArray[np.uint8]:
