@@ -13,6 +13,7 @@ from edgeml.export.checksums import SUMS, digest, sums_file
 from edgeml.export.examples import examples
 from edgeml.export.literals import labels_file
 from edgeml.export.place import CARD
+from edgeml.export.preprocess import preprocess_files
 from edgeml.export.proof import Proof
 from edgeml.export.scores import Scores
 from edgeml.export.spec import NAME as SPEC
@@ -73,6 +74,7 @@ def contents(
         "labels.txt": labels_file(spec.data.classes),
         SPEC: spec.to_json(),
         WEIGHTS: weights,
+        **preprocess_files(spec.data.preprocessing),
         **examples(
             {name: list(part) for name, part in models.items() if name not in wrong},
             spec.architecture.input_shape,

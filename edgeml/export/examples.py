@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from edgeml.arch.layers import Shape
 from edgeml.export.literals import kotlin_string
+from edgeml.export.readings import readings_examples, reads_readings
 from edgeml.export.spec import DataSpec
 
 LABELS_A_FUNCTION = 1000
@@ -31,9 +32,11 @@ def examples(models: Mapping[str, Sequence[str]], shape: Shape, data: DataSpec) 
         shape: (height, width, channels) of the network's input.
         data: the data set; its size and values decide how images are prepared.
     """
+    litert, onnx = _model(models, "tflite"), _model(models, "onnx")
+    if reads_readings(data):
+        return readings_examples({"litert": litert, "onnx": onnx}, data)
     values = _values(shape, data)
     found: dict[str, str] = {}
-    litert, onnx = _model(models, "tflite"), _model(models, "onnx")
     if litert:
         found["example_litert.py"] = _python("litert", {**values, "model": litert})
     if onnx:

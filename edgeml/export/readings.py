@@ -1,0 +1,42 @@
+"""Examples for models of sensor readings and tables: LiteRT and onnxruntime on a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgeml.export.fill import filled, template
+from edgeml.export.preprocess import KINDS
+from edgeml.export.spec import DataSpec
+
+_WHAT = {"sensor": "recordings of a sensor", "table": "rows of a table"}
+_RUNTIMES = {
+    "litert": ("LiteRT", "ai-edge-litert", "from ai_edge_litert.interpreter import Interpreter"),
+    "onnx": ("onnxruntime", "onnxruntime", "import onnxruntime"),
+}
+
+
+def reads_readings(data: DataSpec) -> bool:
+    """Whether a model's input is made of readings or rows, not of images or sound."""
+    return data.preprocessing.get("kind") in KINDS
+
+
+def readings_examples(models: Mapping[str, str], data: DataSpec) -> dict[str, bytes]:
+    """Model file by runtime ("litert", "onnx"; empty for none) -> example_litert.py, example_onnx.py."""
+    found = {}
+    for runtime, model in models.items():
+        name, package, imports = _RUNTIMES[runtime]
+        values = {
+            "runtime": name,
+            "package": package,
+            "imports": imports,
+            "file": f"example_{runtime}.py",
+            "what": _WHAT[data.preprocessing["kind"]],
+            "model": model,
+            "task": data.task,
+            "mean": repr(data.goal.mean),
+            "std": repr(data.goal.std),
+            "classify": template(f"{runtime}_classify.py").rstrip("\n"),
+        }
+        if model:
+            found[values["file"]] = filled("readings.py", values).encode()
+    return found
