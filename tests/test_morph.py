@@ -65,7 +65,9 @@ def test_a_morph_gives_another_valid_network(space, seed, name):
     assert Arch.from_dict(child.to_dict()) == child
     assert difference(child, arch)
     if name in GROWTH:
-        assert cost(child.graph).params > cost(arch.graph).params
+        grown = cost(child.graph).params > cost(arch.graph).params
+        # a cell of poolings and skips alone has no weights, however often it is repeated
+        assert grown or (name == "deeper" and len(child.graph.nodes) > len(arch.graph.nodes))
     if name == "no_branch":
         assert "removed" in difference(child, arch)
 
