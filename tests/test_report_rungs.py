@@ -9,6 +9,7 @@ from test_report_files import HOSTILE, dump, edit, write_run
 from test_report_leaderboard import printed
 from test_report_page import Page
 
+from edgeml.data.goal import ACCURACY
 from edgeml.report import climb, rung_plots
 from edgeml.report.leaderboard import rows
 from edgeml.report.page import summary, write_report
@@ -205,6 +206,7 @@ def test_the_plain_line_says_the_rung(rung: int, reason: str | None, words: str)
         progress=SimpleNamespace(trials=3),
         settings=SimpleNamespace(trials=8, planned_trials=8, time_s=0.0),
         archive=SimpleNamespace(front=list, objectives=["macs"], candidates={}),
+        goal=ACCURACY,
         rungs=SimpleNamespace(spent=[1.0, 0.0], left=lambda trials: 2.0),
         ladder=SimpleNamespace(top=1),
     )

@@ -104,16 +104,16 @@ def endings(run: RunFiles) -> list[str]:
 def confirmations(run: RunFiles) -> list[str]:
     """One sentence with both int8 accuracies of every front member that was trained from scratch too."""
     parts = [
-        f"{c.key} {figures.percent(c.accuracy)} in the search, {scratch(c)}"
+        f"{c.key} {figures.score(run, c.accuracy)} in the search, {scratch(run, c)}"
         for c in run.front_candidates
         if c.confirmed
     ]
     return [f"Trained from scratch as well (int8, validation): {'; '.join(parts)}."] if parts else []
 
 
-def scratch(candidate: CandidateFile) -> str:
+def scratch(run: RunFiles, candidate: CandidateFile) -> str:
     """What training from scratch gave: "96.9 % from scratch", or why there is no such figure."""
     found = candidate.confirmed or {}
     if found.get("accuracy") is None:
         return f"none from scratch (training failed: {found.get('failure', 'no accuracy')})"
-    return f"{figures.percent(found['accuracy'])} from scratch"
+    return f"{figures.score(run, found['accuracy'])} from scratch"

@@ -87,7 +87,7 @@ def sentences(run: RunFiles) -> list[str]:
     made = [candidate for candidate in run.scored if candidate.is_variant]
     if not made:
         return []
-    parts = [f"{c.key} {figures.percent(c.accuracy)} (drop {drop(c) or 0.0:.1f} points)" for c in made]
+    parts = [f"{c.key} {figures.score(run, c.accuracy)} (drop {drop(c) or 0.0:.1f} points)" for c in made]
     return [f"Compressed variants (int8, validation): {', '.join(parts)}."]
 
 
@@ -95,11 +95,13 @@ def rows(run: RunFiles) -> list[list[Any]]:
     """Finalists that went through --compress, each followed by its variants: cells of the table."""
     found = []
     for finalist in (c for c in run.scored if c.compression and not c.is_variant):
-        found.append(_row(finalist, "as searched", _calibration(finalist, finalist.compression or {})))
+        found.append(
+            _row(run, finalist, "as searched", _calibration(run, finalist, finalist.compression or {}))
+        )
         variants = [c for c in run.candidates if c.is_variant and c.parent == finalist.key]
         for variant in variants:
             record = variant.compression or {}
-            found.append(_row(variant, method(variant), _calibration(variant, record)))
+            found.append(_row(run, variant, method(variant), _calibration(run, variant, record)))
     return found
 
 
@@ -115,13 +117,13 @@ HEADS = [
 ]
 
 
-def _row(candidate: CandidateFile, what: str, calibration: str) -> list[Any]:
+def _row(run: RunFiles, candidate: CandidateFile, what: str, calibration: str) -> list[Any]:
     lost, record = drop(candidate), candidate.compression or {}
     seconds = record.get("compress_s", record.get("seconds"))
     return [
         tag("code", candidate.key),
         what if candidate.status == "complete" else f"{what}: {candidate.status}, {candidate.reason}",
-        figures.percent(candidate.accuracy, 2),
+        figures.score(run, candidate.accuracy, 2),
         "-" if lost is None else f"{lost:.2f}",
         _kilobytes(candidate, "size_bytes"),
         _kilobytes(candidate, "size_zip_bytes"),
@@ -135,20 +137,20 @@ def _kilobytes(candidate: CandidateFile, metric: str) -> str:
     return "-" if figure is None else figures.number(figure.value / 1e3)
 
 
-def _calibration(candidate: CandidateFile, record: Mapping[str, Any]) -> str:
+def _calibration(run: RunFiles, candidate: CandidateFile, record: Mapping[str, Any]) -> str:
     """The calibration kept and the others that were tried, each with its accuracy."""
     tried = [row for row in record.get("calibrations") or () if row.get("accuracy") is not None]
     if not tried:
         return "-"
-    kept = [_choice(row) for row in tried if row.get("kept")]
-    others = [_choice(row) for row in tried if not row.get("kept")]
+    kept = [_choice(run, row) for row in tried if row.get("kept")]
+    others = [_choice(run, row) for row in tried if not row.get("kept")]
     return "; ".join(["".join(kept), *([f"tried {', '.join(others)}"] if others else [])])
 
 
-def _choice(row: Mapping[str, Any]) -> str:
+def _choice(run: RunFiles, row: Mapping[str, Any]) -> str:
     share = f" {row['percentile']:g}" if row.get("percentile") else ""
     images = f", {row['images']} images" if row.get("images") else ""
-    return f"{row.get('rule')}{share}{images}: {figures.percent(row['accuracy'], 2)}"
+    return f"{row.get('rule')}{share}{images}: {figures.score(run, row['accuracy'], 2)}"
 
 
 def note() -> Markup:

@@ -1,4 +1,7 @@
-"""A run directory -> RUN/report.html: one file that works offline, on a phone too, light or dark."""
+"""A run directory -> RUN/report.html: one file that works offline, on a phone too, light or dark.
+
+Beside it RUN/report.md with the same words and tables.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from functools import cache
 from pathlib import Path
 
 from edgeml.errors import StorageError
-from edgeml.report.markup import Markup, join, script_json, tag
+from edgeml.report.charts import Charts
+from edgeml.report.markdown import markdown
+from edgeml.report.markup import Child, Markup, join, script_json, tag
 from edgeml.report.run_files import RunFiles, open_run
-from edgeml.report.sections import SECTIONS, Charts
+from edgeml.report.sections import SECTIONS
 from edgeml.report.style import DRAW, STYLE
 from edgeml.report.summary import summary
 
@@ -19,16 +24,24 @@ __all__ = ["page", "summary", "write_report"]
 
 
 def write_report(path: Path) -> Path:
-    """Run directory -> RUN/report.html, written whole or not at all.
+    """Run directory -> RUN/report.html and RUN/report.md, each whole or not at all; the page's path.
 
     Raises:
         RunError: there is no such run, or its files are damaged.
-        StorageError: the file cannot be written.
+        StorageError: a file cannot be written.
     """
     run = open_run(path)
-    target = run.path / "report.html"
+    write_whole(run.path / "report.md", markdown(run))
+    return write_whole(run.path / "report.html", page(run))
+
+
+def write_whole(target: Path, text: str) -> Path:
+    """Text -> a file, whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     staging = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    text = page(run)
     try:
         try:
             staging.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -41,13 +54,18 @@ def write_report(path: Path) -> Path:
 
 
 def page(run: RunFiles) -> str:
-    """RunFiles -> the page's HTML.
+    """RunFiles -> the page's HTML."""
+    charts = Charts()
+    body = [make(run, charts) for make in SECTIONS]
+    return document(f"{run.name} - edgeml report", body, charts)
+
+
+def document(title: str, body: Child, charts: Charts) -> str:
+    """Title, content and charts -> a whole HTML page.
 
     Scripts run only if their hash stands in the page's content security policy, so markup that slipped in
     through a name could not run either; nothing is fetched from anywhere.
     """
-    charts = Charts()
-    body = [make(run, charts) for make in SECTIONS]
     scripts = [_bundle()] if charts.specs else []
     specs = Markup(script_json(charts.specs))
     return join(
@@ -59,7 +77,7 @@ def page(run: RunFiles) -> str:
                     "head",
                     Markup(_META),
                     _policy(scripts),
-                    tag("title", f"{run.name} - edgeml report"),
+                    tag("title", title),
                     tag("style", Markup(STYLE)),
                 ),
                 tag(

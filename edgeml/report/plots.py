@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgeml.report import figures
+from edgeml.report import figures, score_axis
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 
 Spec = dict[str, Any]
@@ -57,13 +57,14 @@ def pair(run: RunFiles, cost: str) -> Spec | None:
     rows = [_point(run, c, c.figures[cost]) for c in run.scored if cost in c.figures]
     if not rows:
         return None
-    x = alt.X("x:Q").title(_axis_title(cost, {row["kind"] for row in rows})).scale(_cost_scale(rows))
-    y = alt.Y("y:Q").title("int8 accuracy, validation").axis(format="~%").scale(zero=False, padding=12)
+    x = alt.X("x:Q").title(axis_title(cost, {row["kind"] for row in rows})).scale(cost_scale(rows, "x"))
+    y = alt.Y("y:Q").title(f"int8 {run.goal.title}, validation")
+    y = y.axis(score_axis.axis(run)).scale(score_axis.scale(run))
     shown = len(ROLES) - all(row["role"] != ROLES[3] for row in rows)
     colour = alt.Color("role:N").scale(domain=list(ROLES[:shown]), range=list(ROLE_COLOURS[:shown]))
     if shown == len(ROLES):
         colour = colour.legend(columns=2)  # four in a row are cut off on a phone
-    tip = [alt.Tooltip(f"{name}:N").title(title) for name, title in _tip(cost).items()]
+    tip = [alt.Tooltip(f"{name}:N").title(title) for name, title in _tip(run, cost).items()]
     spread = [row for row in rows if row["low"] is not None]
     layers = (
         [
@@ -85,45 +86,55 @@ def pair(run: RunFiles, cost: str) -> Spec | None:
     return finish(alt.layer(*layers))
 
 
-def _tip(cost: str) -> dict[str, str]:
+def _tip(run: RunFiles, cost: str) -> dict[str, str]:
     """Fields of a point's tooltip with their titles."""
-    fixed = {"key": "key", "accuracy": "int8 accuracy", "float": "float accuracy"}
+    fixed = {"key": "key", "accuracy": f"int8 {run.goal.title}", "float": f"float {run.goal.title}"}
     costs = {"latency": "latency_ms", "size": "size_bytes", "ram": "ram_bytes", "macs": "macs"}
     own = {} if cost in costs.values() else {"cost": figures.title(cost)}
     return {**fixed, **own, **{name: figures.title(metric) for name, metric in costs.items()}}
 
 
+def role(run: RunFiles, candidate: CandidateFile) -> str:
+    """One of ROLES."""
+    if candidate.key == run.knee:
+        return ROLES[2]
+    if candidate.key in run.front:
+        return ROLES[1]
+    return ROLES[0] if run.fully_trained(candidate) else ROLES[3]
+
+
 def _point(run: RunFiles, candidate: CandidateFile, figure: Figure) -> Row:
     factor = figures.scale(figure.metric)
-    role = 2 if candidate.key == run.knee else 1 if candidate.key in run.front else 0
-    role = role or (0 if run.fully_trained(candidate) else 3)
     bounded = bool(figures.interval(figure))
     return {
         "x": figure.value * factor,
-        "y": candidate.accuracy,
+        "y": score_axis.value(run, candidate.accuracy or 0.0),
+        "score": candidate.accuracy,
         "low": figure.low * factor if bounded and figure.low is not None else None,
         "high": figure.high * factor if bounded and figure.high is not None else None,
         "kind": figure.kind,
-        "role": ROLES[role],
+        "role": role(run, candidate),
         "key": candidate.key,
-        "accuracy": figures.percent(candidate.accuracy, 2),
-        "float": figures.percent(candidate.accuracy_float, 2),
-        "cost": _words(figure),
-        "latency": _words(candidate.figures.get("latency_ms")),
-        "size": _words(candidate.figures.get("size_bytes")),
-        "ram": _words(candidate.figures.get("ram_bytes")),
-        "macs": _words(candidate.figures.get("macs")),
+        "accuracy": figures.score(run, candidate.accuracy, 2),
+        "float": figures.score(run, candidate.accuracy_float, 2),
+        "cost": in_words(figure),
+        "latency": in_words(candidate.figures.get("latency_ms")),
+        "size": in_words(candidate.figures.get("size_bytes")),
+        "ram": in_words(candidate.figures.get("ram_bytes")),
+        "macs": in_words(candidate.figures.get("macs")),
     }
 
 
-def _words(figure: Figure | None) -> str:
+def in_words(figure: Figure | None) -> str:
+    """A figure with its interval and its kind."""
     if figure is None:
         return "-"
     spread = figures.interval(figure)
     return f"{figures.shown(figure)}{f' ({spread})' if spread else ''}, {figure.kind}"
 
 
-def _axis_title(metric: str, kinds: Iterable[str]) -> str:
+def axis_title(metric: str, kinds: Iterable[str]) -> str:
+    """Metric, unit and the kinds of its figures."""
     words = figures.unit(metric)
     return f"{figures.title(metric)}{f', {words}' if words else ''} ({', '.join(sorted(kinds))})"
 
@@ -134,10 +145,11 @@ def hollow_note(run: RunFiles, cost: str) -> str:
     return "Hollow points are estimates." if "estimated" in kinds and len(kinds) > 1 else ""
 
 
-def _cost_scale(rows: list[Row]) -> Any:
+def cost_scale(rows: list[Row], name: str) -> Any:
+    """Logarithmic where a column of rows spans much."""
     import altair as alt
 
-    values = [row["x"] for row in rows]
+    values = [row[name] for row in rows]
     wide = min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO
     return alt.Scale(type="log", padding=12, nice=False) if wide else alt.Scale(zero=False, padding=12)
 
@@ -145,10 +157,10 @@ def _cost_scale(rows: list[Row]) -> Any:
 def _staircase(rows: list[Row]) -> list[Row]:
     """The front's points that no cheaper one equals in accuracy, cheapest first."""
     steps: list[Row] = []
-    for row in sorted((r for r in rows if r["role"] in ROLES[1:3]), key=lambda r: (r["x"], -r["y"])):
-        if not steps or row["y"] > steps[-1]["y"]:
-            steps.append({"x": row["x"], "y": row["y"]})
-    return steps
+    for row in sorted((r for r in rows if r["role"] in ROLES[1:3]), key=lambda r: (r["x"], -r["score"])):
+        if not steps or row["score"] > steps[-1]["score"]:
+            steps.append(row)
+    return [{"x": row["x"], "y": row["y"]} for row in steps]
 
 
 def hypervolume(run: RunFiles) -> Spec | None:
@@ -186,6 +198,7 @@ def learning(run: RunFiles) -> Spec | None:
     first = "theme:knee" if run.knee_candidate is not None and rows[0]["key"] == run.knee else "theme:series0"
     rest = [f"theme:series{i}" for i in range(1, MAX_SERIES)]
     colour = alt.Color("series:N").scale(domain=names, range=[first, *rest][: len(names)]).legend(columns=2)
+    classes = run.goal.task == "classification"
     drawn_last_on_top = [row for curve in reversed(curves) for row in curve]
     chart = alt.Chart(chart_data(drawn_last_on_top)).mark_line(
         strokeWidth=2, point={"size": 14, "opacity": 0.9}
@@ -193,17 +206,26 @@ def learning(run: RunFiles) -> Spec | None:
     return finish(
         chart.encode(
             alt.X("epoch:Q").title("epoch").axis(tickMinStep=1, format="~g").scale(nice=False),
-            alt.Y("accuracy:Q").title("training accuracy").axis(format="~%").scale(zero=False),
+            _learnt(run),
             colour,
             detail="key:N",
             tooltip=[
                 alt.Tooltip("key:N"),
                 alt.Tooltip("epoch:Q").format(".3g"),
-                alt.Tooltip("accuracy:Q").title("training accuracy").format(".2%"),
+                *([alt.Tooltip("accuracy:Q").title("training accuracy").format(".2%")] if classes else []),
                 alt.Tooltip("loss:Q").format(".4g"),
             ],
         )
     )
+
+
+def _learnt(run: RunFiles) -> Any:
+    """The axis of learning: accuracy where there are classes, else the loss."""
+    import altair as alt
+
+    if run.goal.task == "classification":
+        return alt.Y("accuracy:Q").title("training accuracy").axis(format="~%").scale(zero=False)
+    return alt.Y("loss:Q").title("training loss").axis(format="~g").scale(zero=False)
 
 
 def _curve(run: RunFiles, candidate: CandidateFile, told_apart: bool) -> list[Row]:
@@ -219,12 +241,12 @@ def _curve(run: RunFiles, candidate: CandidateFile, told_apart: bool) -> list[Ro
             "loss": row.get("loss"),
             "accuracy": accuracy,
         }
-        for epoch, row in _continued(candidate)
+        for epoch, row in continued(candidate)
         if (accuracy := row.get("accuracy")) is not None
     ]
 
 
-def _continued(candidate: CandidateFile) -> Iterator[tuple[float, Mapping[str, Any]]]:
+def continued(candidate: CandidateFile) -> Iterator[tuple[float, Mapping[str, Any]]]:
     """(epochs trained so far, row) of a history in which every rung's training counts from 0.
 
     Trainings whose weights were not carried to the next rung are left out.
@@ -248,10 +270,10 @@ def chart_data(rows: list[Row]) -> Any:
     return alt.Data(values=rows)
 
 
-def finish(chart: Any) -> Spec:
+def finish(chart: Any, height: int = HEIGHT) -> Spec:
     """Chart -> a specification as wide as its place on the page, in the page's colours."""
     sized = chart.properties(
-        width="container", height=HEIGHT, autosize={"type": "fit-x", "contains": "padding"}
+        width="container", height=height, autosize={"type": "fit-x", "contains": "padding"}
     )
     spec: Spec = sized.to_dict()
     return {**spec, "config": CONFIG}

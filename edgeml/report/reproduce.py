@@ -24,6 +24,12 @@ OPTIONS = {
     "image_size": "--image-size",
     "compress": "--compress",
     "max_drop": "--max-drop",
+    "task": "--task",
+    "metric": "--metric",
+    "label": "--label",
+    "group": "--group",
+    "window": "--window",
+    "stride": "--stride",
 }
 """Option of `edgeml search` by the setting it gives."""
 

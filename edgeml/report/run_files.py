@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class CandidateFile:
         source, lineage: how it inherited from its parent, and what differs from it.
         confirmed: the same network trained from scratch, or {"failure": why}.
         compression: what --compress tried on a finalist, or what a variant is.
+        choices, recipe: decisions of the space, and training settings.
     """
 
     key: str
@@ -75,6 +76,8 @@ class CandidateFile:
     lineage: str | None = None
     confirmed: Mapping[str, Any] | None = None
     compression: Mapping[str, Any] | None = None
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_variant(self) -> bool:
@@ -233,6 +236,8 @@ def _candidate(file: Path, value: Mapping[str, Any]) -> CandidateFile:
             lineage=value.get("lineage"),
             confirmed=value.get("confirmed"),
             compression=value.get("compression"),
+            choices=dict(value.get("choices") or {}),
+            recipe=dict(value.get("recipe") or {}),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file} is damaged: {type(error).__name__}: {error}.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeml.report import climb, figures
+from edgeml.report import climb, figures, score_axis
 from edgeml.report.plots import MAX_SERIES, Row, Spec, chart_data, finish
 from edgeml.report.run_files import CandidateFile, RunFiles
 
@@ -29,20 +29,20 @@ def agreement(run: RunFiles) -> Spec | None:
     return finish(
         chart.encode(
             alt.X("low:Q")
-            .title("int8 accuracy on the lower rung")
-            .axis(format="~%")
-            .scale(zero=False, padding=12),
+            .title(f"int8 {run.goal.title} on the lower rung")
+            .axis(score_axis.axis(run))
+            .scale(score_axis.scale(run)),
             alt.Y("full:Q")
-            .title("int8 accuracy, full training")
-            .axis(format="~%")
-            .scale(zero=False, padding=12),
+            .title(f"int8 {run.goal.title}, full training")
+            .axis(score_axis.axis(run))
+            .scale(score_axis.scale(run)),
             alt.Color("rung:N").scale(domain=names, range=colours),
             alt.Shape("rung:N").scale(domain=names),
             tooltip=[
                 alt.Tooltip("key:N"),
                 alt.Tooltip("rung:N").title("lower rung"),
-                alt.Tooltip("low:Q").title("there").format(".2%"),
-                alt.Tooltip("full:Q").title("full training").format(".2%"),
+                alt.Tooltip("low:Q").title("there").format(score_axis.tip_format(run)),
+                alt.Tooltip("full:Q").title("full training").format(score_axis.tip_format(run)),
             ],
         )
     )
@@ -51,7 +51,15 @@ def agreement(run: RunFiles) -> Spec | None:
 def _pairs(run: RunFiles, index: int) -> list[Row]:
     words = f"rung {index + 1}/{len(run.ladder)}"
     found = climb.both(run, index)
-    rows = [{"key": c.key, "rung": words, "low": low, "full": full} for c, low, full in found]
+    rows = [
+        {
+            "key": c.key,
+            "rung": words,
+            "low": score_axis.value(run, low),
+            "full": score_axis.value(run, full),
+        }
+        for c, low, full in found
+    ]
     return rows if len(rows) >= LEAST_PAIRS else []
 
 
@@ -70,12 +78,13 @@ def curves(run: RunFiles) -> Spec | None:
     )
     colour = colour.legend(columns=2)  # three in a row are cut off on a phone
     x = alt.X("share:Q").title("share of the training").axis(format="~%").scale(domain=[0, 1], nice=False)
-    y = alt.Y("accuracy:Q").title("float accuracy, validation").axis(format="~%").scale(zero=False)
+    y = alt.Y("accuracy:Q").title(f"float {run.goal.title}, validation").axis(score_axis.axis(run))
+    y = y.scale(score_axis.scale(run, 0))
     tip = [
         alt.Tooltip("key:N"),
         alt.Tooltip("fate:N").title("what became of it"),
         alt.Tooltip("share:Q").title("share of the training").format(".0%"),
-        alt.Tooltip("accuracy:Q").title("float accuracy").format(".2%"),
+        alt.Tooltip("accuracy:Q").title(f"float {run.goal.title}").format(score_axis.tip_format(run)),
         alt.Tooltip("expected:N").title("expected at the end"),
     ]
     line = alt.Chart(chart_data(rows)).mark_line(strokeWidth=1.5, point={"size": 14, "opacity": 0.9})
@@ -102,8 +111,8 @@ def _curve(run: RunFiles, candidate: CandidateFile, training: Any) -> list[Row]:
             "line": f"{candidate.key} {training.get('rung', 0)}",
             "fate": FATES[_fate(run, candidate, training)],
             "share": place / planned,
-            "accuracy": value,
-            "expected": figures.percent(training.get("expected")),
+            "accuracy": score_axis.value(run, value),
+            "expected": figures.score(run, training.get("expected")),
             "last": place == len(values),
         }
         for place, value in enumerate(values, start=1)

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from edgeml.arch.cell import Arch
 from edgeml.errors import EdgemlError
-from edgeml.report import climb, compression, figures, plots, rung_plots, rung_tables, tables
+from edgeml.report import (
+    climb,
+    compression,
+    cost_plots,
+    figures,
+    guardrails,
+    lessons,
+    plots,
+    recipes,
+    rung_plots,
+    rung_tables,
+    tables,
+)
 from edgeml.report.cell_svg import architecture
-from edgeml.report.markup import Child, Markup, join, tag
-from edgeml.report.plots import Spec
+from edgeml.report.charts import Charts, section
+from edgeml.report.lineage_tree import tree
+from edgeml.report.markup import Markup, tag
 from edgeml.report.reproduce import parts
 from edgeml.report.run_files import RunFiles
 from edgeml.report.summary import headline_metrics, sentences
-
-
-@dataclass
-class Charts:
-    """The page's charts; `place` hands out the element that a chart will be drawn into."""
-
-    specs: list[Spec] = field(default_factory=list)
-
-    def place(self, title: str, spec: Spec | None, note: str = "") -> Markup | None:
-        """Title and chart -> figure element, or None without a chart."""
-        if spec is None:
-            return None
-        self.specs.append(spec)
-        box = tag("div", id=f"chart-{len(self.specs) - 1}", class_="chart", role="img", aria_label=title)
-        return tag("figure", tag("figcaption", title), box, tag("p", note, class_="note") if note else None)
-
-
-def section(title: str, *children: Child) -> Markup | None:
-    """A section with its heading; None where there is nothing in it."""
-    body = join(children)
-    return tag("section", tag("h2", title), body) if body else None
 
 
 def head(run: RunFiles, charts: Charts) -> Markup:
@@ -78,15 +69,28 @@ def _tile(title: str, value: str, small: str, kind: str) -> Markup:
 
 
 def fronts(run: RunFiles, charts: Charts) -> Markup | None:
-    """Accuracy against every cost objective and against size."""
-    costs = dict.fromkeys([*run.costs, "size_bytes"])
+    """The score against every cost objective and against size, and the costs against each other."""
+
+    def capital(words: str) -> str:
+        return words[:1].upper() + words[1:]
+
+    title = capital(run.goal.title)
     drawn = [
         charts.place(
-            f"Accuracy and {figures.title(cost)}", plots.pair(run, cost), plots.hollow_note(run, cost)
+            f"{title} and {figures.title(cost)}", plots.pair(run, cost), plots.hollow_note(run, cost)
         )
-        for cost in costs
+        for cost in dict.fromkeys([*run.costs, "size_bytes"])
     ]
-    return section("Pareto front", tag("div", drawn, class_="charts") if any(drawn) else None)
+    drawn += [
+        charts.place(
+            capital(f"{figures.title(one)} and {figures.title(other)}"), cost_plots.pair(run, one, other)
+        )
+        for one, other in cost_plots.pairs(run)
+    ]
+    if not any(drawn):
+        return None
+    members = tag("noscript", tables.front(run)) if run.front_candidates else None
+    return section("Pareto front", tag("div", drawn, class_="charts"), members)
 
 
 def leaderboard(run: RunFiles, charts: Charts) -> Markup | None:
@@ -168,8 +172,18 @@ def rungs(run: RunFiles, charts: Charts) -> Markup | None:
 
 
 def inheritance(run: RunFiles, charts: Charts) -> Markup | None:
-    """Whose weights candidates began with."""
-    return section("Where weights came from", rung_tables.lineage(run))
+    """Whose weights candidates began with: a tree, and what differs in a table."""
+    found = rung_tables.lineage(run)
+    if found is None:
+        return None
+    note = "Below each candidate those that began with its weights; on the right what was changed."
+    full = tag("details", tag("summary", "Every difference, as a table"), found)
+    return section("Where weights came from", tag("p", note, class_="note"), tree(run), full)
+
+
+def training(run: RunFiles, charts: Charts) -> Markup | None:
+    """How candidates were trained."""
+    return section("How candidates were trained", recipes.shown(run))
 
 
 def compressed(run: RunFiles, charts: Charts) -> Markup | None:
@@ -196,12 +210,22 @@ def cautions(run: RunFiles, charts: Charts) -> Markup | None:
     targets = run.run.get("targets") or ()
     said = [note for target in targets for note in target.get("notes") or ()]
     notes = [*((run.run.get("dataset") or {}).get("warnings") or ()), *said]
-    return section("Know before use", tag("ul", (tag("li", str(note)) for note in notes)) if notes else None)
+    said_of_data = guardrails.sentence(run)
+    return section(
+        "Know before use",
+        tag("ul", (tag("li", str(note)) for note in notes)) if notes else None,
+        tag("p", said_of_data) if said_of_data else None,
+        guardrails.shown(run),
+    )
+
+
+HIDDEN = ("warnings", "provenance", "guardrails", "preprocessing", "goal")
+"""Facts about the data that have their own place, or are for programs."""
 
 
 def conditions(run: RunFiles, charts: Charts) -> Markup | None:
     """Everything the figures depend on."""
-    data = {k: v for k, v in (run.run.get("dataset") or {}).items() if k not in ("warnings", "provenance")}
+    data = {k: v for k, v in (run.run.get("dataset") or {}).items() if k not in HIDDEN}
     blocks: Mapping[str, object] = {
         "Data": {**data, "number_of_classes": len(data.get("classes") or ())},
         "Settings": run.run.get("settings"),
@@ -237,9 +261,13 @@ SECTIONS: Iterable[Callable[[RunFiles, Charts], Markup | None]] = (
     leaderboard,
     cautions,
     winner,
+    lessons.errors,
+    lessons.lessons,
+    lessons.decisions,
     progress,
     rungs,
     inheritance,
+    training,
     compressed,
     effort,
     losses,

@@ -54,7 +54,7 @@ pre { background: var(--page); border: 1px solid var(--line); border-radius: 8px
 .charts { display: grid; gap: 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
 figure { margin: 0; min-width: 0; }
 figcaption { font-weight: 600; font-size: .95rem; margin-bottom: 6px; }
-.chart, .chart.vega-embed { display: block; width: 100%; min-height: 300px; }
+.chart, .chart.vega-embed { display: block; width: 100%; min-height: 120px; }
 #vg-tooltip-element.vg-tooltip { background: var(--panel); color: var(--ink); border: 1px solid var(--line);
   font: 13px/1.4 system-ui, sans-serif; max-width: min(90vw, 420px); }
 #vg-tooltip-element.vg-tooltip td.key { color: var(--muted); max-width: 150px; }
@@ -107,11 +107,42 @@ td:last-child { min-width: 9rem; }
 .node circle { fill: var(--panel); stroke: var(--muted); stroke-width: 1.5; }
 .end rect { fill: var(--ink); }
 .cell .end text { fill: var(--panel); }
+details summary { cursor: pointer; color: var(--muted); margin: 10px 0; }
+.tree svg { display: block; }
+.tree path { fill: none; stroke: var(--line); stroke-width: 1.5; }
+.kin text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  fill: var(--ink); dominant-baseline: central; white-space: pre; }
+.kin circle { fill: var(--other); stroke: var(--panel); stroke-width: 1.5; }
+.kin.lower circle { fill: var(--lower); }
+.kin.front circle { fill: var(--front); }
+.kin.knee circle { fill: var(--knee); }
+.kin.front text, .kin.knee text { font-weight: 700; }
+.kin.lower text { fill: var(--muted); }
+.kin.lost circle { fill: none; stroke: var(--other); }
+.kin.lost text { fill: var(--muted); }
+.confusion { margin-bottom: 14px; }
+.confusion table { width: auto; }
+.confusion th, .confusion td { padding: 5px 7px; max-width: 9rem; overflow: hidden; text-overflow: ellipsis; }
+.confusion td { text-align: right; min-width: 2rem; }
+.confusion td.hit { background: color-mix(in srgb, var(--front) var(--tint), var(--panel)); }
+.confusion td.miss { background: color-mix(in srgb, var(--knee) var(--tint), var(--panel)); }
+.gallery { list-style: none; padding: 0; display: grid; gap: 12px;
+  grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+.gallery li { border: 1px solid var(--line); border-radius: 10px; padding: 8px; font-size: .84rem;
+  display: flex; flex-direction: column; gap: 6px; align-items: flex-start; }
+.gallery img { width: 100%; height: 110px; object-fit: contain; image-rendering: pixelated;
+  background: var(--page); border-radius: 6px; }
+.gallery .sound { object-fit: fill; }
+.gallery .lines { width: 100%; height: 110px; background: var(--page); border-radius: 6px; }
+.lines polyline { fill: none; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
+.values { width: 100%; font-size: .8rem; }
+.values th, .values td { padding: 2px 6px 2px 0; white-space: normal; overflow-wrap: anywhere; min-width: 0; }
 :focus-visible { outline: 2px solid var(--front); outline-offset: 2px; }
 @media (max-width: 600px) {
   main { padding: 10px 8px 40px; }
   header, section { padding: 16px 14px; border-radius: 10px; margin-bottom: 10px; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .chain { flex-direction: column; gap: 26px; }
   .chain li + li::before { content: "\\2193"; left: 50%; top: -25px; transform: none; }
 }

@@ -9,7 +9,7 @@ from edgeml.report import climb, figures
 from edgeml.report.leaderboard import ranked
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
-from edgeml.report.summary import duration
+from edgeml.report.summary import duration, headline_metrics
 
 LOST = ("failed", "infeasible")
 COST_ORDER = ("latency_ms", "size_bytes", "ram_bytes", "macs", "params")
@@ -82,6 +82,28 @@ def leaderboard(run: RunFiles) -> Markup:
     return table("Leaderboard", heads, rows, tight=True)
 
 
+def front(run: RunFiles) -> Markup:
+    """The front's members with their scores and the figures that matter most: where no chart can be."""
+    names = headline_metrics(run)
+    rows = [
+        row(
+            [
+                [tag("code", c.key), " (knee)" if c.key == run.knee else None],
+                figures.score(run, c.accuracy),
+                _test(run, c.test_accuracy),
+                *(_said(c.figures.get(name)) for name in names),
+            ]
+        )
+        for c in run.front_candidates
+    ]
+    heads = ["key", f"int8 {run.goal.title}, validation", "test", *map(figures.title, names)]
+    return table("Pareto front", heads, rows)
+
+
+def _said(figure: Figure | None) -> str:
+    return "-" if figure is None else f"{figures.shown(figure)} {figure.kind}"
+
+
 def _leaderboard_row(run: RunFiles, c: CandidateFile, metrics: list[str], mixed: set[str]) -> Markup:
     knee, on_front = c.key == run.knee, c.key in run.front
     badges = [tag("span", "front", class_="badge")] if on_front else []
@@ -95,11 +117,11 @@ def _leaderboard_row(run: RunFiles, c: CandidateFile, metrics: list[str], mixed:
         tag("code", c.key),
         badges,
         *([climb.label(run, c)] if climb.has_rungs(run) else []),
-        figures.percent(c.accuracy),
-        figures.percent(c.accuracy_float),
+        figures.score(run, c.accuracy),
+        figures.score(run, c.accuracy_float),
         "-" if drop is None else f"{drop:.1f}",
-        _test(c.test_accuracy),
-        *([_scratch(c)] if any(other.confirmed for other in run.scored) else []),
+        _test(run, c.test_accuracy),
+        *([_scratch(run, c)] if any(other.confirmed for other in run.scored) else []),
         *(_cost(c.figures.get(metric), metric in mixed) for metric in metrics),
         plain(c.fidelity.get("epochs", "-")),
         figures.percent(c.inherited_fraction, 0) if c.parent else "-",
@@ -108,19 +130,22 @@ def _leaderboard_row(run: RunFiles, c: CandidateFile, metrics: list[str], mixed:
     return row(cells, "knee" if knee else "front" if on_front else None)
 
 
-def _scratch(c: CandidateFile) -> Child:
+def _scratch(run: RunFiles, c: CandidateFile) -> Child:
     if not c.confirmed:
         return "-"
     value = c.confirmed.get("accuracy")
-    return "failed" if value is None else figures.percent(value)
+    return "failed" if value is None else figures.score(run, value)
 
 
-def _test(test: Mapping[str, Any] | None) -> Child:
+def _test(run: RunFiles, test: Mapping[str, Any] | None) -> Child:
     if not test or test.get("value") is None:
         return "-"
     low, high = test.get("low"), test.get("high")
-    spread = f"{100 * low:.1f} to {100 * high:.1f}" if low is not None and high is not None else ""
-    return [figures.percent(test["value"]), tag("small", spread) if spread else None]
+    spread = ""
+    if low is not None and high is not None:
+        ends = [figures.score(run, end).removesuffix(" %") for end in (low, high)]
+        spread = " to ".join(ends)
+    return [figures.score(run, test["value"]), tag("small", spread) if spread else None]
 
 
 def _cost(figure: Figure | None, tell_kind: bool) -> Child:

@@ -1,0 +1,59 @@
+"""Scores on axes and in sentences, in the unit of the run's metric: errors run downwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeml.data.metrics import METRICS
+from edgeml.report.run_files import RunFiles
+
+
+def _unit(run: RunFiles) -> str:
+    return METRICS[run.goal.metric].unit
+
+
+def value(run: RunFiles, score: float) -> float:
+    """A score -> what an axis shows: itself, or the error in the label's unit."""
+    return run.goal.value_of(score)
+
+
+def axis(run: RunFiles) -> Any:
+    """Axis of scores: per cent where the metric is a share."""
+    import altair as alt
+
+    return alt.Axis(format="~%") if _unit(run) == "%" else alt.Axis(format="~g")
+
+
+def scale(run: RunFiles, padding: int = 12) -> Any:
+    """Scale of scores: better is up, so that errors run downwards."""
+    import altair as alt
+
+    reverse = not METRICS[run.goal.metric].higher_is_better
+    return (
+        alt.Scale(zero=False, padding=padding, reverse=True)
+        if reverse
+        else alt.Scale(zero=False, padding=padding)
+    )
+
+
+def tip_format(run: RunFiles) -> str:
+    """d3 format of a score in a tooltip."""
+    return ".2%" if _unit(run) == "%" else ".4g"
+
+
+def gap(run: RunFiles, difference: float, sign: bool = False) -> str:
+    """A difference of scores in words: "1.2 points", "0.012", or in the label's unit "0.31 of RMSE".
+
+    Args:
+        run: whose metric it is.
+        difference: of scores, 0..1; above 0 is better.
+        sign: say plus or minus; an error that becomes smaller has a minus.
+    """
+    plus = "+" if sign else ""
+    if _unit(run) == "%":
+        number = 100 * difference
+        return f"{number:{plus}.{1 if abs(number) >= 0.095 else 2}f} points"
+    if METRICS[run.goal.metric].higher_is_better:
+        return f"{difference:{plus}.3f} of {run.goal.title}"
+    error = (-1 if sign else 1) * difference * run.goal.baseline
+    return f"{error:{plus}.3g} of {run.goal.title}"
