@@ -57,6 +57,14 @@ def _devices_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[N
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Decoded images go into the session's temporary folder, not into the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _sqlite_waits_for_no_disk() -> Generator[None]:
     """Optuna commits every parameter of a trial, and each commit waits for the disk (20 ms and more on a busy
     one). Studies inside the tests do without: they survive a killed process, though not a power cut."""

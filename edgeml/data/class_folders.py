@@ -114,7 +114,11 @@ def suffixes_below(folder: Path, depth: int) -> Iterator[str]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir() and depth:
+        try:
+            inside = entry.is_dir()
+        except OSError:  # a link to itself
+            continue
+        if inside and depth:
             yield from suffixes_below(Path(entry.path), depth - 1)
         elif entry.is_file() and depth < 4:
             yield Path(entry.name).suffix.lower()

@@ -107,7 +107,7 @@ class Dataset:
         if n < 1:
             raise ValueError(f"calibration needs at least one image, not {n}")
         order = stratified_order(strata(self.train.labels), np.random.default_rng(seed))
-        return self.train.inputs[order[:n]]
+        return np.array(self.train.inputs[order[:n]])
 
     def fronts(self, names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
         """Names of audio front ends -> the shape of what each gives; empty where the inputs are no waveforms.

@@ -73,15 +73,17 @@ def _together(source: Source, alike: Alike) -> NDArray[np.int64] | None:
 
 def merged(groups: NDArray[np.int64], together: NDArray[np.int64]) -> NDArray[np.int64]:
     """Groups that share copies become one, so that neither is divided."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     _, group = np.unique(groups, return_inverse=True)
     _, copy = np.unique(together, return_inverse=True)
-    count = int(group.max()) + 1
-    nodes = count + int(copy.max()) + 1
-    edges = coo_array((np.ones(len(group), np.int8), (group, count + copy)), shape=(nodes, nodes))
-    return connected_components(edges, directed=False)[1][group].astype(np.int64)
+    number = group
+    while True:
+        of_copy = np.full(len(copy), len(group))
+        np.minimum.at(of_copy, copy, number)
+        of_group = np.full(len(group), len(group))
+        np.minimum.at(of_group, group, of_copy[copy])
+        if (of_group[group] == number).all():
+            return number.astype(np.int64)
+        number = of_group[group]
 
 
 def kind_of(source: Source) -> str:

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.finding import Finding
+from edgeml.data.guardrail_files import file_findings
+from edgeml.data.image_files import Decoded, Sample, decode
 from edgeml.data.options import ReadOptions
-from edgeml.data.pixels import SUFFIXES, Header, read_header, read_pixels
+from edgeml.data.pixels import SUFFIXES
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.split import PARTS
 from edgeml.errors import DataError
 
 LAYOUT = "expected one sub-folder per class, FOLDER/CLASS/IMAGE.png"
-LARGEST_KEPT = 96  # px; larger images are beyond what the search spaces' devices hold
-_THREADS = 2  # Pillow decodes without the GIL
-_R = TypeVar("_R")
-
-
-@dataclass(frozen=True)
-class _Sample:
-    path: Path
-    part: str
-    label: str
 
 
 @dataclass
-class _Listing:
-    """Files found so far."""
+class Listing:
+    """Files found so far, part after part."""
 
-    samples: list[_Sample] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     ignored: int = 0
-    loose: int = 0
     warnings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def read_folder(path: Path, options: ReadOptions) -> Source:
@@ -56,34 +44,39 @@ def read_folder(path: Path, options: ReadOptions) -> Source:
 
     Raises:
         DataError: no class folders, no images, an unknown class in a given part, or `strict` and unreadable.
+        StorageError: there are many images and the cache for them cannot be written.
     """
-    listing = _list_parts(path)
+    return from_listing(path, "folder", readable(path.resolve().name), _list_parts(path), path, options)
+
+
+def from_listing(
+    path: Path, kind: str, name: str, listing: Listing, root: Path, options: ReadOptions
+) -> Source:
+    """Listed image files -> Source; names of samples are relative to `root`.
+
+    Raises:
+        DataError, StorageError: as `read_folder`.
+    """
     classes = _classes(listing, path)
-    with _pillow_warnings():
-        headers, bad = _each(listing.samples, lambda _, sample: read_header(sample.path), options.strict)
-        if not headers:
-            raise DataError(
-                f"{shown(path)}: none of its {len(bad)} image files can be read ({some(bad)}); "
-                "save them again."
-            )
-        found = [header for _, header in headers]
-        shape = (*_size(found, options.image_size), 1 if all(header.grey for header in found) else 3)
-        samples, images, damaged = _decode([sample for sample, _ in headers], shape, options.strict)
-    bad += damaged
+    found = decode(listing.samples, options, shown(path))
+    size = (found.images.shape[1], found.images.shape[2])
     return Source(
-        name=readable(path.resolve().name),
-        kind="folder",
+        name=name,
+        kind=kind,
         path=shown(path),
         classes=tuple(readable(name) for name in classes),
-        parts=_parts(samples, images, classes, listing),
-        skipped=tuple(bad),
+        parts=_parts(found, classes),
+        groups=_groups(found.samples),
+        skipped=found.bad,
         ignored=listing.ignored,
-        warnings=(*listing.warnings, *_warnings(found, shape[:2], bad)),
+        warnings=(*listing.warnings, *_warnings(found, size)),
+        names=_names(found.samples, root),
+        findings=file_findings(found, size),
     )
 
 
-def _list_parts(root: Path) -> _Listing:
-    listing = _Listing()
+def _list_parts(root: Path) -> Listing:
+    listing = Listing()
     folders = {entry.name: entry for entry in _visible(root) if entry.is_dir()}
     by_name = {name.lower(): folder for name, folder in folders.items()}
     given = {part: by_name[name] for name, part in reversed(PART_NAMES.items()) if name in by_name}
@@ -104,14 +97,14 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
 
 
-def _list_classes(folder: Path, part: str, listing: _Listing) -> None:
+def _list_classes(folder: Path, part: str, listing: Listing) -> None:
     before, loose, empty = len(listing.samples), 0, []
     for entry in _visible(folder):
         if entry.is_dir():
             files = list(_walk(entry, set()))
             images = [file for file in files if file.suffix.lower() in SUFFIXES]
             listing.ignored += len(files) - len(images)
-            listing.samples += [_Sample(file, part, entry.name) for file in images]
+            listing.samples += [Sample(file, part, entry.name) for file in images]
             if not images:
                 empty.append(entry.name)
         elif entry.suffix.lower() in SUFFIXES:
@@ -140,7 +133,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
             yield entry
 
 
-def _classes(listing: _Listing, root: Path) -> list[str]:
+def _classes(listing: Listing, root: Path) -> list[str]:
     """Folder names of the classes, sorted; given parts may not bring new ones."""
     known = {sample.label for sample in listing.samples if sample.part == "train"}
     for part in ("val", "test"):
@@ -153,119 +146,54 @@ def _classes(listing: _Listing, root: Path) -> list[str]:
     return sorted(known)
 
 
-def _each(
-    samples: Sequence[_Sample], read: Callable[[int, _Sample], _R], strict: bool
-) -> tuple[list[tuple[_Sample, _R]], list[str]]:
-    """Read every sample, in order -> (those that could be read, names and reasons of those not)."""
-
-    def attempt(index: int, sample: _Sample) -> _R | Exception:
-        try:
-            return read(index, sample)
-        except MemoryError:
-            raise
-        except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes
-            return error
-
-    good: list[tuple[_Sample, _R]] = []
-    bad: list[str] = []
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        for sample, result in zip(samples, pool.map(attempt, range(len(samples)), samples), strict=True):
-            if not isinstance(result, Exception):
-                good.append((sample, result))
-            elif strict:
-                raise DataError(
-                    f"{shown(sample.path)}: cannot be read as an image ({_reason(result)}), expected a whole "
-                    "JPEG, PNG or BMP file; replace it, or leave out the strict option to skip such files."
-                ) from result
-            else:
-                bad.append(f"{shown(sample.path)} ({_reason(result)})")
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return good, bad
-
-
-def _decode(
-    samples: Sequence[_Sample], shape: tuple[int, int, int], strict: bool
-) -> tuple[list[_Sample], NDArray[np.uint8], list[str]]:
-    """(samples that could be decoded, their images (n, *shape), names and reasons of the others)."""
-    height, width, channels = shape
-    images = np.empty((len(samples), *shape), np.uint8)
-
-    def fill(index: int, sample: _Sample) -> int:
-        images[index] = read_pixels(sample.path, height, width, channels == 1)
-        return index
-
-    filled, bad = _each(samples, fill, strict)
-    if bad:
-        images = images[[index for _, index in filled]]
-    if channels == 3 and all((image == image[..., :1]).all() for image in images):
-        images = np.ascontiguousarray(images[..., :1])
-    return [sample for sample, _ in filled], images, bad
-
-
-def _reason(error: Exception) -> str:
-    if type(error).__name__ == "UnidentifiedImageError":
-        return "not an image"  # Pillow's text repeats the path
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(shown(text).split()) or type(error).__name__
-
-
-@contextmanager
-def _pillow_warnings() -> Iterator[None]:
-    """Decompression bombs are errors, remarks on odd metadata are silent; it is set for all threads."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
-
-
-def _size(headers: Sequence[Header], image_size: int | None) -> tuple[int, int]:
-    """(height, width) in px that all images get."""
-    if image_size is not None:
-        return image_size, image_size
-    sizes = {(header.height, header.width) for header in headers}
-    if len(sizes) == 1 and max(next(iter(sizes))) <= LARGEST_KEPT:
-        return next(iter(sizes))
-    middle = median(side for header in headers for side in (header.height, header.width))
-    side = min(LARGEST_KEPT, max(16, round(middle / 8) * 8))
-    return side, side
-
-
-def _warnings(headers: Sequence[Header], size: tuple[int, int], bad: Sequence[str]) -> Iterator[str]:
-    sizes = Counter((header.height, header.width) for header in headers)
+def _warnings(found: Decoded, size: tuple[int, int]) -> Iterator[str]:
     height, width = size
-    if len(sizes) > 1:
-        yield f"the images come in {len(sizes)} sizes; all were resized to {height} x {width} px."
-    elif size not in sizes:
-        was = next(iter(sizes))
+    if len(found.sizes) > 1:
+        yield f"the images come in {len(found.sizes)} sizes; all were resized to {height} x {width} px."
+    elif size not in found.sizes:
+        was = next(iter(found.sizes))
         yield f"all images were resized from {was[0]} x {was[1]} to {height} x {width} px."
-    modes = Counter(header.mode for header in headers)
-    if len(modes) > 1:
-        listed = ", ".join(f"{count} {mode}" for mode, count in sorted(modes.items()))
-        yield f"the images come in {len(modes)} colour modes ({listed}); all were converted to one."
-    alpha = sum(header.alpha for header in headers)
-    if alpha:
-        yield f"{alpha} images are transparent; they were laid on black."
-    if bad:
-        yield f"{len(bad)} images could not be read and were skipped: {some(bad)}."
+    if len(found.modes) > 1:
+        listed = ", ".join(f"{count} {mode}" for mode, count in sorted(found.modes.items()))
+        yield f"the images come in {len(found.modes)} colour modes ({listed}); all were converted to one."
+    if found.alpha:
+        yield f"{found.alpha} images are transparent; they were laid on black."
+    if found.bad:
+        yield f"{len(found.bad)} images could not be read and were skipped: {some(found.bad)}."
 
 
-def _parts(
-    samples: Sequence[_Sample], images: NDArray[np.uint8], classes: Sequence[str], listing: _Listing
-) -> dict[str, Split]:
+def _parts(found: Decoded, classes: Sequence[str]) -> dict[str, Split]:
     """Samples are listed part after part, so each part is a slice."""
     numbers = {name: index for index, name in enumerate(classes)}
-    labels = np.array([numbers[sample.label] for sample in samples], np.int64)
-    counts = Counter(sample.part for sample in samples)
+    labels = np.array([numbers[sample.label] for sample in found.samples], np.int64)
+    counts = Counter(sample.part for sample in found.samples)
     parts, start = {}, 0
-    for part in dict.fromkeys(sample.part for sample in listing.samples):
+    for part in counts:
         stop = start + counts[part]
-        parts[part] = Split(images[start:stop], labels[start:stop])
+        parts[part] = Split(found.images[start:stop], labels[start:stop])
         start = stop
     return parts
+
+
+def _groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
+    """By part, the number of each sample's group; one without is a group of its own."""
+    if not any(sample.group for sample in samples):
+        return {}
+    found: dict[str, list[int]] = {}
+    numbers: dict[str, int] = {}
+    for index, sample in enumerate(samples):
+        number = numbers.setdefault(sample.group, index) if sample.group else index
+        found.setdefault(sample.part, []).append(number)
+    return {part: np.array(listed, np.int64) for part, listed in found.items()}
+
+
+def _names(samples: Sequence[Sample], root: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for sample in samples:
+        inside = sample.path.is_relative_to(root)
+        name = readable(sample.path.relative_to(root) if inside else sample.path)
+        found.setdefault(sample.part, []).append(name)
+    return found
 
 
 # Sub-folder name -> the part it is; the first name that is there wins.

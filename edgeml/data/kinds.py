@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeml.data import arrays, audio, idx, images, sensors, tabular
+from edgeml.data import arrays, audio, idx, images, manifest, sensors, tabular
 from edgeml.data.anomaly import as_anomalies
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, shown
@@ -92,6 +92,11 @@ KINDS = {
         "a folder with one sub-folder of sensor recordings (CSV) per class, also in train, val and test",
         lambda name, path: bool(name.strip()) and path.is_dir() and sensors.holds_recordings(path),
         sensors.read_recordings,
+    ),
+    "manifest": Kind(
+        "a list of image files (CSV or JSON Lines) with a path and a label each, and perhaps split and group",
+        lambda name, path: bool(name.strip()) and manifest.is_manifest(path),
+        manifest.read_manifest,
     ),
     "table": Kind(
         "a CSV or Parquet table of features and a label, or of readings with a time or recording column",

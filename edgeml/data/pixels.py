@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data import scratch
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -31,6 +33,7 @@ class Header:
     grey: bool
     alpha: bool
     mode: str
+    format: str = ""
 
 
 def _open(path: Path) -> Image.Image:
@@ -54,7 +57,24 @@ def read_header(path: Path) -> Header:
         turned = turned and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
         width, height = image.size[::-1] if turned else image.size
         alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
-        return Header(height, width, image.mode in _GREY_MODES, alpha, image.mode)
+        return Header(height, width, image.mode in _GREY_MODES, alpha, image.mode, str(image.format))
+
+
+def disguised(path: Path, format: str) -> bool:
+    """Whether a file's name says another format than it holds."""
+    return format not in _HOLDS.get(path.suffix.lower().lstrip("."), (format,))
+
+
+_JPEG, _NETPBM = ("JPEG", "MPO"), ("PPM",)
+_HOLDS = {
+    **dict.fromkeys(("jpg", "jpeg", "jpe", "jfif"), _JPEG),
+    **dict.fromkeys(("pbm", "pgm", "ppm", "pnm"), _NETPBM),
+    **dict.fromkeys(("tif", "tiff"), ("TIFF",)),
+    **{name: (name.upper(),) for name in ("gif", "webp", "pcx", "tga")},
+    **dict.fromkeys(("png", "apng"), ("PNG",)),
+    **dict.fromkeys(("bmp", "dib"), ("BMP", "DIB")),
+    "jp2": ("JPEG2000",),
+}
 
 
 def read_pixels(path: Path, height: int, width: int, grey: bool) -> NDArray[np.uint8]:
@@ -106,7 +126,7 @@ def resize_all(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np
     from PIL import Image
 
     count, _, _, channels = images.shape
-    out = np.empty((count, height, width, channels), np.uint8)
+    out = scratch.empty((count, height, width, channels), np.uint8)
     for index in range(count):
         pixels = np.ascontiguousarray(images[index, ..., 0] if channels == 1 else images[index])
         out[index] = resize(Image.fromarray(pixels), height, width).reshape(height, width, channels)

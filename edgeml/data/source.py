@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data import scratch
 from edgeml.data.finding import Finding
 from edgeml.data.goal import ACCURACY, Goal
 
 TASKS = ("classification", "regression", "anomaly")
 """What a network has to give: a class, a number, or its input again (an autoencoder; what it gives badly is
 anomalous)."""
+
+
+_GATHERED = 256
+"""Samples gathered at a time where there are too many for memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +64,14 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> Split:
-        """The samples at `indices`, copied, in that order."""
-        return Split(self.inputs[indices], self.labels[indices], self.goal)
+        """The samples at `indices`, copied, in that order; large copies are in a file (data/scratch.py)."""
+        shape = (len(indices), *self.inputs.shape[1:])
+        if not scratch.is_large(shape, self.inputs.dtype):
+            return Split(self.inputs[indices], self.labels[indices], self.goal)
+        copied = scratch.empty(shape, self.inputs.dtype)
+        for start in range(0, len(indices), _GATHERED):
+            copied[start : start + _GATHERED] = self.inputs[indices[start : start + _GATHERED]]
+        return Split(copied, self.labels[indices], self.goal)
 
 
 @dataclass(frozen=True, eq=False)

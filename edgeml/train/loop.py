@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
+from edgeml.data.scratch import is_large
 from edgeml.train.augment import augment
 from edgeml.train.build import Network
 from edgeml.train.grappler import unoptimised
@@ -37,17 +38,21 @@ class Loop:
 
 
 def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None, batch: int) -> Loop:
-    """Network, data in memory as uint8, recipe -> the step; a rate of 0 changes the statistics only."""
+    """Network, uint8 data, recipe -> the step; a rate of 0 changes the statistics only.
+
+    Data that are mapped from a file and too large for memory (data/scratch.py) stay there.
+    """
     import tensorflow as tf
 
-    images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
+    inputs = gather(tf, data, batch)
+    labels = tf.constant(data.labels)
     taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
     aim = objective(tf, data.goal, network.graph.output_shape[2], recipe.label_smoothing)
     apply, kept = optimiser(recipe.optimiser, tf, network.parameters)
     decayed = tf.constant(recipe.weight_decay * network.kernels())
 
     def step(indices: Any, rate: Any) -> tuple[Any, Any, Any]:
-        shown = tf.cast(augment(tf, tf.gather(images, indices), recipe), tf.float32)
+        shown = tf.cast(augment(tf, inputs(indices), recipe), tf.float32)
         truth = tf.gather(labels, indices)
         parameters = network.parameters.read_value()
         with tf.GradientTape() as tape:
@@ -68,6 +73,27 @@ def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None,
     traced = tf.function(step, autograph=False)
     signature = tf.TensorSpec((batch,), tf.int64), tf.TensorSpec((), tf.float32)
     return Loop(traced.get_concrete_function(*signature), kept)
+
+
+def gather(tf: Any, data: Split, batch: int) -> Callable[[Any], Any]:
+    """Data -> (indices (batch,) -> that batch of inputs), traced; the same batches either way.
+
+    Ops with random numbers are seeded by how many ops came before, so both ways make three.
+    """
+    if not is_large(data.inputs.shape, data.inputs.dtype):
+        held = tf.constant(np.ascontiguousarray(data.inputs))
+        return lambda indices: tf.gather(held, indices)
+
+    def read(indices: Any) -> Any:
+        return np.ascontiguousarray(data.inputs[indices])
+
+    def traced(indices: Any) -> Any:
+        tf.no_op(), tf.no_op()
+        found = tf.numpy_function(read, [indices], data.inputs.dtype)
+        found.set_shape((batch, *data.inputs.shape[1:]))
+        return found
+
+    return traced
 
 
 def divergence(tf: Any, taught: Any, logits: Any, temperature: float) -> Any:

@@ -1,0 +1,100 @@
+"""Arrays that do not fit into memory comfortably live in files, mapped: the kernel pages them in and out."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from edgeml.errors import ConfigError, StorageError
+
+LARGEST = 1 << 30
+"""Bytes of one array that are held in memory at most; less where less than four times that is available."""
+
+VARIABLE = "EDGEML_IN_MEMORY"
+"""Environment variable that sets another limit, in bytes."""
+
+
+def in_memory_bytes() -> int:
+    """Bytes up to which an array is held in memory.
+
+    Raises:
+        ConfigError: the variable is no number.
+    """
+    said = os.environ.get(VARIABLE)
+    if said is None:
+        return min(LARGEST, _available() // 4)
+    if not said.isdecimal():
+        raise ConfigError(f"${VARIABLE} is {said!r}, expected a number of bytes; correct or unset it.")
+    return int(said)
+
+
+def is_large(shape: tuple[int, ...], dtype: DTypeLike) -> bool:
+    """Whether an array of that shape is kept in a file."""
+    return math.prod(shape) * np.dtype(dtype).itemsize > in_memory_bytes()
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """As np.empty; a large one is mapped from a file without a name, which goes with the array.
+
+    Raises:
+        StorageError: no disk space for it.
+    """
+    if not is_large(shape, dtype):
+        return np.empty(shape, dtype)
+    folder = cache_folder("scratch")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            reserve(file.fileno(), math.prod(shape) * np.dtype(dtype).itemsize)
+            return np.memmap(file, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise no_space(folder, math.prod(shape) * np.dtype(dtype).itemsize, error) from error
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Make a file that long, on the disk: writing to a map of a file on a full disk ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, max(1, size))
+    else:
+        os.ftruncate(descriptor, size)
+
+
+def cache_folder(name: str) -> Path:
+    """$XDG_CACHE_HOME/edgeml/NAME, by default below ~/.cache; not yet made."""
+    said = os.environ.get("XDG_CACHE_HOME", "")
+    if said and Path(said).is_absolute():  # relative ones are to be ignored, says the XDG specification
+        return Path(said) / "edgeml" / name
+    try:
+        return Path.home() / ".cache" / "edgeml" / name
+    except RuntimeError:  # no home
+        return Path(tempfile.gettempdir()) / "edgeml" / name
+
+
+def no_space(folder: Path, size: int, error: OSError) -> StorageError:
+    """What went wrong on writing `size` bytes below `folder`, in one sentence."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"no disk space left at {folder}, {size:,} bytes are needed; free some, or set "
+            "XDG_CACHE_HOME to a folder on a larger disk."
+        )
+    return StorageError(
+        f"{folder}: cannot be written ({error.strerror or error}); set XDG_CACHE_HOME to a folder you "
+        "may write to."
+    )
+
+
+def _available() -> int:
+    """Bytes of memory that programs may still take."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 4 * LARGEST
+    found = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    return 4 * LARGEST if found is None else 1024 * int(found)
