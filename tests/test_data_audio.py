@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -69,9 +70,8 @@ def test_a_ten_minute_recording_among_words_is_cut_and_stays_together(tmp_path):
     found = read(tmp_path / "d")
     assert found.preprocessing["samples"] == 3200  # 0.4 s: the long ones do not count
     assert len(found.parts["train"]) == 24 + 3 * 60
-    assert any(
-        "3 recordings are far longer" in said and "at most 60 of each" in said for said in found.warnings
-    )
+    assert any("3 recordings are far longer" in said for said in found.warnings)
+    assert any("at most 60 of each" in said for said in found.warnings)
     data = load(str(tmp_path / "d"))
     long = [n for n, name in enumerate(found.names["train"]) if "long1.wav" in name]
     assert len({found.groups["train"][n] for n in long}) == 1
@@ -91,7 +91,7 @@ def test_a_class_of_one_recording_is_divided_in_time(tmp_path):
 def test_window_and_stride_are_taken(tmp_path):
     folder(tmp_path / "d", each=3, seconds=3.0)
     found = read(tmp_path / "d", window=8000, stride=4000)
-    assert found.parts["train"].inputs.shape == (6 * 5, 8000, 1, 1)
+    assert found.parts["train"].inputs.shape == (6 * 11, 8000, 1, 1)
     assert found.names["train"][1].endswith(" at 0.25 s")
 
 
@@ -102,7 +102,7 @@ def test_clip_lengths_and_blocks():
     assert clip_seconds([Recording(9.0, "train", "a")] * 3) == 1.0
     taken = take([Recording(20.0, "train", "a")], 1.0, 0.5, True, 3)
     assert len({one.group for one in taken}) == 3
-    for a, b in zip(taken, taken[1:], strict=False):
+    for a, b in pairwise(taken):
         assert b.start_s - a.start_s >= (0.5 if a.group == b.group else 1.0) - 1e-9
 
 
@@ -121,7 +121,7 @@ def test_unreadable_files_are_left_out_with_a_warning_or_refused(tmp_path):
     found = read(tmp_path / "d")
     assert len(found.parts["train"]) == 8 and len(found.skipped) == 3
     assert any("3 recordings could not be read" in said for said in found.warnings)
-    with pytest.raises(DataError, match="empty.wav: it is empty"):
+    with pytest.raises(DataError, match=r"empty\.wav: it is empty"):
         read(tmp_path / "d", strict=True)
 
 
@@ -155,8 +155,6 @@ def bad(tmp_path, name):
         folder(root, each=1)
     elif name == "loose":
         root.mkdir()
-        (root / "x").mkdir()
-        (root / "x" / "readme.txt").write_text("")
         (root / "a.wav").write_bytes(wav(tone(300)))
     elif name == "mp3":
         (root / "a").mkdir(parents=True)
@@ -177,6 +175,7 @@ def bad(tmp_path, name):
     ("name", "said"),
     [
         ("empty", "found no"),
+        ("loose", "found 1 WAV files outside of class folders"),
         ("one_class", "low"),
         ("one_sample", "sample|image"),
         ("mp3", "found recordings in .mp3 and no WAV files"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,12 @@ _LOOKED_AT = 200
 
 
 def holds_audio(folder: Path) -> bool:
-    """Whether a folder has class folders with recordings in them."""
-    return any(suffix in WAV | OTHERS for suffix in islice(suffixes_below(folder, 4), _LOOKED_AT))
+    """Whether a folder has class folders with recordings in them, or nothing but recordings."""
+    found = set(islice(suffixes_below(folder, 4), _LOOKED_AT))
+    if not found:
+        with os.scandir(folder) as entries:
+            found = {Path(entry.name).suffix.lower() for entry in islice(entries, _LOOKED_AT)}
+    return not found.isdisjoint(WAV | OTHERS)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def with_metadata(model: bytes, name: str, content: bytes) -> bytes:
     Raises:
         ModelError: not a TFLite file, or damaged.
     """
-    schema, root = _unpacked(model)
+    schema, root = unpacked(model)
     entries = root.metadata or []
     entry = next((known for known in entries if _text(known.name) == name), None)
     if entry is None:
@@ -36,7 +36,7 @@ def with_metadata(model: bytes, name: str, content: bytes) -> bytes:
         root.metadata = [*entries, entry]
         root.buffers = [*root.buffers, schema.BufferT()]
     root.buffers[entry.buffer].data = np.frombuffer(content, np.uint8)
-    return _packed(root)
+    return packed_model(root)
 
 
 def with_rgb_input(model: bytes) -> bytes:
@@ -48,7 +48,7 @@ def with_rgb_input(model: bytes) -> bytes:
     Raises:
         ModelError: not such a model.
     """
-    schema, root = _unpacked(model)
+    schema, root = unpacked(model)
     graph = root.subgraphs[0]
     given, first = graph.tensors[graph.inputs[0]], graph.operators[0]
     quantised = graph.tensors[first.outputs[0]]
@@ -82,11 +82,15 @@ def with_rgb_input(model: bytes) -> bytes:
     convolution.builtinOptions.strideH = convolution.builtinOptions.strideW = 1
     first.outputs = [count - 3]
     graph.operators = [first, convolution, *graph.operators[1:]]
-    return _packed(root)
+    return packed_model(root)
 
 
-def _unpacked(model: bytes) -> tuple[Any, Any]:
-    """The schema's module, and the model as its objects; `read_model` has refused what is damaged."""
+def unpacked(model: bytes) -> tuple[Any, Any]:
+    """The schema's module, and the model as its objects.
+
+    Raises:
+        ModelError: not a TFLite file, or damaged.
+    """
     read_model(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the module's own imports
@@ -95,7 +99,8 @@ def _unpacked(model: bytes) -> tuple[Any, Any]:
     return schema, schema.ModelT.InitFromPackedBuf(model, 0)
 
 
-def _packed(root: Any) -> bytes:
+def packed_model(root: Any) -> bytes:
+    """The model's objects -> a flatbuffer, buffers aligned."""
     import flatbuffers
 
     sizes = sum(len(buffer.data) for buffer in root.buffers if buffer.data is not None)
