@@ -18,13 +18,14 @@ Result = TypeVar("Result")
 
 
 def export(
-    run: Path, pick: str = "knee", formats: tuple[str, ...] = ("tflite", "onnx"), out: Path | None = None
+    run: Path, pick: str = "preferred", formats: tuple[str, ...] = ("tflite", "onnx"), out: Path | None = None
 ) -> Exported:
     """Write one candidate's files and prove them; the work of `edgeml export`.
 
     Args:
         run: run directory, also of a search that is still going: its finished candidates can be exported.
-        pick: "knee", "accuracy", "latency", "size" or a candidate's key (or its unambiguous beginning).
+        pick: "preferred" (by the search's --prefer), "knee", "accuracy", "latency", "size" or a candidate's key
+            (or its unambiguous beginning).
         formats: names in edgeml.export.formats.FORMATS, or "all" for what can be made here.
         out: folder; RUN/export/KEY when None.
 

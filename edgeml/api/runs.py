@@ -46,7 +46,7 @@ class Run:
         return write_report(self.path)
 
     def export(
-        self, pick: str = "knee", formats: Iterable[str] = ("tflite", "onnx"), out: Path | None = None
+        self, pick: str = "preferred", formats: Iterable[str] = ("tflite", "onnx"), out: Path | None = None
     ) -> Path:
         """Write a candidate's files and return their folder.
 
@@ -88,6 +88,8 @@ def search(
     window: int | None = None,
     stride: int | None = None,
     metric: str | None = None,
+    prefer: str | None = None,
+    budget: str | None = None,
     listener: Listener | None = None,
 ) -> Run:
     """Search architectures for a data set and a device; the work of `edgeml search`.
@@ -121,6 +123,10 @@ def search(
         window: samples of a sensor window.
         stride: samples from one window to the next.
         metric: what is maximised (edgeml.train.metrics.METRICS); the task's own when None.
+        prefer: "balanced" (default), "accuracy", "latency" or "size": which member of the front is picked,
+            and where the search looks harder (docs/presets.md).
+        budget: "quick", "standard" (default) or "thorough": trials, time, epochs and fidelity where they are
+            not given, by the size of the data.
         listener: told about progress.
 
     Returns:
@@ -129,14 +135,15 @@ def search(
     Raises:
         EdgemlError: bad input, limits that nothing meets, a run directory that cannot be used.
     """
+    from edgeml.search.budget import DEFAULT_BUDGET
+    from edgeml.search.budget import budget as budget_of
     from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
+    from edgeml.search.preference import DEFAULT_PREFER, preferring
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
     from edgeml.search.settings import (
-        DEFAULT_FIDELITY,
         DEFAULT_INHERIT,
         DEFAULT_STRATEGY,
-        DEFAULT_TRIALS,
         INHERITS,
         Settings,
     )
@@ -156,19 +163,21 @@ def search(
             "--data is missing; give digits, a folder of class folders, a .npz file or IDX files."
         )
     named = [target] if isinstance(target, str) else list(target or old.get("targets") or ["cpu"])
-    targets = Targets.load(named)
+    targets = preferring(Targets.load(named), prefer or str(old.get("prefer", DEFAULT_PREFER)))
+    named_budget = budget or str(old.get("budget", DEFAULT_BUDGET))
+    spent = budget_of(named_budget)
     settings = Settings(
         data=str(data),
         targets=named,
         space=space or old.get("space"),
         strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
-        trials=trials if trials is not None else old.get("trials", None if time_s else DEFAULT_TRIALS),
-        time_s=time_s or float(old.get("time_s", 0.0) if trials is None else 0.0),
+        trials=trials if trials is not None else old.get("trials", None if time_s else spent.trials),
+        time_s=time_s or float(old.get("time_s", spent.time_s) if trials is None else 0.0),
         seed=seed or int(old.get("seed", 0)),
         limits=targets.limits(limits or {}) if limits or not old else old["limits"],
         epochs=epochs if epochs is not None else old.get("epochs"),
         inherit=inherit or str(old.get("inherit", DEFAULT_INHERIT)),
-        fidelity=fidelity or str(old.get("fidelity", DEFAULT_FIDELITY)),
+        fidelity=fidelity or str(old.get("fidelity", spent.fidelity)),
         curves=curves and bool(old.get("curves", True)),
         confirm=confirm or bool(old.get("confirm", False)),
         compress=compress or str(old.get("compress", DEFAULT_COMPRESS)),
@@ -181,6 +190,8 @@ def search(
         window=window or old.get("window"),
         stride=stride or old.get("stride"),
         metric=metric or old.get("metric"),
+        prefer=prefer or str(old.get("prefer", DEFAULT_PREFER)),
+        budget=named_budget,
     )
     if not resume:
         run_dir = RunDir(Path(out) if out else _new_path(settings))

@@ -22,7 +22,10 @@ PROOF_FAILED = 1
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--pick", default="knee", show_default=True, help="knee, accuracy, latency, size or a candidate's KEY."
+    "--pick",
+    default="preferred",
+    show_default=True,
+    help="preferred (by --prefer of the search), knee, accuracy, latency, size or a candidate's KEY.",
 )
 @click.option(
     "--format",
@@ -98,7 +101,7 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 
 def _print_rebuild(done: Rebuilt) -> None:
-    _print_table(("int8 accuracy", "original", "rebuilt"), done.rows())
+    _print_table((f"int8 {done.goals[1].title}", "original", "rebuilt"), done.rows())
     for note in done.notes:
         click.echo(f"note: {note}")
     click.echo(f"folder: {done.folder} ({done.epochs:g} epochs from scratch, {done.seconds:.0f} s)")

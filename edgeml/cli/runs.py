@@ -9,15 +9,23 @@ from typing import Any
 
 import click
 
+from edgeml.cli.grouped import SearchCommand
 from edgeml.cli.output import INTERRUPTED, console
 
 
-@click.command()
+@click.command(cls=SearchCommand)
 @click.option("--data", help="digits, a folder of class folders, a .npz file or IDX files.")
 @click.option(
     "--target",
     multiple=True,
     help="Device profile; see `edgeml targets`; several give one front. [default: cpu]",
+)
+@click.option("--prefer", metavar="WHAT", help="balanced, accuracy, latency or size. [default: balanced]")
+@click.option(
+    "--budget",
+    metavar="HOW_MUCH",
+    help="quick, standard or thorough: trials, time, epochs and fidelity by the data's size; each of these "
+    "options wins. [default: standard]",
 )
 @click.option("--space", help="Search space; see `edgeml spaces`. [default: the target's]")
 @click.option(
@@ -28,7 +36,11 @@ from edgeml.cli.output import INTERRUPTED, console
     "--fidelity",
     help="Rungs of training: fast, balanced, full or a YAML file. [default: balanced]",
 )
-@click.option("--trials", type=int, help="Architectures to train. [default: 30; with --time, what it allows]")
+@click.option(
+    "--trials",
+    type=int,
+    help="Architectures to train. [default: 30, by --budget; with --time, what it allows]",
+)
 @click.option("--time", "time_text", help="Time limit such as 90s, 30m, 1h30m. [default: none]")
 @click.option(
     "--limit", "limits", multiple=True, metavar="K=V", help="Such as size_kb=100, ram_kb, macs, latency_ms."
@@ -149,4 +161,4 @@ def _print_end(run: Path) -> None:
     screen.print(where_time_went(dict(files.state["time_s"])), markup=False, highlight=False)
     if files.front:
         click.echo(f"report: {run / 'report.html'}")
-        click.echo(f"next:   edgeml export {run} --pick knee")
+        click.echo(f"next:   edgeml export {run}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from edgeml.errors import RunError, UnknownNameError
 from edgeml.report.run_files import CandidateFile, RunFiles
+from edgeml.search.preference import DEFAULT_PREFER, favourite
 
-WORDS = ("knee", "accuracy", "latency", "size")
+WORDS = ("preferred", "knee", "accuracy", "latency", "size")
 
 
 def pick_key(run: RunFiles, pick: str) -> str:
-    """Key of the knee, the most accurate, fastest or smallest of the front, or of the candidate named.
+    """Key of what --prefer picks, of the knee, the most accurate, fastest or smallest, or of the one named.
 
     Raises:
         RunError: the run has no finished candidate, or nothing has the figure asked for.
@@ -17,6 +18,8 @@ def pick_key(run: RunFiles, pick: str) -> str:
     """
     if not run.front_candidates:
         raise RunError(f"{run.path} has no finished candidate yet; go on with `edgeml search --resume`.")
+    if pick == "preferred":
+        return preferred(run).key
     if pick == "knee":
         return run.knee or run.front_candidates[0].key
     if pick == "accuracy":
@@ -33,6 +36,22 @@ def pick_key(run: RunFiles, pick: str) -> str:
         known = [*WORDS, *(candidate.key for candidate in run.front_candidates)]
         raise UnknownNameError("pick", pick, known)
     return keys[0]
+
+
+def preferred(run: RunFiles) -> CandidateFile:
+    """What the search's --prefer picks from a front that has members; the knee where it named nothing."""
+    prefer = preference(run)
+    if prefer == "balanced":
+        return run.knee_candidate or run.front_candidates[0]
+    members = [c for c in run.front_candidates if all(name in c.figures for name in run.costs)]
+    points = [(1 - (c.accuracy or 0.0), *(c.figures[name].value for name in run.costs)) for c in members]
+    index = favourite(points, prefer, run.costs)
+    return run.front_candidates[0] if index is None else members[index]
+
+
+def preference(run: RunFiles) -> str:
+    """What --prefer was; runs older than it preferred nothing."""
+    return str((run.run.get("settings") or {}).get("prefer") or DEFAULT_PREFER)
 
 
 def _lowest(run: RunFiles, metric: str) -> str:

@@ -24,6 +24,7 @@ OPTIONS = {
     "image_size": "--image-size",
     "compress": "--compress",
     "max_drop": "--max-drop",
+    "prefer": "--prefer",
     "task": "--task",
     "metric": "--metric",
     "label": "--label",
@@ -39,6 +40,7 @@ UNSAID = {
     "inherit": DEFAULT_INHERIT,
     "compress": DEFAULT_COMPRESS,
     "max_drop": DEFAULT_MAX_DROP,
+    "prefer": "balanced",
 }
 """Settings that the command leaves out where they have these values: the defaults, or no limit."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeml.arch.space import Space
 from edgeml.search.candidate import Candidate
+from edgeml.search.preference import Focus
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.rungs import Gains
 from edgeml.search.strategy import sampler
@@ -55,6 +56,11 @@ class Asker:
     def distributions(self) -> dict[str, Any]:
         """Optuna's distribution of every decision."""
         return dict(self._sampler.distributions)
+
+    def look_at(self, focus: Focus) -> None:
+        """What --prefer names; strategies without a surrogate know nothing of it."""
+        if self._guide is not None:
+            self._guide.focus = focus
 
     def ask(self) -> Proposal | None:
         """A new, feasible architecture; None where the space is exhausted."""

@@ -14,6 +14,7 @@ from edgeml.arch.space import Choice, Space
 from edgeml.search.gain import expected_gain
 from edgeml.search.gaussian import Floats, GaussianProcess, typical_square
 from edgeml.search.pool import FULL, Pool
+from edgeml.search.preference import WEIGHT, Focus
 from edgeml.search.propose import Proposer
 from edgeml.search.surrogate import Surrogate
 
@@ -60,6 +61,7 @@ class Guide:
 
     def __init__(self, space: Space, seed: int, proposer: Proposer) -> None:
         self.proposer = proposer
+        self.focus: Focus | None = None
         self._pool = Pool(space, proposer, seed)
         self._draws = np.random.default_rng(seed)
         self._surrogate: Surrogate | None = None
@@ -117,7 +119,7 @@ class Guide:
         costs = self._costs[[at[keys[i]] for i in known]]
         front = np.array([[e[top], *c] for e, c in zip(self._errors, self._costs, strict=True) if top in e])
         front = front.reshape(-1, 1 + self._costs.shape[1])
-        found[known] = expected_gain(mean, spread, costs, front, self._reference(), self._draws)
+        found[known] = self._gain(mean, spread, costs, front)
         return found
 
     def _observe(self, trials: Sequence[Any]) -> None:
@@ -201,13 +203,13 @@ class Guide:
         assert self._surrogate is not None
         x = self._pool.vectors(keys)
         costs = self._costs_of(keys, x)
-        front, reference = self._expected_front(), self._reference()
+        front = self._expected_front()
         rough = self._surrogate.rough(x)
-        gain = expected_gain(rough, 0.1 * rough, costs, front, reference, self._draws)
+        gain = self._gain(rough, 0.1 * rough, costs, front)
         short = np.argsort(-gain)[:SHORT_LIST]
         mean, spread = self._surrogate.new(x[short])
         found = np.full(len(keys), -1.0)
-        found[short] = expected_gain(mean, spread, costs[short], front, reference, self._draws)
+        found[short] = self._gain(mean, spread, costs[short], front)
         return found
 
     def _expected_front(self) -> Floats:
@@ -226,6 +228,15 @@ class Guide:
     _front_of: tuple[int, int] = (-1, -1)
     _front: Floats = np.zeros((0, 2))
     _fit_keys: list[str] = []  # noqa: RUF012
+
+    def _gain(self, mean: Floats, spread: Floats, costs: Floats, front: Floats) -> Floats:
+        """Expected gain of hypervolume; in the preferred part of the front it counts WEIGHT times more."""
+        reference = self._reference()
+        gain = expected_gain(mean, spread, costs, front, reference, self._draws)
+        bounds = self.focus.reference(self._expected_front(), reference) if self.focus else None
+        if bounds is None:
+            return gain
+        return gain + WEIGHT * expected_gain(mean, spread, costs, front, bounds, self._draws)
 
     def _reference(self) -> Floats:
         errors = max(max(at.values()) for at in self._errors)

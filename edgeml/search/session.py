@@ -17,6 +17,7 @@ from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset, load
 from edgeml.data.guardrails import stop
 from edgeml.errors import RunError
+from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import plan
 from edgeml.search.evaluate import Job, evaluate
@@ -97,6 +98,8 @@ def _prepare(
     task = task_of(data, space)
     space = space.suited(task)
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal)
+    if settings.epochs is None:
+        settings = replace(settings, epochs=budget(settings.budget).epochs(len(data.train)))
     fidelity = full_fidelity(len(data.train), settings.epochs)
     whole, (space, pruned) = space, prune(space, task, targets)
     strategy(settings.strategy)(space, settings.seed)  # refuses before anything is written

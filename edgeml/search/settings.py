@@ -41,6 +41,8 @@ class Settings:
         strict: unreadable files are fatal.
         task, label, group, window, stride: how the data are read (data/options.py).
         metric: what is maximised; None for the task's own (train/metrics.py).
+        prefer: which part of the front counts most (search/preference.py).
+        budget: what the sizes above were left to where the user named none (search/budget.py).
     """
 
     data: str
@@ -66,6 +68,8 @@ class Settings:
     window: int | None = None
     stride: int | None = None
     metric: str | None = None
+    prefer: str = "balanced"
+    budget: str = "standard"
 
     @property
     def read_options(self) -> ReadOptions:
@@ -99,6 +103,7 @@ FIXED = (
     "window",
     "stride",
     "metric",
+    "prefer",
 )
 """Settings that a resumed run must share with the run it goes on with."""
 
@@ -114,7 +119,7 @@ def check_same(old: dict[str, Any], new: Settings) -> None:
         RunError: names the first setting that changed.
     """
     for name in FIXED:
-        if old.get(name) != getattr(new, name):
+        if old.get(name, "balanced" if name == "prefer" else None) != getattr(new, name):
             raise RunError(
                 f"--resume: {name} was {old.get(name)!r} in this run and is {getattr(new, name)!r} now; "
                 "use the same or start a new run with another --out."

@@ -20,6 +20,7 @@ from edgeml.search.executor import BrokenProcessPool
 from edgeml.search.ladder import Ladder
 from edgeml.search.orders import Orders, trial_seed
 from edgeml.search.pace import Pace
+from edgeml.search.preference import Focus
 from edgeml.search.progress import Listener, Progress
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.prune import Pruned
@@ -188,6 +189,7 @@ class Study:
             self.ladder.top,
             self.settings.seed * 7919 + 13 + self.progress.trials,
         )
+        self._asker.look_at(Focus(self.settings.prefer, tuple(self.archive.objectives)))
         known = sorted(self.archive.candidates.values(), key=lambda candidate: candidate.number)
         self._learn()
         for candidate in known:

@@ -27,9 +27,15 @@ SHARED = ("size_bytes", "macs", "params")
 
 @dataclass(frozen=True)
 class Targets:
-    """One or several profiles, in the order the user named them."""
+    """One or several profiles, in the order the user named them.
+
+    Attributes:
+        members: the profiles.
+        also: metrics that are minimised beside the profiles' own objectives, on every device that has them.
+    """
 
     members: tuple[Target, ...]
+    also: tuple[str, ...] = ()
 
     @staticmethod
     def load(names: Iterable[str]) -> Targets:
@@ -60,7 +66,7 @@ class Targets:
     @cached_property
     def objectives(self) -> list[str]:
         """Costs to minimise beside the error, each once."""
-        return list(self._names(lambda target: target.objectives))
+        return list(self._names(lambda target: (*target.objectives, *self.also)))
 
     @property
     def space(self) -> str:
