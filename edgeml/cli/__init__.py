@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from edgeml.cli import data, devices, export, lists, runs
+from edgeml.cli import data, devices, export, lists, reports, runs
 from edgeml.errors import EdgemlError
 
 BAD_INPUT = 2
@@ -44,7 +44,9 @@ def main() -> None:
 for command in (
     runs.search,
     runs.leaderboard,
-    runs.report,
+    reports.report,
+    reports.compare,
+    reports.dashboard,
     data.data,
     export.export,
     export.rebuild,

@@ -1,4 +1,4 @@
-"""Commands about runs: search, leaderboard, report."""
+"""Commands about runs: search, leaderboard."""
 
 from __future__ import annotations
 
@@ -137,15 +137,6 @@ def leaderboard(run: Path, as_json: bool) -> None:
         click.echo(json.dumps(rows(files), indent=1))
     else:
         console().print(table(files))
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-def report(run: Path) -> None:
-    """Write RUN/report.html, one file that works offline."""
-    from edgeml.report.page import write_report
-
-    click.echo(write_report(run))
 
 
 def _print_end(run: Path) -> None:

@@ -1,0 +1,141 @@
+"""A run -> optuna-dashboard on a copy of its study: a search that is running is neither locked nor changed.
+
+SQLite's own backup takes the copy, so it is whole even while the search writes; it is taken again while the
+dashboard is open, whenever the study has grown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from edgeml.errors import ConfigError, RunError
+from edgeml.report.run_files import RunFiles, open_run
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+HOST = "127.0.0.1"
+PORT = 8080
+REFRESH_S = 5.0
+BUSY_S = 30.0
+"""How long a copy waits for a search that is writing."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A page asks for several things at once."""
+
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    """No line for every request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serving(path: Path, port: int | None = None, refresh_s: float = REFRESH_S) -> Iterator[WSGIServer]:
+    """A server of the dashboard that listens already; the copy and its thread end with the block.
+
+    Args:
+        path: run directory.
+        port: on 127.0.0.1; PORT when None, or any free one where that is taken.
+        refresh_s: how often the study is looked at.
+
+    Raises:
+        RunError: no run, or no study in it.
+        ConfigError: optuna-dashboard is not installed, or the port is taken.
+    """
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        raise ConfigError(
+            "optuna-dashboard is not installed; install it with `pip install 'edgeml[dashboard]'`."
+        )
+    run = open_run(path)
+    source = run.path / "study.db"
+    if not source.is_file():
+        raise RunError(f"{run.path} has no study.db; the search has not begun or was made without a record.")
+    with tempfile.TemporaryDirectory(prefix="edgeml-dashboard-") as folder:
+        copied = Path(folder) / "study.db"
+        copy(source, copied)
+        storage = _named(run, copied)
+        server = _server(storage, port)
+        ended = threading.Event()
+        watcher = threading.Thread(
+            target=_follow, args=(source, copied, lambda: _named(run, copied), ended, refresh_s), daemon=True
+        )
+        watcher.start()
+        try:
+            yield server
+        finally:
+            ended.set()
+            watcher.join()
+            server.server_close()
+            storage.remove_session()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy an SQLite database that another process may be writing.
+
+    Raises:
+        RunError: it is no database, or stays locked.
+    """
+    try:
+        with (
+            contextlib.closing(
+                sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+            ) as old,
+            contextlib.closing(sqlite3.connect(target, timeout=BUSY_S)) as new,
+        ):
+            old.backup(new)
+    except sqlite3.Error as error:
+        raise RunError(f"{source} cannot be copied ({error}); is the run damaged?") from error
+
+
+def _named(run: RunFiles, copied: Path) -> RDBStorage:
+    """The copy's storage, its objectives called by their names."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(f"sqlite:///{copied}")
+    names = [f"1 - {run.goal.title} (score)", *run.costs]
+    for study in optuna.get_all_study_names(storage):
+        loaded = optuna.load_study(study_name=study, storage=storage)
+        if len(loaded.directions) == len(names):
+            loaded.set_metric_names(names)
+    return storage
+
+
+def _follow(
+    source: Path, copied: Path, rename: Callable[[], object], ended: threading.Event, refresh_s: float
+) -> None:
+    """Take the copy again whenever the study has grown."""
+    seen = source.stat().st_mtime_ns
+    while not ended.wait(refresh_s):
+        with contextlib.suppress(OSError, RunError):  # moved or locked just now: the old copy serves on
+            now = source.stat().st_mtime_ns
+            if now != seen:
+                copy(source, copied)
+                rename()
+                seen = now
+
+
+def _server(storage: object, port: int | None) -> WSGIServer:
+    import optuna_dashboard
+
+    app = optuna_dashboard.wsgi(storage)
+    try:
+        return make_server(HOST, PORT if port is None else port, app, _Server, _Quiet)
+    except (OSError, OverflowError) as error:
+        if port is None:
+            return make_server(HOST, 0, app, _Server, _Quiet)
+        raise ConfigError(f"--port {port}: cannot be used ({error}); choose another one.") from error
