@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import dct
 
+from edgeml.data.dataset import load
 from edgeml.data.front_end import FrontEnd
 from edgeml.data.front_steps import log2_q10
+from edgeml.data.wav import read_header, read_samples
 from edgeml.errors import ConfigError
 from edgeml.export.front_end import front_end_files
+from tests.audio_samples import tone, wav
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 NAMES = ["logmel-30-20-32", "logmel-25-10-40", "mfcc-30-20-13", "mfcc-40-40-10", "logmel-5-4-8"]
@@ -94,7 +98,7 @@ def test_integers_are_within_a_step_of_floating_point(name, rate_hz):
     assert found.std() > 10
 
 
-def compiled(files, folder, flags=(), source="main.c"):
+def compiled(files, folder, flags=(), source="front_end_main.c"):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     program = folder / "program"
@@ -109,7 +113,7 @@ def compiled(files, folder, flags=(), source="main.c"):
 @pytest.mark.parametrize("name", NAMES)
 def test_c99_gives_the_same_bytes(name, rate_hz, tmp_path):
     samples = rate_hz // 2 + 7
-    files = {**front_end_files(name, samples, rate_hz), "main.c": MAIN.encode()}
+    files = {**front_end_files(name, samples, rate_hz), "front_end_main.c": MAIN.encode()}
     program = compiled(files, tmp_path, SANITIZERS)
     waveforms = clips(samples, rate_hz)
     done = subprocess.run([program], input=waveforms.tobytes(), capture_output=True, check=True)
@@ -123,7 +127,7 @@ def test_c99_gives_the_same_bytes(name, rate_hz, tmp_path):
 def test_c99_gives_the_same_bytes_for_recorded_speech(shared_data, tmp_path):
     with np.load(shared_data("fsdd") / "fsdd_8k.npz") as read:
         waveforms = read["audio"][: 200 * 4000].reshape(200, 4000)
-    files = {**front_end_files(NAMES[0], 4000, 8000), "main.c": MAIN.encode()}
+    files = {**front_end_files(NAMES[0], 4000, 8000), "front_end_main.c": MAIN.encode()}
     program = compiled(files, tmp_path)
     done = subprocess.run([program], input=waveforms.tobytes(), capture_output=True, check=True)
     assert done.stdout == FrontEnd.parse(NAMES[0]).apply(waveforms, 8000).tobytes()
@@ -196,3 +200,43 @@ def test_names_shapes_and_clips_that_are_too_short():
         front.shape(479, 16000)
     with pytest.raises(ConfigError, match="expected 8 to 4096"):
         FrontEnd.parse("logmel-200-20-32").tables(48000)
+
+
+@needs_gcc
+def test_both_read_a_wav_file_as_training_did(tmp_path):
+    """Through the reader of folders, the Python of an export, and its C program: the same features."""
+    for name, length in (("low", 2100), ("high", 3900)):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for number in range(3):
+            sound = tone(300 + 50 * number, length / 8000, 8000, seed=number)
+            (tmp_path / "d" / name / f"{number}.wav").write_bytes(wav(sound, 8000))
+    data = load(str(tmp_path / "d"))
+    files = front_end_files("logmel-30-20-32", data.preprocessing["samples"], 8000)
+    program = compiled(files, tmp_path)
+    found = runpy.run_path(str(tmp_path / "front_end.py"))
+    wanted = {
+        image.tobytes()
+        for split in ("train", "val", "test")
+        for image in getattr(data.fronted(NAMES[0]), split).inputs
+    }
+    for path in sorted((tmp_path / "d").rglob("*.wav")):
+        (image,) = found["read"](path)
+        assert image.shape == data.fronted(NAMES[0]).input_shape and image.tobytes() in wanted
+        done = subprocess.run([program], input=path.read_bytes(), capture_output=True, check=True)
+        assert done.stdout == image.tobytes()
+    assert len(wanted) == 6
+    refused = subprocess.run([program], input=wav(tone(300), 16000), capture_output=True)
+    assert refused.returncode == 2 and b"8000 Hz" in refused.stderr
+
+
+def test_the_python_reads_other_widths_channels_and_rates(tmp_path):
+    (tmp_path / "front_end.py").write_bytes(front_end_files(NAMES[0], 3200, 8000)["front_end.py"])
+    found = runpy.run_path(str(tmp_path / "front_end.py"))
+    path, sound = tmp_path / "a.wav", tone(440, 0.4, 8000)
+    for bits in (8, 16, 24, 32):
+        path.write_bytes(wav(sound, 8000, bits, channels=2))
+        np.testing.assert_array_equal(found["read_wav"](path), read_samples(read_header(path)))
+    path.write_bytes(wav(tone(440, 0.4, 16000), 16000))
+    assert found["read"](path).shape == (1, 19, 32, 1)
+    path.write_bytes(wav(tone(440, 5.0, 8000), 8000))
+    assert found["read"](path).shape == (12, 19, 32, 1)

@@ -11,6 +11,7 @@ from edgeml.export.card import NAME as MODEL_CARD
 from edgeml.export.card import Handed, card
 from edgeml.export.checksums import SUMS, digest, sums_file
 from edgeml.export.examples import examples
+from edgeml.export.front_end import audio_files
 from edgeml.export.literals import labels_file
 from edgeml.export.place import CARD
 from edgeml.export.preprocess import preprocess_files
@@ -75,6 +76,7 @@ def contents(
         SPEC: spec.to_json(),
         WEIGHTS: weights,
         **preprocess_files(spec.data.preprocessing),
+        **audio_files(spec.architecture.front, spec.data.preprocessing),
         **examples(
             {name: list(part) for name, part in models.items() if name not in wrong},
             spec.architecture.input_shape,

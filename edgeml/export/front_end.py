@@ -7,12 +7,11 @@ from importlib.resources import files
 from pprint import pformat
 from typing import Any
 
+from edgeml.data.clips import CROPPED_UP_TO, LONGEST_S
 from edgeml.data.front_end import FrontEnd
 from edgeml.export.fill import filled
 
-FOLDER = "front_end/"
-"""Of an exported folder."""
-
+_IMPORTS = "from __future__ import annotations\n\nimport math\nimport sys\nimport wave\n"
 _LEVEL = "(level * {gain} + (1 << 10)) >> 11"
 _DCT_TABLE = """\
 static const int32_t dct[FRONT_END_BINS * MELS] = {{ /* Q24 a step */
@@ -32,8 +31,15 @@ _DCT = """\
 """
 
 
+def audio_files(front: str, preprocessing: Mapping[str, Any]) -> dict[str, bytes]:
+    """A network's front end ("" for none) and `Dataset.preprocessing` -> the files beside its models."""
+    if not front:
+        return {}
+    return front_end_files(front, int(preprocessing["samples"]), int(preprocessing["rate_hz"]))
+
+
 def front_end_files(front: str, samples: int, rate_hz: int) -> dict[str, bytes]:
-    """Name of a front end, samples of a clip and their rate -> front_end.c, .h, .py and main.c.
+    """Name of a front end, samples of a clip and their rate -> front_end.c, .h, .py and front_end_main.c.
 
     Raises:
         ConfigError: no such front end, or the clip is shorter than a frame.
@@ -45,7 +51,7 @@ def front_end_files(front: str, samples: int, rate_hz: int) -> dict[str, bytes]:
     return {
         "front_end.c": filled("front_end.c", values).encode("ascii"),
         "front_end.h": filled("front_end.h", values).encode("ascii"),
-        "main.c": filled("front_end_main.c", values).encode("ascii"),
+        "front_end_main.c": filled("front_end_main.c", values).encode("ascii"),
         "front_end.py": _python(front, samples, frames, tables).encode("ascii"),
     }
 
@@ -82,12 +88,16 @@ def _rows(values: Sequence[int], a_row: int = 12) -> str:
 
 
 def _python(front: str, samples: int, frames: int, tables: Mapping[str, Any]) -> str:
-    """The steps of edgeml/data/front_steps.py themselves, and the tables as they are."""
+    """The steps of edgeml/data/front_steps.py themselves, the tables, and a reader of WAV files."""
     steps = (files("edgeml.data") / "front_steps.py").read_text(encoding="ascii")
-    numbers = pformat(dict(tables), width=110, compact=True, sort_dicts=False)
-    return (
-        f"{steps.rstrip()}\n\n\n"
-        f"FRONT_END = {front!r}\n"
-        f"RATE_HZ, SAMPLES, FRAMES, BINS = {tables['rate_hz']}, {samples}, {frames}, {tables['bins']}\n"
-        f"TABLES: dict[str, Any] = {numbers}\n"
-    )
+    steps = steps.replace("from __future__ import annotations\n\n", _IMPORTS, 1)
+    values = {
+        "name": front,
+        "samples": str(samples),
+        "frames": str(frames),
+        "cropped": str(CROPPED_UP_TO),
+        "longest_s": f"{LONGEST_S:g}",
+        "tables": pformat(dict(tables), width=110, compact=True, sort_dicts=False),
+        **{name: str(tables[name]) for name in ("rate_hz", "bins")},
+    }
+    return steps.rstrip() + "\n" + filled("front_end_read.py", values)

@@ -1,14 +1,19 @@
-"""Examples for models of sensor readings and tables: LiteRT and onnxruntime on a CSV file."""
+"""Examples for models of readings, rows and sounds: LiteRT and onnxruntime on a CSV or WAV file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from edgeml.export.fill import filled, template
-from edgeml.export.preprocess import KINDS
 from edgeml.export.spec import DataSpec
 
-_WHAT = {"sensor": "recordings of a sensor", "table": "rows of a table"}
+_WHAT = {
+    "sensor": ("recordings of a sensor", "FILE.csv", "preprocess"),
+    "table": ("rows of a table", "FILE.csv", "preprocess"),
+    "audio": ("recordings of sound", "FILE.wav", "front_end"),
+}
+"""What a model reads, from which file, and the module that prepares it."""
+
 _RUNTIMES = {
     "litert": ("LiteRT", "ai-edge-litert", "from ai_edge_litert.interpreter import Interpreter"),
     "onnx": ("onnxruntime", "onnxruntime", "import onnxruntime"),
@@ -16,13 +21,14 @@ _RUNTIMES = {
 
 
 def reads_readings(data: DataSpec) -> bool:
-    """Whether a model's input is made of readings or rows, not of images or sound."""
-    return data.preprocessing.get("kind") in KINDS
+    """Whether a model's input is made of readings, rows or sounds, not of images."""
+    return data.preprocessing.get("kind") in _WHAT
 
 
 def readings_examples(models: Mapping[str, str], data: DataSpec) -> dict[str, bytes]:
     """Model file by runtime ("litert", "onnx"; empty for none) -> example_litert.py, example_onnx.py."""
     found = {}
+    what, file, module = _WHAT[data.preprocessing["kind"]]
     for runtime, model in models.items():
         name, package, imports = _RUNTIMES[runtime]
         values = {
@@ -30,7 +36,9 @@ def readings_examples(models: Mapping[str, str], data: DataSpec) -> dict[str, by
             "package": package,
             "imports": imports,
             "file": f"example_{runtime}.py",
-            "what": _WHAT[data.preprocessing["kind"]],
+            "what": what,
+            "reads": file,
+            "module": module,
             "model": model,
             "task": data.task,
             "mean": repr(data.goal.mean),
