@@ -196,7 +196,10 @@ def test_no_run_no_report(tmp_path: Path) -> None:
 
 
 def test_the_summary_names_knee_and_best(tmp_path: Path) -> None:
-    lines = summary(open_run(write_run(tmp_path / "run"))).splitlines()
+    said = summary(open_run(write_run(tmp_path / "run"))).splitlines()
+    first = next(i for i, line in enumerate(said) if line.startswith("Search finished"))
+    assert "508575d4e3a1, the best compromise" in said[0] and first > 0, "the result comes first"
+    lines = said[first:]
     assert lines[0].startswith(
         "Search finished after 3 min 2 s: 9 architectures tried, 7 trained fully, 3 on "
     )

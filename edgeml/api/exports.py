@@ -24,7 +24,7 @@ def export(
 
     Args:
         run: run directory, also of a search that is still going: its finished candidates can be exported.
-        pick: "preferred" (by the search's --prefer), "knee", "accuracy", "latency", "size" or a candidate's key
+        pick: "preferred" (by the search's --prefer), "knee", "accuracy", "latency", "size" or a key
             (or its unambiguous beginning).
         formats: names in edgeml.export.formats.FORMATS, or "all" for what can be made here.
         out: folder; RUN/export/KEY when None.

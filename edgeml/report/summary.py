@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeml.report import climb, compression, figures
+from edgeml.report.headline import headline
 from edgeml.report.run_files import CandidateFile, RunFiles
 
 
@@ -12,8 +13,8 @@ def summary(run: RunFiles) -> str:
 
 
 def sentences(run: RunFiles) -> list[str]:
-    """How far the run got; knee and most accurate candidate; whether low rungs rank; what is estimated."""
-    result = [progress(run)]
+    """The result; how far the run got; knee and most accurate; whether low rungs rank; what is estimated."""
+    result = [*headline(run), progress(run)]
     knee = run.knee_candidate
     if knee is not None:
         result.append(f"Best compromise (knee): {describe(run, knee)}.")
