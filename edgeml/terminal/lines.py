@@ -1,14 +1,10 @@
-"""How a running search looks in a terminal; plain lines where the output is not one."""
+"""A running search in plain lines: for logs and pipes, and for what stays on the screen of a terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
 from edgeml.search.compression import points
 from edgeml.target.limits import describe
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
     from edgeml.search.candidate import Candidate
     from edgeml.search.prune import Pruned
     from edgeml.search.study import Study
-
-FRONT_ROWS = 8
 
 
 class PlainListener:
@@ -41,38 +35,6 @@ class PlainListener:
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """One line."""
         self._console.print(variant_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
-
-
-class LiveListener:
-    """Progress bar, the trial that runs, the front so far."""
-
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> LiveListener:
-        self._live.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._live.stop()
-
-    def started(self, study: Study) -> None:
-        """Says what is about to be done."""
-        self._live.console.print(headline(study), markup=False, highlight=False)
-
-    def tick(self, study: Study) -> None:
-        """Redraw."""
-        self._live.update(_view(study))
-
-    def finished(self, study: Study, candidate: Candidate) -> None:
-        """Redraw; failures stay on the screen."""
-        if candidate.status == "failed":
-            self._live.console.print(trial_line(study, candidate), markup=False, highlight=False)
-        self._live.update(_view(study))
-
-    def compressed(self, study: Study, candidate: Candidate) -> None:
-        """One line that stays on the screen."""
-        self._live.console.print(variant_line(study, candidate), markup=False, highlight=False)
 
 
 def headline(study: Study) -> str:
@@ -112,7 +74,7 @@ def trial_line(study: Study, candidate: Candidate) -> str:
     parts = [f"{rung}{study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8"]
     for name in study.archive.objectives:
         metric = candidate.metrics[name]
-        parts.append(f"{_short(name)} {describe(name, metric['value'])} {metric['kind']}")
+        parts.append(f"{short(name)} {describe(name, metric['value'])} {metric['kind']}")
     size = candidate.metrics["size_bytes"]
     parts.append(f"{describe('size_bytes', size['value'])} {size['kind']}")
     if front:
@@ -142,7 +104,7 @@ def place(study: Study, rung: int) -> str:
     return f"rung {min(rung, study.ladder.top) + 1} of {study.ladder.top + 1}"
 
 
-def _short(metric: str) -> str:
+def short(metric: str) -> str:
     """Metric -> its words in a narrow line: latency_ms@coral -> latency on coral."""
     base, _, target = metric.partition("@")
     return base.split("_")[0] + (f" on {target}" if target else "")
@@ -178,35 +140,3 @@ def where_time_went(seconds: dict[str, float]) -> str:
         f"{name} {100 * value / total:.0f} %" for name, value in sorted(seconds.items(), key=lambda i: -i[1])
     ]
     return f"time: {', '.join(parts)}; outside training, conversion and measurement {100 * own / total:.1f} %"
-
-
-def _view(study: Study) -> Group:
-    limit = study.settings.trials
-    by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.time_left_s()))
-    total, done = by_time if limit is None else (limit, study.progress.trials)
-    bar = ProgressBar(total=total, completed=done, width=40)
-    line = Table.grid(padding=(0, 2))
-    line.add_row(
-        Text(f"{counted(study)} trials"),
-        bar,
-        Text(f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"),
-    )
-    running = study.progress.running
-    doing = f"training trial {running.number}" if running else "proposing"
-    if running and study.ladder.top:
-        doing += f", {place(study, running.index)}"
-    now = Text(doing, style="dim")
-    return Group(line, now, _front_table(study))
-
-
-def _front_table(study: Study) -> Table:
-    table = Table(title="Pareto front so far", title_justify="left", box=None, padding=(0, 2))
-    table.add_column("key")
-    table.add_column(f"{study.goal.title} int8", justify="right")
-    for name in [*study.archive.objectives, "size_bytes"]:
-        table.add_column(name, justify="right")
-    for candidate in study.archive.front()[:FRONT_ROWS]:
-        metrics = [candidate.metrics[name] for name in [*study.archive.objectives, "size_bytes"]]
-        costs = [f"{describe(m['metric'], m['value'])} {m['kind']}" for m in metrics]
-        table.add_row(candidate.key, study.goal.said(candidate.accuracy, 2), *costs)
-    return table
