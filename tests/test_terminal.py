@@ -35,6 +35,10 @@ class Watch:
             console.print(view(study, width, height))
             self.shown[width, height].append(console.export_text())
 
+    def reading(self, what, done, total):
+        self.plain.reading(what, done, total)
+        self.live.reading(what, done, total)
+
     def started(self, study):
         self.look(study)
         self.plain.started(study)

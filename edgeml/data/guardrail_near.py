@@ -95,7 +95,8 @@ def _means(side: int) -> Floats:
     pixels = np.arange(side)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     found = np.maximum(overlap, 0)
-    return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Floats = (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def near_pairs(rows: Floats, numbers: NDArray[np.int64]) -> list[tuple[int, int]]:

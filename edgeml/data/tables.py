@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgeml.data import roles
 from edgeml.data.columns import usable
 from edgeml.data.features import feature_names, fit_category, fit_number, to_features
+from edgeml.data.guardrail_tables import missing_cells
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors import classes_of
 from edgeml.data.source import Source, Split, readable, shown, some
@@ -95,7 +96,8 @@ def from_tables(where: str, name: str, kind: str, tables: Tables, options: ReadO
     columns_said = f"{len(specs)} columns as {count} features"
     read = f"read as a table: {train.rows} rows, label {some([label])}, {columns_said}."
     warnings = (*train.warnings, *notes, *said, *dropped, *more, *roles.alike_classes(classes), read)
-    return Source(name, kind, where, classes, parts, task, groups, about, warnings=warnings)
+    gaps = missing_cells(columns)
+    return Source(name, kind, where, classes, parts, task, groups, about, warnings=warnings, findings=gaps)
 
 
 def _label(where: str, table: Table, options: ReadOptions) -> tuple[str, list[str]]:

@@ -28,6 +28,9 @@ class Progress:
 class Listener(Protocol):
     """Who wants to know how a search goes on."""
 
+    def reading(self, what: str, done: int, total: int) -> None:
+        """So many of a data set's files are read."""
+
     def started(self, study: Study) -> None:
         """The first trial is about to be asked for."""
 
@@ -43,6 +46,9 @@ class Listener(Protocol):
 
 class Silent:
     """A listener that does nothing."""
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
 
     def started(self, study: Study) -> None:
         """Nothing."""

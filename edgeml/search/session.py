@@ -16,6 +16,7 @@ from edgeml.arch.space import Space, Task
 from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset, load
 from edgeml.data.guardrails import stop
+from edgeml.data.reading import telling
 from edgeml.errors import RunError
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
@@ -89,7 +90,8 @@ def _prepare(
     listener: Listener | None,
     workers: Workers,
 ) -> Study:
-    data = load(settings.data, settings.read_options).aimed(settings.metric)
+    with telling(listener and listener.reading):
+        data = load(settings.data, settings.read_options).aimed(settings.metric)
     stop(data.findings, str(data.provenance["source"]))
     settings = replace(settings, space=settings.space or default_space(data, targets))
     space = load_space(str(settings.space))

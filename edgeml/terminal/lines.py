@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,12 +15,22 @@ if TYPE_CHECKING:
     from edgeml.search.prune import Pruned
     from edgeml.search.study import Study
 
+TELLING_S = 5.0
+"""Between two lines on how far the reading of data is."""
+
 
 class PlainListener:
     """One line a trial, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._told_s = time.monotonic()
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """A line every TELLING_S seconds."""
+        if time.monotonic() - self._told_s >= TELLING_S:
+            self._told_s = time.monotonic()
+            self._console.print(f"{what}: {done:,} of {total:,}", markup=False, highlight=False)
 
     def started(self, study: Study) -> None:
         """Says what is about to be done."""

@@ -50,6 +50,13 @@ class LiveListener:
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
+    def reading(self, what: str, done: int, total: int) -> None:
+        """A bar."""
+        row = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=total, completed=done, width=min(40, self._live.console.width // 3))
+        row.add_row(Text(what), bar, Text(f"{done:,} of {total:,}"))
+        self._live.update(row)
+
     def started(self, study: Study) -> None:
         """Says what is about to be done."""
         self._live.console.print(headline(study), markup=False, highlight=False)
