@@ -90,7 +90,7 @@ def _prepare(
     listener: Listener | None,
     workers: Workers,
 ) -> Study:
-    with telling(listener and listener.reading):
+    with telling(listener.reading if listener else None):
         data = load(settings.data, settings.read_options).aimed(settings.metric)
     stop(data.findings, str(data.provenance["source"]))
     settings = replace(settings, space=settings.space or default_space(data, targets))
