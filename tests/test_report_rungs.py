@@ -15,7 +15,7 @@ from edgeml.report.leaderboard import rows
 from edgeml.report.page import summary, write_report
 from edgeml.report.plots import learning
 from edgeml.report.run_files import RunFiles, open_run
-from edgeml.terminal import trial_line
+from edgeml.terminal.lines import trial_line
 
 LADDER = [{"epochs": 0.2, "data": 0.5, "share": 0.4}, {"epochs": 1.0, "data": 1.0, "share": 0.6}]
 REASON = f"0.4 % chance to reach 94.0 % {HOSTILE}"

@@ -89,7 +89,7 @@ def compare(paths: Sequence[Path], force: bool = False, under: Mapping[str, floa
         )
     fronts = {cost: tuple(front(run, cost) for run in runs) for cost in common}
     tops = {cost: 1.1 * max(v for one in fronts[cost] for _, v, _ in one) for cost in common}
-    notes += _other_tools(runs, common) + _device_costs(runs, names)
+    notes += [*_other_tools(runs, common), *_device_costs(runs, names), *_ties(runs)]
     references = {cost: top or 1.0 for cost, top in tops.items()}
     return Compared(runs, names, common, fronts, references, tuple(notes), _under(fronts, under))
 
@@ -161,20 +161,18 @@ def _unlike(runs: Sequence[RunFiles], names: Sequence[str], force: bool) -> list
                 f"compare: {names[0]} is scored by {first.goal.title}, {name} by {run.goal.title}; compare "
                 "runs of one metric."
             )
-        for key, what in (("hash", "data"), ("split_hash", "test split")):
+        for key, what in (("hash", "other data"), ("split_hash", "another test split")):
             values = [(one.run.get("dataset") or {}).get(key) for one in (first, run)]
             if values[0] == values[1]:
                 continue
             told = [str(value)[:12] for value in values]
             if not force:
                 raise ConfigError(
-                    f"compare: {names[0]} and {name} have a different {what} (hash {told[0]} and {told[1]}), "
-                    "so their scores are not of the same samples; compare runs of the same data and seed, or "
+                    f"compare: {name} has {what} than {names[0]} (hash {told[1]}, not {told[0]}), so their "
+                    "scores are not of the same samples; compare runs of the same data and seed, or "
                     "add --force."
                 )
-            notes.append(
-                f"{names[0]} and {name} have a different {what}: differences of scores may be of the samples."
-            )
+            notes.append(f"{name} has {what} than {names[0]}: differences of scores may be of the samples.")
             break
     return notes
 
@@ -185,6 +183,21 @@ def _device_costs(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
         return []
     told = "; ".join(f"{name}: {target}" for name, target in zip(names, targets, strict=True))
     return [f"The targets differ ({told}): what depends on the device is compared only where it is the same."]
+
+
+def best(run: RunFiles) -> CandidateFile:
+    """The candidate with the best score."""
+    return max(points(run), key=lambda c: c.accuracy or 0.0)
+
+
+def _ties(runs: Sequence[RunFiles]) -> list[str]:
+    """A sentence where the test split does not tell the best of the runs apart."""
+    tests = [best(run).test_accuracy or {} for run in runs]
+    ends = [(test.get("low"), test.get("high")) for test in tests]
+    known = [(float(low), float(high)) for low, high in ends if low is not None and high is not None]
+    if len(known) < len(ends) or max(low for low, _ in known) > min(high for _, high in known):
+        return []
+    return ["The best of the runs are a tie on the test split: their 95 % intervals overlap."]
 
 
 def _other_tools(runs: Sequence[RunFiles], common: Sequence[str]) -> list[str]:
@@ -238,7 +251,7 @@ def to_json(found: Compared) -> dict[str, Any]:
     """Compared -> plain values: runs, notes, hypervolume, under, settings."""
     runs = []
     for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
-        best = max(points(run), key=lambda c: c.accuracy or 0.0)
+        first = best(run)
         runs.append(
             {
                 "name": name,
@@ -249,7 +262,7 @@ def to_json(found: Compared) -> dict[str, Any]:
                 "front": len(run.front),
                 "elapsed_s": run.state.get("elapsed_s"),
                 "cpu_s": cpu_seconds(run),
-                "best": {"key": best.key, "score": best.accuracy, "test": best.test_accuracy},
+                "best": {"key": first.key, "score": first.accuracy, "test": first.test_accuracy},
                 "hypervolume": {cost: found.hypervolume(cost, index) for cost in found.costs},
             }
         )

@@ -11,6 +11,7 @@ import importlib.util
 import sqlite3
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,7 +112,9 @@ def _named(run: RunFiles, copied: Path) -> RDBStorage:
     for study in optuna.get_all_study_names(storage):
         loaded = optuna.load_study(study_name=study, storage=storage)
         if len(loaded.directions) == len(names):
-            loaded.set_metric_names(names)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                loaded.set_metric_names(names)
     return storage
 
 

@@ -28,6 +28,7 @@ def lessons(run: RunFiles, charts: Charts) -> Markup | None:
         "so it says what went together in this run, not what one change would do."
     )
     speed = convergence.sentence(run)
+    speed_drawn = _speed_chart(run, charts) if speed else None
     traded = trades.sentences(run)
     steps = [
         charts.place(f"Steps along the front: {figures.title(cost)}", lesson_plots.trade(run, cost))
@@ -40,7 +41,7 @@ def lessons(run: RunFiles, charts: Charts) -> Markup | None:
         tag("div", size_drawn, class_="charts") if any(size_drawn) else None,
         tag("p", note, class_="note") if any(size_drawn) else None,
         [tag("h3", "How does size change how fast a network learns?"), tag("p", speed)] if speed else None,
-        _speed_chart(run, charts) if speed else None,
+        speed_drawn,
         [tag("h3", "What is traded for what along the front?"), _listed(traded)] if traded else None,
         tag("div", steps, class_="charts") if any(steps) else None,
     )
