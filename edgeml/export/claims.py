@@ -16,6 +16,7 @@ from edgeml.errors import ModelError
 from edgeml.export import coreml, script
 from edgeml.export.given import ExportInput
 from edgeml.export.runtimes import Request
+from edgeml.export.waveform import waveform_request
 from edgeml.target.ethosu.vela import NPU_OP
 
 FLOAT = "the float network"
@@ -160,6 +161,7 @@ CLAIMS: dict[str, Claim] = {
     "tflite-fp32": Claim(FLOAT, 1.0, 1e-4, _litert("model_fp32.tflite")),
     "tflite-fp16": Claim(FLOAT, 0.99, 0.05, _litert("model_fp16.tflite")),
     "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite")),
+    "tflite-waveform": Claim(SCORED, 0.98, None, waveform_request),
     "edgetpu": Claim(SCORED, 1.0, 0.0, _edgetpu, "compiled: it has an Edge TPU operator, and is not run"),
     "vela": Claim("-", 0.0, None, _vela, "no operator is left to the CPU; it is not run"),
     "onnx": Claim(FLOAT, 1.0, 1e-4, _onnx),

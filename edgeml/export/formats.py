@@ -23,6 +23,7 @@ from edgeml.export.metadata import About, with_labels
 from edgeml.export.micro import c
 from edgeml.export.script import script
 from edgeml.export.vela import vela
+from edgeml.export.waveform import tflite_waveform
 
 Convert = Callable[[Graph, dict[str, Folded]], bytes]
 ALL = "all"
@@ -166,6 +167,7 @@ FORMATS: dict[str, Exporter] = {
     "tflite-fp32": tflite_fp32,
     "tflite-fp16": tflite_fp16,
     "tflite-dynamic": tflite_dynamic,
+    "tflite-waveform": tflite_waveform,
     "edgetpu": edgetpu,
     "vela": vela,
     "onnx": onnx,

@@ -204,7 +204,7 @@ def _real(outputs: Any, scale: float, zero_point: int) -> Any:
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """A request -> the answer; the outputs are written to a file."""
-    images = np.load(asked["images"], mmap_mode="r")
+    images = np.load(asked.get("waveforms") or asked["images"], mmap_mode="r")
     tool, run, batch = RUNTIMES[asked["runtime"]](asked)
     channels = asked.get("repeat_channels", 1)
     outputs: list[Any] = []

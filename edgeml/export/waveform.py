@@ -1,0 +1,42 @@
+"""A network of sound as a TFLite file that takes the waveform itself, front end included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgeml.data.dataset import Dataset
+from edgeml.data.front_end import FrontEnd
+from edgeml.errors import ModelError
+from edgeml.export.given import ExportInput
+from edgeml.export.runtimes import Request
+
+FILE = "model_waveform.tflite"
+
+
+def tflite_waveform(given: ExportInput) -> dict[str, bytes]:
+    """`model_waveform.tflite`: takes sound, float32 -1 to 1; its front end stands before the int8 network.
+
+    For phones and computers; a microcontroller takes `front_end.c` and the int8 network.
+
+    Raises:
+        ModelError: the network reads no sound, or the converter refused.
+    """
+    from edgeml.deploy.waveform import with_waveform_input
+
+    if not given.front:
+        raise ModelError(
+            f"--format tflite-waveform: takes sound, this network is of kind {given.kind}; choose tflite."
+        )
+    tables = FrontEnd.parse(given.front).tables(int(given.preprocessing["rate_hz"]))
+    return {FILE: with_waveform_input(given.tflite, tables, int(given.preprocessing["samples"]))}
+
+
+def waveform_request(given: ExportInput, folder: Path) -> Request:
+    """The file on the waveforms of the test split, not on what the scored front end makes of them."""
+    from edgeml.deploy.waveform import FULL_SCALE
+
+    waveforms = Dataset.open(given.run_path / "data").test.inputs[:, :, 0, 0]
+    np.save(folder / "waveforms.npy", (waveforms / FULL_SCALE).astype(np.float32))
+    return Request("litert", folder / FILE, {"waveforms": str(folder / "waveforms.npy")})
