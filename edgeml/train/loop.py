@@ -76,10 +76,7 @@ def trace(network: Network, data: Split, recipe: Recipe, teacher: Distil | None,
 
 
 def gather(tf: Any, data: Split, batch: int) -> Callable[[Any], Any]:
-    """Data -> (indices (batch,) -> that batch of inputs), traced; the same batches either way.
-
-    Ops with random numbers are seeded by how many ops came before, so both ways make three.
-    """
+    """Data -> (indices (batch,) -> that batch of inputs), traced; the same batches either way."""
     if not is_large(data.inputs.shape, data.inputs.dtype):
         held = tf.constant(np.ascontiguousarray(data.inputs))
         return lambda indices: tf.gather(held, indices)
