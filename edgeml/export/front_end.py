@@ -48,6 +48,7 @@ def front_end_files(front: str, samples: int, rate_hz: int) -> dict[str, bytes]:
     frames = made.shape(samples, rate_hz)[0]
     tables = made.tables(rate_hz)
     values = {**_c_values(front, tables), "samples": str(samples), "frames": str(frames)}
+    values["longest"] = str(max(CROPPED_UP_TO * samples, int(LONGEST_S * rate_hz)))
     return {
         "front_end.c": filled("front_end.c", values).encode("ascii"),
         "front_end.h": filled("front_end.h", values).encode("ascii"),
