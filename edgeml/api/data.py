@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgeml.data.given import as_path
     from edgeml.data.inspection import Inspection
 
 
-def inspect(data: str | Path, **options: Any) -> Inspection:
+def inspect(data: Any, **options: Any) -> Inspection:
     """Check a data set before anything is trained on it; the work of `edgeml data`.
 
     Args:
@@ -22,7 +22,8 @@ def inspect(data: str | Path, **options: Any) -> Inspection:
     Raises:
         EdgemlError: it cannot be read at all.
     """
+    from edgeml.data.given import as_path
     from edgeml.data.inspection import inspect as work
     from edgeml.data.options import ReadOptions
 
-    return work(str(data), ReadOptions(**options))
+    return work(as_path(data), ReadOptions(**options))

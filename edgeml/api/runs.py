@@ -62,7 +62,7 @@ class Run:
 
 
 def search(
-    data: str | Path | None = None,
+    data: Any = None,
     target: str | Sequence[str] | None = None,
     *,
     space: str | None = None,
@@ -95,7 +95,8 @@ def search(
     """Search architectures for a data set and a device; the work of `edgeml search`.
 
     Args:
-        data: "digits", a folder of class folders, a .npz file or IDX files. May be left out with `resume`.
+        data: "digits" or a path (docs/data.md); or arrays (x, y), {"train": (x, y), "test": (x, y)}, or a
+            finite tf.data.Dataset of (image, label), kept in the cache. May be left out with `resume`.
         target: name or path of a target profile, or several: then each has its objectives, and there is one
             front. "cpu" when None.
         space: search space; the (first) target's own when None.
@@ -135,6 +136,7 @@ def search(
     Raises:
         EdgemlError: bad input, limits that nothing meets, a run directory that cannot be used.
     """
+    from edgeml.data.given import as_path
     from edgeml.search.budget import DEFAULT_BUDGET
     from edgeml.search.budget import budget as budget_of
     from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
@@ -157,7 +159,7 @@ def search(
     if resume:
         run_dir = RunDir(_path_to_resume(out))
         old = run_dir.open()["settings"]
-        data = data or old["data"]
+        data = old["data"] if data is None else data
     if data is None:
         raise ConfigError(
             "--data is missing; give digits, a folder of class folders, a .npz file or IDX files."
@@ -167,7 +169,7 @@ def search(
     named_budget = budget or str(old.get("budget", DEFAULT_BUDGET))
     spent = budget_of(named_budget)
     settings = Settings(
-        data=str(data),
+        data=as_path(data),
         targets=named,
         space=space or old.get("space"),
         strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
