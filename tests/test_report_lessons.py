@@ -5,6 +5,7 @@ import math
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from test_report_files import arch, dump, edit, figure, learning, write_run
@@ -104,18 +105,14 @@ def test_a_lower_rung_is_taken_where_more_candidates_had_it(tmp_path: Path) -> N
 
 
 def test_epochs_to_ninety_per_cent_are_between_the_rows() -> None:
-    class Candidate:
-        rungs = ()
-        fidelity = {"epochs": 40}
-        history = tuple(learning(0.9))
-
-    found = convergence.epochs_to_share(Candidate, "accuracy")  # type: ignore[arg-type]
+    one = SimpleNamespace(rungs=(), fidelity={"epochs": 40}, history=tuple(learning(0.9)))
+    found = convergence.epochs_to_share(one, "accuracy")
     final = sum(0.9 * (1 - 0.6 / e) for e in (38, 39, 40)) / 3
     assert found is not None
     assert 5 < found < 6
     low, high = (0.9 * (1 - 0.6 / e) for e in (5, 6))
     assert found == pytest.approx(5 + (0.9 * final - low) / (high - low))
-    falling = convergence.epochs_to_share(Candidate, "loss")  # type: ignore[arg-type]
+    falling = convergence.epochs_to_share(one, "loss")
     assert falling is not None
     assert 6 < falling < 10
 
@@ -201,9 +198,5 @@ def test_the_widest_stage_is_what_channels_are_of() -> None:
     assert size_effect.size_of(_candidate({"stages": "none"}), "channels") is None
 
 
-def _candidate(value: dict):
-    class Candidate:
-        arch = value
-        figures: dict = {}
-
-    return Candidate
+def _candidate(value: dict) -> SimpleNamespace:
+    return SimpleNamespace(arch=value, figures={})

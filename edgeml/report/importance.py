@@ -21,7 +21,7 @@ from edgeml.report.size_effect import Sample, sample
 
 LEAST = 20
 """Candidates below which no forest is grown."""
-FOLDS, REPEATS, TREES = 5, 5, 60
+FOLDS, REPEATS, TREES = 5, 3, 40
 LEAST_R2 = 0.05
 """Share of the variance that a forest must predict before its importances are shown."""
 CLEAR_SHARE, CLEAR_ERRORS = 0.02, 2.78

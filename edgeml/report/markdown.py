@@ -1,4 +1,4 @@
-"""RunFiles -> RUN/report.md: the page's sections as Markdown for GitHub and GitLab, without its charts.
+"""The page's sections -> RUN/report.md: Markdown for GitHub and GitLab, without the charts.
 
 The page's own HTML is what is translated, so both say the same.
 """
@@ -9,10 +9,7 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
-from edgeml.report.charts import Charts
-from edgeml.report.markup import join
-from edgeml.report.run_files import RunFiles
-from edgeml.report.sections import SECTIONS
+from edgeml.report.markup import Child, join
 
 MOST_ROWS = 60
 """Rows of a table; GitHub shows no file above 512 kB."""
@@ -23,14 +20,13 @@ HEADS = {"h1": "# ", "h2": "## ", "h3": "### ", "li": "- ", "p": "", "summary": 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$!&])")
 
 
-def markdown(run: RunFiles) -> str:
-    """RunFiles -> Markdown; whatever a user named stays text."""
-    charts = Charts()
+def markdown(sections: Child, charts: int) -> str:
+    """Sections and the number of their charts -> Markdown; whatever a user named stays text."""
     page = _Translator()
-    page.feed(join([make(run, charts) for make in SECTIONS]))
+    page.feed(join(sections))
     page.close()
     blocks = [block for block, after in pairwise([*page.blocks, "## "]) if not _empty(block, after)]
-    foot = f"The charts are in report.html beside this file ({len(charts.specs)})." if charts.specs else ""
+    foot = f"The charts are in report.html beside this file ({charts})." if charts else ""
     return "\n\n".join([*blocks, *([foot] if foot else [])]) + "\n"
 
 

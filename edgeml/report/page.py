@@ -15,12 +15,12 @@ from edgeml.errors import StorageError
 from edgeml.report.charts import Charts
 from edgeml.report.markdown import markdown
 from edgeml.report.markup import Child, Markup, join, script_json, tag
-from edgeml.report.run_files import RunFiles, open_run
+from edgeml.report.run_files import open_run
 from edgeml.report.sections import SECTIONS
 from edgeml.report.style import DRAW, STYLE
 from edgeml.report.summary import summary
 
-__all__ = ["page", "summary", "write_report"]
+__all__ = ["document", "summary", "write_report"]
 
 
 def write_report(path: Path) -> Path:
@@ -31,8 +31,10 @@ def write_report(path: Path) -> Path:
         StorageError: a file cannot be written.
     """
     run = open_run(path)
-    write_whole(run.path / "report.md", markdown(run))
-    return write_whole(run.path / "report.html", page(run))
+    charts = Charts()
+    body = [make(run, charts) for make in SECTIONS]
+    write_whole(run.path / "report.md", markdown(body, len(charts.specs)))
+    return write_whole(run.path / "report.html", document(f"{run.name} - edgeml report", body, charts))
 
 
 def write_whole(target: Path, text: str) -> Path:
@@ -51,13 +53,6 @@ def write_whole(target: Path, text: str) -> Path:
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror or error}.") from error
     return target
-
-
-def page(run: RunFiles) -> str:
-    """RunFiles -> the page's HTML."""
-    charts = Charts()
-    body = [make(run, charts) for make in SECTIONS]
-    return document(f"{run.name} - edgeml report", body, charts)
 
 
 def document(title: str, body: Child, charts: Charts) -> str:

@@ -143,6 +143,7 @@ details summary { cursor: pointer; color: var(--muted); margin: 10px 0; }
   header, section { padding: 16px 14px; border-radius: 10px; margin-bottom: 10px; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .scroll:not(.pairs, .tight) > table { min-width: 600px; }
   .chain { flex-direction: column; gap: 26px; }
   .chain li + li::before { content: "\\2193"; left: 50%; top: -25px; transform: none; }
 }
