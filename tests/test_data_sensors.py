@@ -212,3 +212,32 @@ def test_ids_and_mixed_rates_in_a_table(tmp_path):
     for row in rows[:100]:
         row[2] *= 4
     refused(write_csv(tmp_path / "b.csv", ACTIVITY, rows), "12.5", "50", "one rate")
+
+
+def test_what_the_user_says_must_be_there(tmp_path):
+    root = gesture_folder(tmp_path / "g")
+    refused(root, "found readings of a sensor, expected images", task="image-classification")
+    path = write_csv(tmp_path / "log.csv", ["a", "label"], [[j * 0.7 % 3, "ab"[j % 2]] for j in range(90)])
+    refused(path, "1 samples or fewer", task="sensor-classification")
+    refused(path, "is the label and the group", group="label")
+    write_csv(tmp_path / "loose" / "a.csv", ["a", "label"], [[1, 2]])
+    refused(tmp_path / "loose", "FOLDER/CLASS/RECORDING.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "rate"),
+    [
+        ("time", [f"2026-01-01T00:00:{j / 50:06.3f}+01:00" for j in range(90)], 50.0),
+        ("timestamp", [f"2026/01/01 00:00:{j / 50:06.3f}Z" for j in range(90)], 50.0),
+        ("time_us", [20_000 * j for j in range(90)], 50.0),
+        ("t", [1_700_000_000_000 + 20 * j for j in range(90)], 50.0),
+        ("t", [20 * j for j in range(90)], 50.0),
+        ("t", [0.02 * j for j in range(90)], 50.0),
+        ("time", [j // 50 for j in range(90)], 89.0),
+        ("time", ["soon"] * 90, None),
+    ],
+)
+def test_times_and_their_units(tmp_path, name, times, rate):
+    rows = [[time, float(np.sin(j)), "ab"[j // 15 % 2]] for j, time in enumerate(times)]
+    path = write_csv(tmp_path / "log.csv", [name, "ax", "label"], rows)
+    assert load(str(path), ReadOptions(window=15)).preprocessing["rate_hz"] == rate

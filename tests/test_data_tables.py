@@ -38,10 +38,10 @@ def test_columns_become_features(tmp_path):
     assert data.input_shape == (1, 1, 5) and data.classes == ("big", "small")
     said = " ".join(data.warnings)
     for words in (
-        "'id' numbers the rows",
-        "'made' holds dates",
-        "'same' is always 7",
-        "'note' holds a text of its own",
+        "'id': numbers the rows",
+        "'made': holds dates",
+        "'same': is always 7",
+        "'note': holds a text of its own",
     ):
         assert words in said, said
     features = np.concatenate([split.inputs[:, 0, 0] for split in (data.train, data.val, data.test)])
@@ -174,6 +174,7 @@ def test_parquet(tmp_path, monkeypatch):
             ("row 11", "2 cells"),
         ),
         (["label"], [[i % 2] for i in range(50)], ("one column only",)),
+        (["a", "label"], [[i % 7, 1e300 * i] for i in range(50)], ("texts or infinite numbers",)),
         (["a", "label"], [[i * 1.5, 3.5] for i in range(50)], ("is 3.5", "differ")),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeml.data import roles
+from edgeml.data.ranges import float32s
 from edgeml.data.recordings import refuse_stray_text
 from edgeml.data.source import some
 from edgeml.data.table import Column, Table
@@ -32,15 +33,13 @@ def usable(table: Table, names: Sequence[str]) -> tuple[list[Column], list[str]]
             said.setdefault(reason, []).append(name)
         else:
             found.append(column)
-    dropped = [
-        f"column{'s' * (len(which) > 1)} {some(which)} {reason}; left out." for reason, which in said.items()
-    ]
+    dropped = [f"left out {some(which)}: {reason}." for reason, which in said.items()]
     if not found or len(found) > MOST_FEATURES:
         raise DataError(
             f"{table.where}: found {len(found)} columns that can be features, expected 1 to {MOST_FEATURES}; "
             + (dropped[0] if dropped else "check the delimiter and --label.")
         )
-    infinite = [c.name for c in found if c.numbers is not None and np.isinf(c.numbers).any()]
+    infinite = [c.name for c in found if c.numbers is not None and np.isinf(float32s(c.numbers)).any()]
     if infinite:
         dropped.append(f"infinite values of {some(infinite)} count as missing.")
     gaps = {c.name: float(c.missing.mean()) for c in found if c.missing.any()}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.ranges import as_float32, limits, rounded
+from edgeml.data.ranges import as_float32, float32s, limits, rounded
 from edgeml.data.table import Column
 
 Spec = Mapping[str, Any]
@@ -42,7 +42,7 @@ def fit_number(column: Column, rows: NDArray[np.int64], quantiles: bool | None =
             the line would leave the middle half of the values fewer than LEAST_LEVELS.
     """
     assert column.numbers is not None
-    values = column.numbers[rows].astype(np.float32)
+    values = float32s(column.numbers[rows])
     known = values[np.isfinite(values)]
     if not len(known):
         known = np.zeros(1, np.float32)
@@ -125,7 +125,7 @@ def to_features(specs: Sequence[Spec], columns: Mapping[str, Column]) -> NDArray
 
 def _number(spec: Spec, column: Column) -> NDArray[np.uint8]:
     assert column.numbers is not None
-    values = column.numbers.astype(np.float32)
+    values = float32s(column.numbers)
     gone = ~np.isfinite(values)
     found = map_number(spec, np.where(gone, np.float32(spec["fill"]), values))
     marks = [np.where(gone, 255, 0).astype(np.uint8)] if spec["missing"] else []

@@ -23,7 +23,8 @@ class Kind:
 
 
 ACCEPTED = (
-    "expected the name digits, a folder with one sub-folder of images per class, a .npz file or IDX files"
+    "expected the name digits, a folder with one sub-folder per class (images, WAV or CSV recordings), a CSV "
+    "or Parquet table, a .npz file or IDX files"
 )
 
 
@@ -41,9 +42,29 @@ def read_source(source: str, options: ReadOptions) -> Source:
             f"{where}: cannot be read ({error.strerror or type(error).__name__}), {ACCEPTED}; "
             "check the path and its permissions."
         ) from error
+    _check_kind(found, options.task)
     if options.task == "anomaly" and found.task != "anomaly":
         found = as_anomalies(found)
     return found
+
+
+def _check_kind(found: Source, task: str | None) -> None:
+    """What `--task` says the data are must be what was found."""
+    kind = str(found.preprocessing.get("kind", "image"))
+    wanted = {"tabular": "table"}.get((task or "").partition("-")[0], (task or "").partition("-")[0])
+    if wanted not in ("", "anomaly", kind):
+        raise DataError(
+            f"{found.path}: --task {task}: found {_FOUND[kind]}, expected {_FOUND[wanted]}; leave --task out "
+            "or give another path."
+        )
+
+
+_FOUND = {
+    "image": "images",
+    "audio": "sound",
+    "sensor": "readings of a sensor",
+    "table": "a table of features",
+}
 
 
 def _read(source: str, options: ReadOptions) -> Source:

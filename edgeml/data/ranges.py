@@ -33,7 +33,7 @@ class Ranges:
         """(..., channels) raw values -> the same shape."""
         scale, offset = np.array(self.scale, np.float32), np.array(self.offset, np.float32)
         with np.errstate(over="ignore"):
-            return rounded((values.astype(np.float32) - offset) / scale)
+            return rounded((float32s(values) - offset) / scale)
 
 
 def rounded(levels: Values) -> NDArray[np.uint8]:
@@ -66,6 +66,12 @@ def limits(values: NDArray[Any]) -> tuple[float, float]:
     if not high - low > 1e-6 * max(abs(low), abs(high), 1e-30):  # below float32's resolution
         return low - 0.5 * max(1.0, abs(low) * 1e-3), low + 0.5 * max(1.0, abs(low) * 1e-3)
     return float(low), float(high)
+
+
+def float32s(values: NDArray[Any]) -> Values:
+    """Numbers as float32; those beyond its range become infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
 
 
 def as_float32(value: float) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgeml.data import roles
 from edgeml.data.delimited import as_number
 from edgeml.data.options import ReadOptions
+from edgeml.data.ranges import float32s
 from edgeml.data.source import readable, some
 from edgeml.data.table import Column, Table
 from edgeml.data.timing import Timing, seconds, timing
@@ -63,6 +64,11 @@ def find_roles(table: Table, options: ReadOptions, place: Place) -> Roles:
     label = roles.asked(table.where, names, options.label, "--label") if options.label else None
     person = roles.asked(table.where, names, options.group, "--group") if options.group else None
     label = label or roles.named(names, roles.LABELS)
+    if person is not None and person == label:
+        raise DataError(
+            f"{table.where}: {some([person])} is the label and the group, expected two columns; name another "
+            "with --group."
+        )
     if place.label is None and label is None:
         last = names[-1]
         if table.columns[last].numbers is not None:
@@ -138,6 +144,8 @@ def record(table: Table, options: ReadOptions, place: Place) -> Recorded:
     Raises:
         DataError: columns cannot be found or used, or rates are mixed.
     """
+    if options.label:  # the user's word, not the folder's
+        place = replace(place, label=None)
     found = find_roles(table, options, place)
     persons = _keys(table, found.person, place.person)
     recordings = _keys(table, found.recording, place.recording)
@@ -146,7 +154,7 @@ def record(table: Table, options: ReadOptions, place: Place) -> Recorded:
     persons, recordings, labels = persons[order], recordings[order], labels[order]
     starts = _changes(persons) | _changes(recordings)
     clock, warnings = _clock(table, found, order, starts, recordings)
-    values = np.stack([_numbers(table, name)[order] for name in found.channels], axis=1).astype(np.float32)
+    values = float32s(np.stack([_numbers(table, name)[order] for name in found.channels], axis=1))
     whole: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=1))
     if not whole.all():
         at = int(np.argmin(whole))

@@ -28,8 +28,15 @@ TABLES = SUFFIXES | {".txt", ".parquet"}
 
 
 def holds_recordings(folder: Path) -> bool:
-    """Whether a folder has class folders with tables in them."""
-    return next(suffixes_below(folder, 4), "") in TABLES
+    """Whether a folder has class folders with tables in them; or loose tables alone, to be told of it."""
+    return next(suffixes_below(folder, 4), "") in TABLES or _is_loose(folder)
+
+
+def _is_loose(folder: Path) -> bool:
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if any(entry.stem.lower() in ("train", "training") for entry in entries):
+        return False  # a table in parts
+    return bool(entries) and all(e.is_file() and e.suffix.lower() in SUFFIXES for e in entries)
 
 
 def read_recordings(path: Path, options: ReadOptions) -> Source:
@@ -162,7 +169,7 @@ def windowed(where: str, name: str, found: Recorded, options: ReadOptions) -> So
     meant = {label: classes[of[index]] for index, label in enumerate(names)}
     if task == "anomaly":  # groups are looked for in all that is anomalous, not in every way to be so
         found = replace(found, segments=tuple(replace(s, label=meant[s.label]) for s in found.segments))
-    window = options.window or default_window(found.segments, found.rate_hz)
+    window = options.window or default_window(where, found.segments, found.rate_hz)
     warnings = (*found.warnings, *check_lengths(where, found.segments, window))
     own = options.stride or max(1, window // 2)
     segments, numbers, said = group(found, window, options.group is not None)

@@ -14,6 +14,7 @@ from edgeml.data.columns import usable
 from edgeml.data.features import feature_names, fit_category, fit_number, to_features
 from edgeml.data.guardrail_tables import missing_cells
 from edgeml.data.options import ReadOptions
+from edgeml.data.ranges import float32s
 from edgeml.data.sensors import classes_of
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.split import train_positions
@@ -151,7 +152,14 @@ def _rows(table: Table, rows: NDArray[np.int64]) -> Table:
 def _group(table: Table, label: str, options: ReadOptions) -> tuple[str | None, list[str]]:
     names = [name for name in table.columns if name != label]
     if options.group:
-        return roles.asked(table.where, names, options.group, "--group"), []
+        asked = roles.asked(table.where, list(table.columns), options.group, "--group")
+        if asked == label:
+            raise DataError(
+                f"{table.where}: {some([label])} is the label and the group, expected two columns; name "
+                "another "
+                "with --group."
+            )
+        return asked, []
     found = roles.named(names, roles.PERSONS)
     if found is None or len(np.unique(table.columns[found].as_texts())) > 0.9 * table.rows:
         return None, []
@@ -184,7 +192,7 @@ def _targets(
     regression = wanted == "tabular-regression" or (wanted is None and _is_measured(train))
     if regression:
         for part, column in labels.items():
-            if column.numbers is None or not np.isfinite(column.numbers).all():
+            if column.numbers is None or not np.isfinite(float32s(column.numbers)).all():
                 raise DataError(
                     f"{where}: label {some([column.name])} holds texts or infinite numbers in {part}, "
                     "expected "
@@ -224,7 +232,7 @@ def _targets(
 
 def _values(column: Column) -> NDArray[np.float32]:
     assert column.numbers is not None
-    return column.numbers.astype(np.float32)
+    return float32s(column.numbers)
 
 
 def _is_measured(column: Column) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def _unit(name: str, values: NDArray[np.float64], starts: NDArray[np.bool_]) -> 
     if since is not None:
         return since, ""
     steps = np.diff(values)[~starts[1:]]
-    steps = steps[steps > 0]
+    steps = steps[steps >= 0]
     if len(steps) and float(np.median(steps)) >= 1:
         return 1e-3, (
             f"column {some([name])} does not say its unit; it was read as milliseconds (call it time_s for "
@@ -95,12 +96,14 @@ def dates(column: Column) -> NDArray[np.float64] | None:
     """A column of texts -> seconds since 1970; None where one is no ISO date (2026-11-27 10:00:00.02)."""
     found = np.full(len(column.texts), np.nan)
     for index, text in enumerate(column.texts):
-        bare = text.strip().removesuffix("Z").replace(" ", "T", 1).replace("/", "-")
+        bare = text.strip()
+        if bare.lower() in MISSING:
+            continue
         try:
-            if bare and text.strip().lower() not in MISSING:
-                found[index] = np.datetime64(bare, "ns").astype(np.int64) * 1e-9
+            moment = datetime.fromisoformat(bare.replace("/", "-"))
         except ValueError:
             return None
+        found[index] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return found[column.codes] if column.codes is not None and len(found) else None
 
 

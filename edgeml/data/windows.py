@@ -22,7 +22,7 @@ SECONDS = 2.56
 SAMPLES = 128
 """Default window where the rate is not known: UCI HAR's 2.56 s at 50 Hz."""
 
-LEAST, MOST = 8, 512
+SHORTEST, LEAST, MOST = 4, 8, 512
 WHOLE = 256
 """Recordings that are all of one length, up to this, are windows themselves: gestures, not activities."""
 
@@ -62,10 +62,19 @@ class Windows:
     start: NDArray[np.int64]
 
 
-def default_window(segments: Sequence[Segment], rate_hz: float | None) -> int:
-    """Samples of a window, from the lengths of the recordings and their rate."""
+def default_window(where: str, segments: Sequence[Segment], rate_hz: float | None) -> int:
+    """Samples of a window, from the lengths of the recordings and their rate.
+
+    Raises:
+        DataError: the label or something else breaks them every few samples.
+    """
     lengths = sorted(len(segment.values) for segment in segments)
     usual = int(median(lengths))
+    if usual < SHORTEST:
+        raise DataError(
+            f"{where}: half of all unbroken stretches of one label have {usual} samples or fewer, expected "
+            "recordings; check the label and time columns, or --task tabular-classification."
+        )
     if lengths[0] >= 0.95 * lengths[-1] and lengths[-1] <= WHOLE:
         return lengths[0]
     wanted = min(MOST, max(LEAST, round(SECONDS * rate_hz))) if rate_hz else SAMPLES
