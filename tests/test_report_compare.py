@@ -1,0 +1,146 @@
+"""edgeml compare: common references, costs of one target only, refusals in a sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from test_report_files import HOSTILE, edit, write_run
+from test_report_page import Page
+
+from edgeml.cli import main
+from edgeml.errors import ConfigError, RunError
+from edgeml.report.compare import chance_error, compare, to_json
+from edgeml.report.compare_page import write_comparison
+
+
+def data_of(path: Path) -> dict:
+    found: dict = json.loads((path / "run.json").read_text())["dataset"]
+    return found
+
+
+def worse(path: Path, points: float = 0.05) -> Path:
+    """A run like `write_run` in which every score is lower."""
+    write_run(path)
+    for file in path.rglob("candidate.json"):
+        value = json.loads(file.read_text())
+        if value["accuracy"] is not None:
+            edit(file, accuracy=value["accuracy"] - points)
+    settings = json.loads((path / "run.json").read_text())["settings"]
+    edit(path / "run.json", settings={**settings, "strategy": "random"})
+    return path
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[Path]:
+    return [write_run(tmp_path / "good"), worse(tmp_path / "poor")]
+
+
+def test_the_better_front_has_more_volume_at_one_reference(two: list[Path]) -> None:
+    found = compare(two)
+    assert found.costs == ("latency_ms@cpu", "size_bytes", "macs")
+    for cost in found.costs:
+        assert 1 > found.hypervolume(cost, 0) > found.hypervolume(cost, 1) > 0
+    # by hand: errors of the front 0.06, 0.035, 0.025 at 0.041, 0.052, 0.11 ms, box 0.9 by 0.121
+    volume = (0.9 - 0.06) * (0.121 - 0.041) + 0.025 * (0.121 - 0.052) + 0.01 * (0.121 - 0.11)
+    assert found.references["latency_ms@cpu"] == pytest.approx(0.121)
+    assert chance_error(found.runs[0]) == pytest.approx(0.9)
+    assert found.hypervolume("latency_ms@cpu", 0) == pytest.approx(volume / (0.9 * 0.121))
+    best = found.best_under("latency_ms@cpu", 0.06, 0)
+    assert best is not None
+    assert best[2] == 0.965
+    assert found.best_under("latency_ms@cpu", 0.001, 0) is None
+
+
+def test_json_holds_what_differs(two: list[Path]) -> None:
+    found = to_json(compare(two, under={"latency_ms": 0.06}))
+    assert found["settings"] == {"strategy": ["evolution", "random"]}
+    assert found["under"] == [
+        {
+            "cost": "latency_ms@cpu",
+            "highest": 0.06,
+            "best": [
+                {"key": "508575d4e3a1", "score": 0.965},
+                {"key": "508575d4e3a1", "score": pytest.approx(0.915)},
+            ],
+        }
+    ]
+    assert [run["trials"] for run in found["runs"]] == [9, 9]
+    assert any("a tie on the test split" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(("key", "words"), [("hash", "other data"), ("split_hash", "another test split")])
+def test_other_samples_are_refused_unless_forced(two: list[Path], key: str, words: str) -> None:
+    edit(two[1] / "run.json", dataset={**data_of(two[1]), key: "another"})
+    with pytest.raises(ConfigError, match=f"poor has {words} than good .hash another, not .*add --force"):
+        compare(two)
+    assert any(words in note for note in compare(two, force=True).notes)
+
+
+def test_other_targets_share_only_what_no_device_has_a_say_in(two: list[Path]) -> None:
+    edit(two[1] / "run.json", targets=[{"name": "coral"}])
+    found = compare(two)
+    assert found.costs == ("size_bytes", "macs")
+    assert any("The targets differ (good: cpu; poor: coral)" in note for note in found.notes)
+    with pytest.raises(ConfigError, match="--under latency_ms: expected a cost that all runs have"):
+        compare(two, under={"latency_ms": 1.0})
+
+
+def test_other_metrics_are_refused(two: list[Path]) -> None:
+    goal = {"task": "classification", "metric": "macro_f1"}
+    edit(two[1] / "run.json", dataset={**data_of(two[1]), "goal": goal})
+    with pytest.raises(ConfigError, match="good is scored by accuracy, poor by macro F1"):
+        compare(two, force=True)
+
+
+def test_what_cannot_be_compared_is_said(two: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found 1 run, expected two or more"):
+        compare(two[:1])
+    with pytest.raises(ConfigError, match="named twice"):
+        compare([two[0], two[0] / "." / ""])
+    with pytest.raises(RunError):
+        compare([two[0], tmp_path])
+    for file in two[1].rglob("candidate.json"):
+        file.unlink()
+    with pytest.raises(RunError, match="poor has no fully trained candidate yet"):
+        compare(two)
+
+
+def test_the_page_is_inert_and_names_stay_apart(tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    runs = [write_run(tmp_path / part / name, hostile=HOSTILE) for part in "ab"]
+    page = Page(write_comparison(compare(runs), tmp_path / "compare.html"))
+    assert "img" not in {tag for tag, _ in page.tags}
+    assert len(page.scripts) == 2
+    assert str(runs[0]) in page.text
+    assert str(runs[1]) in page.text
+
+
+def test_the_command(two: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "compare.html"
+    done = CliRunner().invoke(main, ["compare", *map(str, two), "--out", str(out)])
+    assert done.exit_code == 0
+    assert "latency on cpu up to 0.121 ms" in done.output
+    assert "strategy" in done.output
+    assert out.is_file()
+    edit(two[1] / "run.json", dataset={**data_of(two[1]), "hash": "another"})
+    refused = CliRunner().invoke(main, ["compare", *map(str, two)])
+    assert refused.exit_code == 2
+    forced = CliRunner().invoke(main, ["compare", *map(str, two), "--force", "--json"])
+    assert json.loads(forced.output)["runs"][0]["name"] == "good"
+
+
+def test_report_says_the_path_where_no_browser_can_be(
+    two: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    done = CliRunner().invoke(main, ["report", str(two[0]), "--open"])
+    page = (two[0] / "report.html").resolve()
+    assert done.output.splitlines() == [str(page), f"no browser can be opened here; open {page.as_uri()}"]
+    opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    done = CliRunner().invoke(main, ["report", str(two[0]), "--open"])
+    assert (done.output.strip(), opened) == (str(page), [page.as_uri()])
