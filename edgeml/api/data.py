@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgeml.data.given import as_path
     from edgeml.data.inspection import Inspection
 
 
