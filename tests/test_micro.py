@@ -123,7 +123,7 @@ def test_main_runs_and_tells_right_scores_from_wrong_ones(folder, given, tmp_pat
 
     assert run([0] * 10).returncode == 1
     image = np.frombuffer((tmp_path / "in").read_bytes(), np.uint8).reshape(1, 8, 8, 1)
-    assert np.array_equal(image[0], micro.noise_image((8, 8, 1))) and image.std() > 60
+    assert np.array_equal(image[0], micro.noise_input((8, 8, 1))) and image.std() > 60
     loaded = interpreter(given.tflite, reference=True)
     loaded.set_tensor(loaded.get_input_details()[0]["index"], image)
     loaded.invoke()
@@ -132,7 +132,7 @@ def test_main_runs_and_tells_right_scores_from_wrong_ones(folder, given, tmp_pat
     assert right.returncode == 0, right.stdout
     first = right.stdout.split(b" score ")[0]
     assert first == f"class {scores.argmax()}: ".encode() + c_bytes(HOSTILE[int(scores.argmax())]) + b","
-    assert b"0 of 10 scores are not" in right.stdout
+    assert b"0 of 10 outputs are not" in right.stdout
 
 
 def test_array_is_the_scored_model_and_labels_are_the_classes(folder, given, tmp_path):

@@ -139,7 +139,7 @@ def test_an_arena_too_small_and_a_changed_array_are_found(given):
 def test_an_accuracy_below_the_recorded_one_is_found(given):
     record = {**given.record, "test_accuracy": {"value": 0.999, "low": 0.998, "high": 1.0, "n": 269}}
     found = only(replace(given, record=record), "tflite", FORMATS["tflite"](given))
-    assert not found.passed and "the run has 99.9%" in found.reason
+    assert not found.passed and "the run has 99.9 %" in found.reason
 
 
 def test_nothing_to_compare_with_ends_the_export(given):

@@ -52,7 +52,7 @@ class MicroInterpreter {
     const bool aligned = reinterpret_cast<uintptr_t>(model_) % 16 == 0 &&
                          reinterpret_cast<uintptr_t>(arena_) % 16 == 0;
     const char* bytes = reinterpret_cast<const char*>(model_);
-    const bool fits = size_ >= kInput + MODEL_CLASSES;
+    const bool fits = size_ >= kInput + MODEL_OUTPUTS;
     return aligned && ready_ && fits && std::memcmp(bytes + 4, "TFL3", 4) == 0 ? kTfLiteOk : kTfLiteError;
   }
   TfLiteStatus Invoke() {
@@ -60,9 +60,9 @@ class MicroInterpreter {
     std::fwrite(arena_, 1, kInput, file);
     std::fclose(file);
     file = std::fopen(std::getenv("STUB_SCORES"), "rb");
-    const size_t read = std::fread(arena_ + kInput, 1, MODEL_CLASSES, file);
+    const size_t read = std::fread(arena_ + kInput, 1, MODEL_OUTPUTS, file);
     std::fclose(file);
-    return read == MODEL_CLASSES ? kTfLiteOk : kTfLiteError;
+    return read == MODEL_OUTPUTS ? kTfLiteOk : kTfLiteError;
   }
 #endif
 

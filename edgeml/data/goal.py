@@ -6,6 +6,7 @@ learning curves know nothing else. For errors the score is 1 - error / error of 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,16 @@ class Goal:
             return f"{score:.{digits + 2}f}"
         return f"{self.value_of(score):.{digits + 2}g}"
 
-    def intervals(self, outputs: NDArray[Any], split: Split, seed: int = 0) -> dict[str, Any]:
+    def intervals(
+        self, outputs: NDArray[Any], split: Split, seed: int = 0, metrics: Collection[str] | None = None
+    ) -> dict[str, Any]:
         """Outputs on a split -> the score with its 95 % interval, and every metric of the task with its own.
+
+        Args:
+            outputs: (n, outputs) of the network.
+            split: the samples.
+            seed: of the resamples.
+            metrics: names of those wanted beside the goal's own; all when None.
 
         The interval of accuracy is Wilson's (1927); all others are percentiles of RESAMPLES bootstrap
         samples.
@@ -97,7 +106,7 @@ class Goal:
         found = {
             name: _interval(metric, given, truth, np.random.default_rng(seed))
             for name, metric in METRICS.items()
-            if self.task in metric.tasks
+            if self.task in metric.tasks and (metrics is None or name == self.metric or name in metrics)
         }
         ends = [self.score_of(found[self.metric][name]) for name in ("low", "high")]
         value = self.score_of(found[self.metric]["value"])

@@ -223,10 +223,23 @@ def _mean(write: _Writer, operator: Operator) -> None:
 
 
 def _dense(write: _Writer, operator: Operator) -> None:
-    source, *constants = operator.inputs
-    inputs = [write.real(source)]
-    inputs += [write.weights(index, lambda value: value) for index in constants if index >= 0]
-    real = write.node("Gemm", inputs, f"dense{operator.outputs[0]}", transB=1)
+    """Along the last axis, whatever comes before it: Gemm takes matrices only."""
+    (source, *constants), output = operator.inputs, operator.outputs[0]
+    have, made = write.model.tensors[source].shape, write.model.tensors[output].shape
+    name = write.real(source)
+    if len(have) == 4:
+        name = write.node("Transpose", [name], f"dense{output}:last", perm=_TO_NHWC)
+    if len(have) != 2:
+        kernel = write.model.tensors[constants[0]].shape
+        shape = write.constant(f"dense{output}:rows", np.array([-1, kernel[1]], np.int64))
+        name = write.node("Reshape", [name, shape], f"dense{output}:matrix")
+    inputs = [name, *(write.weights(index, lambda value: value) for index in constants if index >= 0)]
+    real = write.node("Gemm", inputs, f"dense{output}", transB=1)
+    if len(made) != 2:
+        shape = write.constant(f"dense{output}:shape", np.array(made, np.int64))
+        real = write.node("Reshape", [real, shape], f"dense{output}:made")
+    if len(made) == 4:
+        real = write.node("Transpose", [real], f"dense{output}:first", perm=_TO_NCHW)
     write.activated(real, operator)
 
 

@@ -6,48 +6,42 @@ from collections.abc import Sequence
 
 from edgeml.deploy.c99 import C99, to_c99
 from edgeml.deploy.tflite import read_model
+from edgeml.export.c_output import c99_header, c99_main
 from edgeml.export.given import ExportInput
 from edgeml.export.literals import c_string
 
 _MAIN = """\
-/* Raw input bytes (uint8, rows from the top, {shape}) on standard input -> classes and what they got.
+/* Raw input bytes (uint8, rows from the top, {shape}) on standard input -> {gives}.
  *
- *   cc -std=c99 -O2 model.c main.c -o model && ./model < image.raw
+ *   cc -std=c99 -O2 model.c main.c -o model && ./model < input.raw
  *
  * For a microcontroller: arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -O2 -c model.c; {arena} bytes of RAM for
  * the arena, {constants} bytes of flash for the tables and some kB for the code.
  */
 #include <stdio.h>
 
-#include "labels.h"
-#include "model.h"
+{include}#include "model.h"
 
 int main(void)
 {{
     const uint8_t *output;
-    int i, best = 0;
-    if (fread(model_input(), 1, MODEL_INPUT_BYTES, stdin) != MODEL_INPUT_BYTES) {{
+{declared}    if (fread(model_input(), 1, MODEL_INPUT_BYTES, stdin) != MODEL_INPUT_BYTES) {{
         fprintf(stderr, "expected %d bytes on standard input: {shape}, uint8\\n", MODEL_INPUT_BYTES);
         return 2;
     }}
-    model_run();
+{before}    model_run();
     output = (const uint8_t *)model_output();
-    for (i = 0; i < MODEL_OUTPUT_BYTES; i++) {{
-        if (output[i] > output[best])
-            best = i;
-        printf("%d %.4f %s\\n", i, MODEL_OUTPUT_SCALE * (output[i] - MODEL_OUTPUT_ZERO), model_labels[i]);
-    }}
-    printf("%s\\n", model_labels[best]);
-    return 0;
+{end}    return 0;
 }}
 """
 
 
 def c99(given: ExportInput) -> dict[str, bytes]:
-    """`c99/`: the int8 network as C99 without dependencies, class names and a minimal program."""
+    """`c99/`: the int8 network as C99 without dependencies, what its outputs mean and a minimal program."""
     compiled = to_c99(read_model(given.tflite))
-    files = {**compiled.files, "labels.h": labels_header(given.classes)}
-    files["main.c"] = _main(compiled, given.graph.input_shape)
+    classifies = given.goal.task == "classification"
+    meaning = {"labels.h": labels_header(given.classes)} if classifies else {"output.h": c99_header(given)}
+    files = {**compiled.files, **meaning, "main.c": _main(compiled, given)}
     return {f"c99/{name}": text.encode("ascii") for name, text in files.items()}
 
 
@@ -61,7 +55,10 @@ def labels_header(classes: Sequence[str]) -> str:
     )
 
 
-def _main(compiled: C99, shape: tuple[int, int, int]) -> str:
+def _main(compiled: C99, given: ExportInput) -> str:
     return _MAIN.format(
-        shape=" x ".join(map(str, shape)), arena=compiled.arena_bytes, constants=compiled.constant_bytes
+        shape=" x ".join(map(str, given.graph.input_shape)),
+        arena=compiled.arena_bytes,
+        constants=compiled.constant_bytes,
+        **c99_main(given),
     )

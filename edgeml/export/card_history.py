@@ -26,7 +26,7 @@ def data(spec: Spec) -> str:
     scaled = (found.value_scale, found.value_offset) != (1.0, 0.0)
     return _listed("Data", (
         ("source", source),
-        ("images", f"{counts}; stratified split with seed {found.seed}"),
+        ("images" if spec.kind == "image" else "samples", f"{counts}; {_split(spec)}"),
         ("SHA-256 of classes and splits", f"`{found.hash}`"),
         ("of the split alone", f"`{found.split_hash}`" if found.split_hash else ""),
         ("of the source's content", f"`{found.content_hash}`" if found.content_hash else ""),
@@ -34,6 +34,15 @@ def data(spec: Spec) -> str:
         ("files that could not be read", str(found.skipped) if found.skipped else ""),
         ("warnings", text(" ".join(found.warnings), 2000)),
     ))  # fmt: skip
+
+
+def _split(spec: Spec) -> str:
+    """How the splits were made."""
+    group = spec.data.asked.get("group")
+    apart = f", each {text(str(group))} in one split only" if group else ""
+    by = " by tenths of the target" if spec.data.task == "regression" else ""
+    only = "; the training split holds what is normal only" if spec.data.task == "anomaly" else ""
+    return f"stratified split{by} with seed {spec.data.seed}{apart}{only}"
 
 
 def training(spec: Spec) -> str:
@@ -44,10 +53,8 @@ def training(spec: Spec) -> str:
     )
     amount = f"{spec.fidelity['epochs']:g} epochs in batches of up to {spec.fidelity['batch_size']}"
     if spec.rebuilt:
-        before = spec.rebuilt.scored.test.value
-        first = (
-            f"fresh: trained from scratch; the original scored {figures.percent(before)} on its test split"
-        )
+        before = spec.data.goal.said(spec.rebuilt.scored.test.value)
+        first = f"fresh: trained from scratch; the original scored {before} on its test split"
     elif own.parent:
         first = f"{figures.percent(own.inherited_fraction, 0)} inherited from {text(own.parent)} "
         first += f"({text(str(own.source))}): {text(own.lineage or 'no difference told', 400)}"
@@ -57,7 +64,7 @@ def training(spec: Spec) -> str:
         first = "fresh"
     return _listed("Training", (
         ("recipe", text(recipe, 500)),
-        ("amount", amount + ("" if spec.rebuilt else "".join(f"; {row}" for row in _rungs(own)))),
+        ("amount", amount + ("" if spec.rebuilt else "".join(f"; {row}" for row in _rungs(spec)))),
         ("first weights", first),
         ("seed", f"{spec.seed} (weights, order of samples, augmentation)"),
         ("compression", text(_compression(own), 600)),
@@ -70,7 +77,7 @@ def _ranges(spec: Spec) -> str:
     if compression and compression.method == "qat":
         return "as quantisation-aware training left them"
     share = f" {found.percentile:g}" if found.percentile else ""
-    return f"from {found.images} training images ({found.rule}{share})"
+    return f"from {found.images} training samples ({found.rule}{share})"
 
 
 def _compression(lineage: Lineage) -> str:
@@ -83,11 +90,12 @@ def _compression(lineage: Lineage) -> str:
     return f"{found.method}{of}: {plain(said)}"
 
 
-def _rungs(lineage: Lineage) -> list[str]:
+def _rungs(spec: Spec) -> list[str]:
+    lineage = spec.search.lineage
     if not lineage.climbed:
         return []
     steps = [
-        f"rung {row.rung + 1}: {row.epochs:g} epochs, {figures.percent(row.accuracy)}"
+        f"rung {row.rung + 1}: {row.epochs:g} epochs, {spec.data.goal.said(row.accuracy)}"
         for row in lineage.rungs
     ]
     return [f"over the rungs of the search ({', '.join(steps)} int8 on validation)"]

@@ -37,11 +37,14 @@ class Claim:
 
     Attributes:
         against: what it is compared with: FLOAT, SCORED or REFERENCE.
-        agreement: least share of images with the same most probable class.
-        max_error: largest difference of a probability; None where rounding is the runtime's own.
+        agreement: least share of samples with the same most probable class; where outputs are no classes, of
+            samples whose outputs differ by at most `steps` (root mean square over a sample's outputs).
+        max_error: largest difference of a probability; None where rounding is the runtime's own. Where
+            outputs are no probabilities, this share of PROBABILITY_STEPS steps.
         request: the candidate and the folder with the format's files -> how to open them, or why not here.
             Raises ModelError where the files are not what they should be.
         unseen: what is checked of a file that only the device can run.
+        steps: of the scored model's quantised output, where outputs are no classes.
     """
 
     against: str
@@ -49,14 +52,33 @@ class Claim:
     max_error: float | None
     request: Callable[[ExportInput, Path], Request | NotHere]
     unseen: str = ""
+    steps: float = 1.0
 
     @property
     def threshold(self) -> str:
-        """In words."""
+        """In words, for classifiers."""
         error = "" if self.max_error is None else f", probabilities within {self.max_error:g}"
-        error = ", bit for bit" if self.max_error == 0 else error
-        words = f"same class on {self.agreement:.0%} of the images{error}"
+        return self._words(f"same class on {self.agreement:.0%} of the samples", error)
+
+    @property
+    def threshold_of_values(self) -> str:
+        """In words, for networks whose outputs are no classes."""
+        most = None if self.max_error is None else self.max_error * PROBABILITY_STEPS
+        error = "" if most is None else f", none off by more than {most:.2g} steps"
+        return self._words(f"{alike(self.steps)} on {self.agreement:.0%} of the samples", error)
+
+    def _words(self, agreement: str, error: str) -> str:
+        words = agreement + (", bit for bit" if self.max_error == 0 else error)
         return "; ".join(part for part in (words if self.agreement else "", self.unseen) if part)
+
+
+PROBABILITY_STEPS = 256
+"""Steps of an int8 softmax from 0 to 1: what is allowed of a probability is allowed of any output."""
+
+
+def alike(steps: float) -> str:
+    """What agreement is where outputs are no classes: "outputs within 1 quantisation step"."""
+    return f"outputs within {steps:g} quantisation step{'' if steps == 1 else 's'}"
 
 
 def _litert(name: str, repeat_grey: bool = False) -> Callable[[ExportInput, Path], Request]:
@@ -160,16 +182,16 @@ CLAIMS: dict[str, Claim] = {
     "mediapipe": Claim(SCORED, 1.0, 0.0, _litert("model_mediapipe.tflite", repeat_grey=True)),
     "tflite-fp32": Claim(FLOAT, 1.0, 1e-4, _litert("model_fp32.tflite")),
     "tflite-fp16": Claim(FLOAT, 0.99, 0.05, _litert("model_fp16.tflite")),
-    "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite")),
+    "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite"), steps=4),
     "tflite-waveform": Claim(SCORED, 0.98, None, waveform_request),
     "edgetpu": Claim(SCORED, 1.0, 0.0, _edgetpu, "compiled: it has an Edge TPU operator, and is not run"),
     "vela": Claim("-", 0.0, None, _vela, "no operator is left to the CPU; it is not run"),
     "onnx": Claim(FLOAT, 1.0, 1e-4, _onnx),
-    "onnx-int8": Claim(SCORED, 0.98, None, _onnx_int8),
+    "onnx-int8": Claim(SCORED, 0.98, None, _onnx_int8, steps=2),
     "keras": Claim(FLOAT, 1.0, 1e-4, _keras),
     "savedmodel": Claim(FLOAT, 1.0, 1e-4, _savedmodel),
     "coreml": Claim(FLOAT, 1.0, 1e-4, _coreml, "not on macOS: kernels and class names byte for byte"),
-    "c": Claim(REFERENCE, 0.99, 0.02, _tflm),
+    "c": Claim(REFERENCE, 0.99, 0.02, _tflm, steps=2),
     "c99": Claim(REFERENCE, 1.0, 0.0, _c99),
     "script": Claim(FLOAT, 1.0, 1e-4, _script),
 }

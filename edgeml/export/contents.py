@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgeml.data.goal import Goal
 from edgeml.export.card import NAME as MODEL_CARD
 from edgeml.export.card import Handed, card
+from edgeml.export.card_scores import as_data
 from edgeml.export.checksums import SUMS, digest, sums_file
+from edgeml.export.claims import alike
 from edgeml.export.examples import examples
 from edgeml.export.front_end import audio_files
 from edgeml.export.literals import labels_file
@@ -69,10 +72,10 @@ def contents(
     for name, made in models.items():
         part = {FAILED + file: content for file, content in made.items()} if name in wrong else made
         files.update(part)
-        said = proof_words(proofs[name]) if name in proofs else ""
+        said = proof_words(proofs[name], spec.data.goal) if name in proofs else ""
         rows += [(file, name, "" if index else said) for index, file in enumerate(part)]
     rest = {
-        "labels.txt": labels_file(spec.data.classes),
+        **({"labels.txt": labels_file(spec.data.classes)} if spec.data.task == "classification" else {}),
         SPEC: spec.to_json(),
         WEIGHTS: weights,
         **preprocess_files(spec.data.preprocessing),
@@ -81,6 +84,7 @@ def contents(
             {name: list(part) for name, part in models.items() if name not in wrong},
             spec.architecture.input_shape,
             spec.data,
+            spec.scored.threshold,
         ),
     }
     files.update(rest)
@@ -96,6 +100,7 @@ def contents(
             "dataset": spec.data.name,
             "input": "raw uint8, NHWC",
             "spec": SPEC,
+            **as_data(spec),
             "test": described["accuracy"],
             "per_class": described["classes"],
             "confusions": described["confusions"],
@@ -110,19 +115,18 @@ def contents(
     return Contents(files, tuple(handed))
 
 
-def proof_words(proof: Proof) -> str:
+def proof_words(proof: Proof, goal: Goal) -> str:
     """A proof in a few words: "passed: same class on 100.0 % of 269 (LiteRT 2.3.0)"."""
     if not proof.passed:
         return f"FAILED: {proof.reason}"
     if not proof.executed:
         return proof.reason
+    same = "same class" if proof.steps is None else alike(proof.steps)
     parts = (
-        []
-        if proof.agreement is None
-        else [f"same class on {100 * proof.agreement:.1f} % of {proof.compared}"]
+        [] if proof.agreement is None else [f"{same} on {100 * proof.agreement:.1f} % of {proof.compared}"]
     )
     parts += [] if proof.max_error is None else [f"off by {proof.max_error:.1g} at most"]
-    parts += [f"test {100 * proof.accuracy['value']:.1f} %"] if proof.accuracy else []
+    parts += [f"test {goal.said(proof.accuracy['value'])}"] if proof.accuracy else []
     return f"passed: {', '.join(parts)} ({proof.runtime})"
 
 

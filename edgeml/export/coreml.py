@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeml.errors import MissingToolError, ModelError
 from edgeml.export import coreml_child
-from edgeml.export.given import ExportInput
+from edgeml.export.given import ExportInput, check_images
 from edgeml.target.board.process import converse
 
 PACKAGE = "model.mlpackage"
@@ -32,8 +32,10 @@ def coreml(given: ExportInput) -> dict[str, bytes]:
 
     Raises:
         MissingToolError: coremltools is not installed.
-        ModelError: it does not convert the network, crashes, or takes longer than five minutes.
+        ModelError: the network is no classifier of images; or coremltools does not convert it, crashes, or
+            takes longer than five minutes.
     """
+    check_images(given, "coreml", "the package that edgeml writes takes")
     if missing():
         raise MissingToolError(f"--format coreml: {MISSING}.")
     with tempfile.TemporaryDirectory(prefix="edgeml-coreml-") as name:

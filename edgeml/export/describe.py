@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeml.arch.recipe import default_recipe
+from edgeml.data.goal import Goal
 from edgeml.deploy.calibrate import DEFAULT
 from edgeml.export.given import ExportInput
 from edgeml.export.scores import Scores
@@ -44,10 +45,12 @@ def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
         calibration=_calibration(record),
         data=data_spec(dataset, settings, str((given.run_path / "data").resolve())),
         scored=Scored(
-            validation=share(float(record["accuracy"]), int(dataset["counts"]["val"])),
+            validation=validation(scores, float(record["accuracy"]), int(dataset["counts"]["val"])),
             test=Share.model_validate(scores.accuracy),
             validation_float=record.get("accuracy_float"),
             artifact_sha256=str(record["artifact"]["sha256"]),
+            metrics=scores.metrics,
+            threshold=scores.threshold,
         ),
         search=_search(given, files),
         versions=dict(run.get("versions") or {}),
@@ -84,6 +87,7 @@ def data_spec(dataset: Mapping[str, Any], settings: Mapping[str, Any], saved: st
         classes=list(dataset["classes"]),
         task=dataset.get("task", "classification"),
         preprocessing=dict(dataset.get("preprocessing") or {}),
+        goal=Goal(**(dataset.get("goal") or {})),
         input_shape=dataset["input_shape"],
         counts=dataset["counts"],
         value_scale=float(provenance.get("value_scale", 1.0)),
@@ -93,9 +97,9 @@ def data_spec(dataset: Mapping[str, Any], settings: Mapping[str, Any], saved: st
     )
 
 
-def share(value: float, n: int) -> Share:
-    """An accuracy on n images -> with its 95 % interval."""
-    return Share.model_validate(interval(round(value * n), n))
+def validation(scores: Scores, value: float, n: int) -> Share:
+    """The score on validation: of accuracies the value that steered, n samples -> with its 95 % interval."""
+    return Share.model_validate(scores.validation or interval(round(value * n), n))
 
 
 def _search(given: ExportInput, files: RunFiles) -> SearchSpec:

@@ -13,6 +13,8 @@ from edgeml.arch.layers import Shape
 from edgeml.export.literals import kotlin_string
 from edgeml.export.readings import readings_examples, reads_readings
 from edgeml.export.spec import DataSpec
+from edgeml.export.threshold import Threshold
+from edgeml.export.values_examples import values_examples
 
 LABELS_A_FUNCTION = 1000
 """Names in one Kotlin function: one of the JVM holds 64 KiB of code, at 8 bytes a name."""
@@ -24,18 +26,23 @@ _STORE = {
 }
 
 
-def examples(models: Mapping[str, Sequence[str]], shape: Shape, data: DataSpec) -> dict[str, bytes]:
+def examples(
+    models: Mapping[str, Sequence[str]], shape: Shape, data: DataSpec, threshold: Threshold | None = None
+) -> dict[str, bytes]:
     """Names of model files by format -> the examples of those that are there.
 
     Args:
         models: file names by format, such as {"tflite": ["model.tflite"]}.
         shape: (height, width, channels) of the network's input.
         data: the data set; its size and values decide how images are prepared.
+        threshold: of an anomaly detector.
     """
     litert, onnx = _model(models, "tflite"), _model(models, "onnx")
     if reads_readings(data):
-        return readings_examples({"litert": litert, "onnx": onnx}, data)
+        return readings_examples({"litert": litert, "onnx": onnx}, data, threshold)
     values = _values(shape, data)
+    if data.task != "classification":
+        return values_examples({"litert": litert, "onnx": onnx}, values, data.goal, threshold)
     found: dict[str, str] = {}
     if litert:
         found["example_litert.py"] = _python("litert", {**values, "model": litert})
@@ -74,7 +81,9 @@ def _model(models: Mapping[str, Sequence[str]], ending: str) -> str:
 
 def _python(runtime: str, values: Mapping[str, str]) -> str:
     classify = _template(f"{runtime}_classify.py").rstrip("\n")
-    preprocess = _fill(_template("preprocess.py"), {**values, "classify": classify}).rstrip("\n")
+    pictures = _fill(_template("pictures.py"), values).rstrip("\n")
+    more = {"classify": classify, "pictures": pictures}
+    preprocess = _fill(_template("preprocess.py"), {**values, **more}).rstrip("\n")
     return _filled(f"{runtime}.py", {**values, "preprocess": preprocess})
 
 

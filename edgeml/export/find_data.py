@@ -28,8 +28,9 @@ def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
                 f"(SHA-256 {known.hash[:12]}...); say with --data where they are."
             )
         return found
+    metric = known.goal.metric
     moved = (Path(data) / DESCRIPTION).is_file()  # the folder data/ of a run that is elsewhere now
-    found = Dataset.open(Path(data)) if moved else load(data, known.options)
+    found = Dataset.open(Path(data)) if moved else load(data, known.options).aimed(metric)
     if found.hash == known.hash:
         return found
     if not other_data:
@@ -37,12 +38,33 @@ def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
             f"--data {data}: these are not the data of this model (SHA-256 {found.hash[:12]}..., expected "
             f"{known.hash[:12]}...); give the same data, or add --other-data to train on these."
         )
+    _check_fit(known, found, data)
+    return found.aimed(metric)
+
+
+def _check_fit(known: DataSpec, found: Dataset, data: str) -> None:
+    """Whether the network can read and tell apart what is in other data."""
+    kinds = [str(about.get("kind", "image")) for about in (known.preprocessing, found.preprocessing)]
+    if (known.task, kinds[0]) != (found.task, kinds[1]):
+        raise DataError(
+            f"--data {data}: found {found.task} of kind {kinds[1]}, the network is for {known.task} of kind "
+            f"{kinds[0]}; search one for these data."
+        )
     if len(found.classes) != len(known.classes) or found.input_shape[2] != known.input_shape[2]:
         raise DataError(
             f"--data {data}: found {len(found.classes)} classes and {found.input_shape[2]} channels, the "
             f"network has {len(known.classes)} and {known.input_shape[2]}; search one for these data."
         )
-    return found
+    resizable = kinds[0] == "image" and known.task != "anomaly"
+    if not resizable and found.input_shape != known.input_shape:
+        raise DataError(
+            f"--data {data}: found inputs of {_shape(found.input_shape)}, the network's data have "
+            f"{_shape(known.input_shape)}; search one for these data."
+        )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _saved(known: DataSpec) -> Dataset | None:
@@ -55,7 +77,7 @@ def _saved(known: DataSpec) -> Dataset | None:
 
 def _source(known: DataSpec) -> Dataset | None:
     try:
-        found = load(known.source, known.options)
+        found = load(known.source, known.options).aimed(known.goal.metric)
     except DataError:
         return None
     return found if found.hash == known.hash else None
@@ -77,6 +99,7 @@ def described(known: DataSpec, dataset: Dataset, data: str | None) -> DataSpec:
         "warnings": dataset.warnings,
         "task": dataset.task,
         "preprocessing": dataset.preprocessing,
+        "goal": dataset.goal.to_dict(),
     }
     source = str(Path(str(data)).resolve()) if Path(str(data)).exists() else data
     settings = {

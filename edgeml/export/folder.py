@@ -91,7 +91,7 @@ def export_files(
     check_trained(files, key)
     given = read_candidate(run_path, key, run)
     check_data(given)
-    scores = score(given.tflite, tuple(given.classes), given.data.test)
+    scores = score(given.tflite, given.data)
     made = make(given, formats)
     proofs = prove(given, made.files)
     notes = _notes(given, files, scores, proofs)
@@ -106,6 +106,7 @@ def export_files(
 def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[str, Proof]) -> list[str]:
     """What a user must not miss: failed proofs first."""
     record = given.record
+    what = "accuracy" if given.goal.metric == "accuracy" else "its score"
     notes = [_failure(proof) for proof in proofs.values() if not proof.passed]
     if files.state.get("status") != "finished":
         notes.append(
@@ -115,7 +116,7 @@ def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[
     compression = record.get("compression") or {}
     if compression.get("warning"):
         notes.append(
-            f"int8 loses {compression.get('drop', 0.0):.1f} points of accuracy against the float network."
+            f"int8 loses {compression.get('drop', 0.0):.1f} points of {what} against the float network."
         )
     if record["status"] == "infeasible":
         notes.append(f"this candidate breaks a limit of the search: {record.get('reason')}.")
@@ -126,8 +127,9 @@ def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[
         )
     elif abs(record["test_accuracy"]["value"] - scores.accuracy["value"]) > 1e-9:
         notes.append(
-            f"the run has a test accuracy of {record['test_accuracy']['value']:.4f} for this artifact, this "
-            f"computer gets {scores.accuracy['value']:.4f}: its kernels round differently."
+            f"the run has a test {what.removeprefix('its ')} of {record['test_accuracy']['value']:.4f} "
+            f"for this artifact, this computer gets {scores.accuracy['value']:.4f}: its kernels round "
+            "differently."
         )
     return notes
 

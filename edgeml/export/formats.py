@@ -17,9 +17,9 @@ from edgeml.errors import MissingToolError, ModelError, UnknownNameError
 from edgeml.export.c99 import c99
 from edgeml.export.coreml import coreml
 from edgeml.export.edgetpu import edgetpu
-from edgeml.export.given import Exporter, ExportInput
-from edgeml.export.keras_files import keras, savedmodel
-from edgeml.export.metadata import About, with_labels
+from edgeml.export.given import Exporter, ExportInput, check_images
+from edgeml.export.keras_files import keras, output_name, savedmodel
+from edgeml.export.metadata import About, Output, described
 from edgeml.export.micro import c
 from edgeml.export.script import script
 from edgeml.export.vela import vela
@@ -82,7 +82,11 @@ def mediapipe(given: ExportInput) -> dict[str, bytes]:
     """`model_mediapipe.tflite`: the int8 model with the RGB input that MediaPipe wants, made grey inside.
 
     For a network of RGB images it is the very file that format `tflite` writes.
+
+    Raises:
+        ModelError: the network is no classifier of images.
     """
+    check_images(given, "mediapipe", "MediaPipe's image classifier takes")
     grey = given.graph.input_shape[2] == 1
     return {
         "model_mediapipe.tflite": _labelled(given, with_rgb_input(given.tflite) if grey else given.tflite)
@@ -116,14 +120,32 @@ def _float(name: str, given: ExportInput, convert: Convert) -> dict[str, bytes]:
 
 def _labelled(given: ExportInput, model: bytes) -> bytes:
     """With metadata, which does not touch what is computed."""
-    dataset = str(given.run["dataset"]["name"])
+    dataset, task = str(given.run["dataset"]["name"]), given.goal.task
+    classes = tuple(given.classes) if task == "classification" else ()
+    what = {
+        "classification": ("classifier", f"Tells {len(classes)} classes of {dataset} apart"),
+        "regression": ("regressor", f"Predicts the label of {dataset}"),
+        "anomaly": ("anomaly detector", f"Gives back what is normal in {dataset}"),
+    }[task]
     about = About(
-        name=f"{dataset} classifier {given.key}",
-        description=f"Tells {len(given.classes)} classes of {dataset} apart; edgeml candidate {given.key}.",
+        name=f"{dataset} {what[0]} {given.key}",
+        description=f"{what[1]}; edgeml candidate {given.key}.",
         version=given.key,
         author=f"edgeml {given.run['edgeml']}",
     )
-    return with_labels(model, about, given.classes)
+    name = {"classification": "probability"}.get(task, output_name(given))
+    output = Output(name, _said(given), classes, given.graph.output_shape[2])
+    return described(model, about, given.kind, output)
+
+
+def _said(given: ExportInput) -> str:
+    """What the outputs are, in a sentence."""
+    goal = given.goal
+    if goal.task == "classification":
+        return "Probability of each class, 0 to 1 (softmax)."
+    if goal.task == "regression":
+        return f"Standardised value: label = output * {goal.std!r} + {goal.mean!r}."
+    return "The input / 255 again; the mean squared difference between them is the anomaly score."
 
 
 def onnx(given: ExportInput) -> dict[str, bytes]:
@@ -135,7 +157,7 @@ def onnx(given: ExportInput) -> dict[str, bytes]:
 
 
 def onnx_int8(given: ExportInput) -> dict[str, bytes]:
-    """`model_int8.onnx`: the scored model's weights and scales in QDQ form, batch 1; scores are uint8."""
+    """`model_int8.onnx`: the scored model's weights and scales in QDQ form, batch 1; outputs are uint8."""
     from edgeml.deploy.onnx_quantized import to_quantized_onnx
     from edgeml.deploy.tflite import read_model
 
@@ -151,8 +173,9 @@ def _described(given: ExportInput, model: bytes, more: Mapping[str, str] | None 
     from onnx import ModelProto, helper
 
     proto = ModelProto.FromString(model)
+    classifies = given.goal.task == "classification"
     said = {
-        "classes": json.dumps(list(given.classes)),
+        **({"classes": json.dumps(list(given.classes))} if classifies else {"output": _said(given)}),
         "input": "raw values 0 to 255, batch x height x width x channels",
         "edgeml": str(given.run["edgeml"]),
         "candidate": given.key,

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.arch.graph import Graph
+from edgeml.arch.layers import Shape
 from edgeml.data.dataset import Dataset
+from edgeml.data.goal import Goal
 from edgeml.deploy.fold import Folded, fold
+from edgeml.errors import ModelError
 from edgeml.target.targets import Targets
 from edgeml.train.build import Weights
 
@@ -44,8 +47,34 @@ class ExportInput:
 
     @property
     def classes(self) -> Sequence[str]:
-        """Names of the classes, in the order of the outputs."""
+        """Names of the classes, in the order of the outputs; of "anomaly", those of normal and anomalous."""
         return list(self.run["dataset"]["classes"])
+
+    @property
+    def goal(self) -> Goal:
+        """What the outputs mean and how they are scored; runs older than other goals have accuracy."""
+        return Goal(**(self.run["dataset"].get("goal") or {}))
+
+    @property
+    def preprocessing(self) -> Mapping[str, Any]:
+        """How raw input becomes the network's uint8 input: that of the data, and the network's front end."""
+        about = dict(self.run["dataset"].get("preprocessing") or {})
+        return {**about, "front": self.front} if self.front else about
+
+    @property
+    def front(self) -> str:
+        """Name of the audio front end that the network reads; "" for none."""
+        return str((self.record.get("arch") or {}).get("front") or "")
+
+    @property
+    def kind(self) -> str:
+        """Of data: "image", "audio", "sensor" or "table"."""
+        return str(self.preprocessing.get("kind", "image"))
+
+    @property
+    def classifies_images(self) -> bool:
+        """Whether a picture goes in and class probabilities come out, as image platforms expect."""
+        return self.kind == "image" and self.goal.task == "classification"
 
     @cached_property
     def folded(self) -> dict[str, Folded]:
@@ -54,9 +83,34 @@ class ExportInput:
 
     @cached_property
     def data(self) -> Dataset:
-        """The run's data at the network's resolution."""
-        height, width, _ = self.graph.input_shape
-        return Dataset.open(self.run_path / "data").resized(height, width)
+        """The run's data as the network reads them: behind its front end, at its resolution."""
+        return as_read(Dataset.open(self.run_path / "data"), self.front, self.graph.input_shape)
+
+
+def check_images(given: ExportInput, form: str, takes: str) -> None:
+    """Refuse a format that is for classifiers of images.
+
+    Args:
+        given: the candidate.
+        form: name of the format.
+        takes: beginning of a sentence that says why.
+
+    Raises:
+        ModelError: the network reads something else, or gives no classes.
+    """
+    if not given.classifies_images:
+        what = {"classification": "a classifier", "anomaly": "an anomaly detector"}.get(
+            given.goal.task, "a regressor"
+        )
+        raise ModelError(
+            f"--format {form}: {takes} images and gives classes, this network is {what} whose data are "
+            f"of kind {given.kind}; choose tflite, onnx, c or c99."
+        )
+
+
+def as_read(data: Dataset, front: str, shape: Shape) -> Dataset:
+    """A data set -> what a network of an audio front end ("" for none) and an input shape reads of it."""
+    return (data.fronted(front) if front else data).resized(*shape[:2])
 
 
 Exporter = Callable[[ExportInput], dict[str, bytes]]

@@ -14,14 +14,16 @@ FILE, FOLDER = "model.h5", "savedmodel/"
 
 
 def keras(given: ExportInput) -> dict[str, bytes]:
-    """`model.h5`: opened by tf_keras and by Keras 3, to train on; raw values 0 to 255 -> probabilities."""
+    """`model.h5`: opened by tf_keras and by Keras 3, to train on; raw values 0 to 255 -> outputs."""
     import tf_keras
 
     from edgeml.train.keras_model import keras_model
 
-    logits = keras_model(given.graph, given.weights)
-    probabilities = tf_keras.layers.Softmax(name="probabilities")(logits.output)
-    model = tf_keras.Model(logits.input, probabilities, name="edgeml")
+    network = keras_model(given.graph, given.weights)
+    outputs = network.output
+    if given.goal.task == "classification":
+        outputs = tf_keras.layers.Softmax(name=output_name(given))(outputs)
+    model = tf_keras.Model(network.input, outputs, name="edgeml")
     with tempfile.TemporaryDirectory(prefix="edgeml-keras-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it wants .keras, which Keras 3 cannot read from tf_keras
         path = Path(folder) / FILE
@@ -43,18 +45,19 @@ def _for_keras_3(path: Path) -> None:
 
 
 def savedmodel(given: ExportInput) -> dict[str, bytes]:
-    """`savedmodel/`: for TensorFlow Serving; uint8 images (signature "float32": floats) -> probabilities."""
+    """`savedmodel/`: for TensorFlow Serving; uint8 inputs (signature "float32": floats) -> outputs."""
     import tensorflow as tf
 
     from edgeml.deploy.convert import run
 
     def signature(kind: Any) -> Any:
-        spec = tf.TensorSpec((None, *given.graph.input_shape), kind, name="image")
+        name = "image" if given.kind == "image" else "input"
+        spec = tf.TensorSpec((None, *given.graph.input_shape), kind, name=name)
 
-        def classify(image: Any) -> dict[str, Any]:
-            return {"probabilities": run(tf, given.graph, given.folded, tf.cast(image, tf.float32))}
+        def serve(values: Any) -> dict[str, Any]:
+            return {output_name(given): run(tf, given.graph, given.folded, tf.cast(values, tf.float32))}
 
-        return tf.function(classify, input_signature=[spec], autograph=False)
+        return tf.function(serve, input_signature=[spec], autograph=False)
 
     module = tf.Module()
     module.uint8, module.float32 = signature(tf.uint8), signature(tf.float32)
@@ -68,3 +71,8 @@ def savedmodel(given: ExportInput) -> dict[str, bytes]:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+
+
+def output_name(given: ExportInput) -> str:
+    """Of what a network gives."""
+    return {"classification": "probabilities", "regression": "value"}.get(given.goal.task, "reconstruction")

@@ -32,6 +32,15 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of the labels in the archive, its earliest: the same model gives the same bytes."""
 
 
+CONTENT = {
+    "audio": "Features of sound, time by bins",
+    "sensor": "Window of sensor readings, time by channels",
+    "table": "Features of a row",
+    "image": "Image",
+}
+"""What goes in, by the kind of data."""
+
+
 @dataclass(frozen=True)
 class About:
     """What people read of a model: its name, what it is, its version, who made it and under which licence."""
@@ -44,69 +53,46 @@ class About:
 
 
 def with_labels(model: bytes, about: About, classes: Sequence[str]) -> bytes:
-    """TFLite classifier of images -> the same with metadata, class names attached.
+    """TFLite classifier of images -> the same with metadata, class names attached; see `described`."""
+    said = "Probability of each class, 0 to 1 (softmax)."
+    return described(model, about, "image", Output("probability", said, tuple(classes), len(classes)))
 
-    The image goes in as raw values 0..255: normalisation is mean 0, std 1 for uint8 and float inputs alike.
+
+def described(model: bytes, about: About, kind: str, output: Output) -> bytes:
+    """TFLite model of one input and one output -> the same with metadata.
+
+    Raw values 0..255 go in: normalisation is mean 0, std 1 for uint8 and float inputs alike.
 
     Args:
-        model: flatbuffer with one image input and one output of a score a class.
+        model: flatbuffer.
         about: for people.
-        classes: names in the order of the outputs.
+        kind: of data, in CONTENT; only an image is an image in the metadata, all else are features.
+        output: what comes out.
 
     Raises:
-        ModelError: another number of inputs, outputs or classes.
+        ModelError: another number of inputs, outputs or values.
     """
     read = read_model(model)
     shapes = [read.tensors[index].shape for index in (*read.inputs, *read.outputs)]
-    if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[1][-1] != len(classes):
+    if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[1][-1] != output.count:
         raise ModelError(
-            f"the model has inputs and outputs of the shapes {shapes}; expected one image and "
-            f"{len(classes)} scores."
+            f"the model has inputs and outputs of the shapes {shapes}; expected one {kind} and "
+            f"{output.count} {'scores' if output.classes else 'outputs'}."
         )
-    described = _metadata(about, shapes[0][1:])
-    packed = io.BytesIO(with_metadata(model, ENTRY, described))
-    # Mode "a" writes behind what is there, with offsets from the start of the file, as readers expect it.
-    with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(LABELS, _EPOCH), labels_file(classes))
+    packed = io.BytesIO(with_metadata(model, ENTRY, _metadata(about, shapes[0][1:], kind, output)))
+    if output.classes:
+        # Mode "a" writes behind what is there, with offsets from the start of the file, as readers expect it.
+        with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
+            archive.writestr(zipfile.ZipInfo(LABELS, _EPOCH), labels_file(output.classes))
     return packed.getvalue()
 
 
-def _metadata(about: About, shape: tuple[int, ...]) -> bytes:
+def _metadata(about: About, shape: tuple[int, ...], kind: str, output: Output) -> bytes:
     """The flatbuffer ModelMetadata."""
     import flatbuffers
 
     write = _Writer(flatbuffers.Builder(4096))
-    height, width, channels = shape
-    size = write.table({0: write.uint(width), 1: write.uint(height)})
-    image = write.table({0: write.byte(_RGB if channels == 3 else _GRAYSCALE), 1: size})
-    raw = write.table({0: write.floats(0.0), 1: write.floats(1.0)})
-    process = write.table({0: write.byte(_NORMALIZATION), 1: raw})
-    pixels = f"raw {'RGB' if channels == 3 else 'grey'} values 0 to 255, {width} x {height} pixels"
-    given = write.table(
-        {
-            0: write.text("image"),
-            1: write.text(f"Image: {pixels}."),
-            3: write.table({0: write.byte(_IMAGE), 1: image}),
-            4: write.tables(process),
-            5: write.table({0: write.floats(255.0), 1: write.floats(0.0)}),
-        }
-    )
-    labels = write.table(
-        {
-            0: write.text(LABELS),
-            1: write.text("Names of the classes, one a line."),
-            2: write.byte(_TENSOR_AXIS_LABELS),
-        }
-    )
-    taken = write.table(
-        {
-            0: write.text("probability"),
-            1: write.text("Probability of each class, 0 to 1 (softmax)."),
-            3: write.table({0: write.byte(_FEATURE), 1: write.table({})}),
-            5: write.table({0: write.floats(1.0), 1: write.floats(0.0)}),
-            6: write.tables(labels),
-        }
-    )
+    given, taken = _input(write, shape, kind), _output(write, output)
     subgraph = write.table({2: write.tables(given), 3: write.tables(taken)})
     fields = {
         0: write.text(about.name),
@@ -119,6 +105,65 @@ def _metadata(about: About, shape: tuple[int, ...]) -> bytes:
     if about.licence:
         fields[5] = write.text(about.licence)
     return write.finish(write.table(fields))
+
+
+def _input(write: _Writer, shape: tuple[int, ...], kind: str) -> _Field:
+    height, width, channels = shape
+    if kind == "image" and channels in (1, 3):
+        size = write.table({0: write.uint(width), 1: write.uint(height)})
+        image = write.table({0: write.byte(_RGB if channels == 3 else _GRAYSCALE), 1: size})
+        content = write.table({0: write.byte(_IMAGE), 1: image})
+        pixels = f"raw {'RGB' if channels == 3 else 'grey'} values 0 to 255, {width} x {height} pixels"
+    else:
+        content = write.table({0: write.byte(_FEATURE), 1: write.table({})})
+        pixels = f"values 0 to 255, {height} x {width} x {channels}"
+    raw = write.table({0: write.floats(0.0), 1: write.floats(1.0)})
+    process = write.table({0: write.byte(_NORMALIZATION), 1: raw})
+    return write.table(
+        {
+            0: write.text("image" if kind == "image" else "input"),
+            1: write.text(f"{CONTENT[kind]}: {pixels}."),
+            3: content,
+            4: write.tables(process),
+            5: write.table({0: write.floats(255.0), 1: write.floats(0.0)}),
+        }
+    )
+
+
+def _output(write: _Writer, output: Output) -> _Field:
+    fields = {
+        0: write.text(output.name),
+        1: write.text(output.description),
+        3: write.table({0: write.byte(_FEATURE), 1: write.table({})}),
+    }
+    if not output.classes:
+        return write.table(fields)
+    labels = write.table(
+        {
+            0: write.text(LABELS),
+            1: write.text("Names of the classes, one a line."),
+            2: write.byte(_TENSOR_AXIS_LABELS),
+        }
+    )
+    stats = write.table({0: write.floats(1.0), 1: write.floats(0.0)})
+    return write.table({**fields, 5: stats, 6: write.tables(labels)})
+
+
+@dataclass(frozen=True)
+class Output:
+    """What comes out.
+
+    Attributes:
+        name: of the tensor.
+        description: in a sentence.
+        classes: names in the order of the outputs, which are attached; none where outputs are no classes.
+        count: of outputs.
+    """
+
+    name: str
+    description: str
+    classes: tuple[str, ...]
+    count: int
 
 
 @dataclass(frozen=True)

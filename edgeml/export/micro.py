@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeml.deploy.tflite import TfliteModel, read_model
 from edgeml.errors import MissingToolError, ModelError
+from edgeml.export.c_output import header, micro_main
 from edgeml.export.given import ExportInput
 from edgeml.export.literals import c_string
 from edgeml.export.micro_text import DATA_CC, DATA_H, MAIN_CC, OPS_H
@@ -25,7 +26,7 @@ from edgeml.target.rule_sets import verdicts
 
 FOLDER = "c/"
 SEED = 1
-"""Of the test image."""
+"""Of the test input."""
 
 METHODS = {
     "BATCH_MATMUL": "AddBatchMatMul",
@@ -46,12 +47,12 @@ def c(given: ExportInput) -> dict[str, bytes]:
     read = read_model(given.tflite)
     _refuse(given, read)
     arena = _arena(given.tflite)
-    scores = _expected(given, arena)
+    outputs = _expected(given, arena)
     return {
         f"{FOLDER}model_data.h": _header(given, read),
         f"{FOLDER}model_data.cc": _data(given),
         f"{FOLDER}model_ops.h": _operators(given, read, arena),
-        f"{FOLDER}main.cc": _main(given, scores),
+        f"{FOLDER}main.cc": _main(given, outputs),
     }
 
 
@@ -85,16 +86,16 @@ def _arena(model: bytes) -> int:
 
 
 def _expected(given: ExportInput, arena: int) -> list[int]:
-    """What tflite-micro says of the test image: its uint8 scores."""
+    """What tflite-micro says of the test input: its uint8 outputs."""
     read = read_model(given.tflite)
     taken = read.tensors[read.outputs[0]]
     assert taken.quantization is not None
     with tempfile.TemporaryDirectory(prefix="edgeml-export-") as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(given.tflite)
-        np.save(folder / "image.npy", noise_image(given.graph.input_shape)[None])
+        np.save(folder / "input.npy", noise_input(given.graph.input_shape)[None])
         request = Request("tflm", folder / "model.tflite", {"arena_bytes": arena})
-        found = run(request, folder / "image.npy", folder / "run")
+        found = run(request, folder / "input.npy", folder / "run")
     if found.reason:
         note = softmax_note(len(given.classes))
         raise ModelError(
@@ -104,8 +105,8 @@ def _expected(given: ExportInput, arena: int) -> list[int]:
     return [round(float(value) / scale) + zero for value in found.outputs[0]]
 
 
-def noise_image(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """The image of main.cc: the high bytes of a linear congruential generator (Knuth, Numerical Recipes)."""
+def noise_input(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The input of main.cc: the high bytes of a linear congruential generator (Knuth, Numerical Recipes)."""
     state, values = SEED, []
     for _ in range(int(np.prod(shape))):
         state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
@@ -118,7 +119,7 @@ def _fill(text: str, given: ExportInput, **more: Any) -> bytes:
     height, width, channels = given.graph.input_shape
     marks = {
         "key": given.key, "height": height, "width": width, "channels": channels,
-        "classes": len(given.classes), "bytes": len(given.tflite), **more,
+        "count": given.graph.output_shape[2], "bytes": len(given.tflite), **more,
     }  # fmt: skip
     for name, value in marks.items():
         text = text.replace(f"@{name}@", str(value))
@@ -133,13 +134,18 @@ def _rows(values: Sequence[str], indent: str, per_row: int) -> str:
 def _header(given: ExportInput, read: TfliteModel) -> bytes:
     taken = read.tensors[read.outputs[0]].quantization
     assert taken is not None
-    return _fill(DATA_H, given, scale=repr(taken.scales[0]), zero_point=taken.zero_points[0])
+    told = header(given)
+    quantised = {"scale": repr(taken.scales[0]), "zero_point": taken.zero_points[0]}
+    return _fill(DATA_H, given, **told, **quantised)
 
 
 def _data(given: ExportInput) -> bytes:
     digits = [f"0x{byte:02x}" for byte in range(256)]
     array = _rows([digits[byte] for byte in given.tflite], "    ", 16)
-    labels = _rows([c_string(label) for label in given.classes], "    ", 1)
+    labels = ""
+    if given.goal.task == "classification":
+        names = _rows([c_string(label) for label in given.classes], "    ", 1)
+        labels = f"\nconst char *const model_labels[MODEL_CLASSES] = {{\n{names}\n}};\n"
     return _fill(DATA_CC, given).replace(b"@labels@", labels.encode()).replace(b"@array@", array.encode())
 
 
@@ -152,6 +158,7 @@ def _operators(given: ExportInput, read: TfliteModel, arena: int) -> bytes:
     )
 
 
-def _main(given: ExportInput, scores: list[int]) -> bytes:
-    listed = _rows([str(score) for score in scores], "    ", 16)
-    return _fill(MAIN_CC, given, seed=SEED, scores=listed)
+def _main(given: ExportInput, outputs: list[int]) -> bytes:
+    listed = _rows([str(value) for value in outputs], "    ", 16)
+    told = micro_main(given)
+    return _fill(MAIN_CC, given, **told, seed=SEED, outputs=listed, count=told["size"])

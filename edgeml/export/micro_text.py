@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 DATA_H = """\
-/* The int8 model of edgeml candidate @key@ and the names of its classes. Plain C99 and C++.
+/* The int8 model of edgeml candidate @key@@about@. Plain C99 and C++.
  *
  * Input: @height@ x @width@ x @channels@ raw uint8 values 0 to 255, row by row, channels last.
- * Output: @classes@ uint8 scores; probability = (score - MODEL_OUTPUT_ZERO_POINT) * MODEL_OUTPUT_SCALE.
+@meaning@
  */
 #ifndef EDGEML_MODEL_DATA_H_
 #define EDGEML_MODEL_DATA_H_
@@ -14,18 +14,17 @@ DATA_H = """\
 #define MODEL_HEIGHT @height@
 #define MODEL_WIDTH @width@
 #define MODEL_CHANNELS @channels@
-#define MODEL_CLASSES @classes@
+@size@
 #define MODEL_OUTPUT_SCALE @scale@f
 #define MODEL_OUTPUT_ZERO_POINT @zero_point@
-
+@numbers@
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 extern const unsigned char model_data[]; /* a .tflite file, aligned to 16 bytes */
 extern const unsigned int model_data_len;
-extern const char *const model_labels[MODEL_CLASSES]; /* UTF-8 */
-
+@declared@
 #ifdef __cplusplus
 }
 #endif
@@ -51,11 +50,7 @@ MODEL_ALIGNED const unsigned char model_data[] = {
 @array@
 };
 const unsigned int model_data_len = @bytes@;
-
-const char *const model_labels[MODEL_CLASSES] = {
-@labels@
-};
-"""
+@labels@"""
 
 OPS_H = """\
 // The operators and the memory that the model of edgeml candidate @key@ needs in tflite-micro.
@@ -85,8 +80,8 @@ inline TfLiteStatus RegisterModelOps(ModelOpResolver& resolver) {
 """
 
 MAIN_CC = """\
-// Runs the model of edgeml candidate @key@ on a test image and says whether the scores are the expected ones.
-// Put your camera's image where FillTestImage writes; model_data.h says what goes in and what comes out.
+// Runs the model of edgeml candidate @key@ on a test input and says whether its outputs are as expected.
+// Put yours where FillTestInput writes; model_data.h says what goes in and what comes out.
 #include <stdint.h>
 
 #include "model_data.h"
@@ -100,20 +95,20 @@ namespace {
 
 alignas(16) uint8_t arena[kModelArenaBytes + kModelScratchBytes];
 
-// What tflite-micro's reference kernels said of the test image when this file was written.
-constexpr uint8_t kExpected[MODEL_CLASSES] = {
-@scores@
+// What tflite-micro's reference kernels said of the test input when this file was written.
+constexpr uint8_t kExpected[@count@] = {
+@outputs@
 };
-
+@keep@
 // Optimised kernels may round differently by a step or two.
 constexpr int kTolerance = 3;
 
 // The same noise everywhere, from a linear congruential generator.
-void FillTestImage(uint8_t* pixels) {
+void FillTestInput(uint8_t* values) {
   uint32_t state = @seed@;
   for (int i = 0; i < MODEL_HEIGHT * MODEL_WIDTH * MODEL_CHANNELS; ++i) {
     state = state * 1664525u + 1013904223u;
-    pixels[i] = static_cast<uint8_t>(state >> 24);
+    values[i] = static_cast<uint8_t>(state >> 24);
   }
 }
 
@@ -131,21 +126,21 @@ int main() {
     MicroPrintf("%d bytes of arena do not suffice", static_cast<int>(sizeof(arena)));
     return 1;
   }
-  FillTestImage(interpreter.input(0)->data.uint8);
-  if (interpreter.Invoke() != kTfLiteOk) {
+  FillTestInput(interpreter.input(0)->data.uint8);
+@before@  if (interpreter.Invoke() != kTfLiteOk) {
     MicroPrintf("the model did not run");
     return 1;
   }
-  const uint8_t* scores = interpreter.output(0)->data.uint8;
-  int best = 0;
+  const uint8_t* outputs = interpreter.output(0)->data.uint8;
+@start@
   int wrong = 0;
-  for (int i = 0; i < MODEL_CLASSES; ++i) {
-    const int difference = scores[i] - kExpected[i];
+  for (int i = 0; i < @count@; ++i) {
+    const int difference = outputs[i] - kExpected[i];
     if (difference > kTolerance || difference < -kTolerance) ++wrong;
-    if (scores[i] > scores[best]) best = i;
+@each@
   }
-  MicroPrintf("class %d: %s, score %d", best, model_labels[best], scores[best]);
-  MicroPrintf("%d of %d scores are not the expected ones", wrong, MODEL_CLASSES);
+@said@
+  MicroPrintf("%d of %d outputs are not the expected ones", wrong, @count@);
   return wrong == 0 ? 0 : 1;
 }
 """

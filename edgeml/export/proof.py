@@ -12,20 +12,31 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.dataset import Split
+from edgeml.deploy.tflite import read_model
 from edgeml.errors import ModelError
-from edgeml.export.claims import CLAIMS, FLOAT, REFERENCE, SCORED, Claim, NotHere
+from edgeml.export.claims import (
+    CLAIMS,
+    FLOAT,
+    PROBABILITY_STEPS,
+    REFERENCE,
+    SCORED,
+    Claim,
+    NotHere,
+    alike,
+)
 from edgeml.export.given import ExportInput
 from edgeml.export.runtimes import COMPARE, Outcome, Request, run, softmax_note
-from edgeml.search.final import interval
 
-IMAGES, IMAGES_BYTES = 10_000, 1 << 28
-"""Most images of the test split that are run, and their size; its prefixes are stratified."""
+SAMPLES, SAMPLES_BYTES = 10_000, 1 << 28
+"""Most samples of the test split that are run, and their size; its prefixes are stratified."""
 WORKERS = 2
 
 
@@ -38,16 +49,18 @@ class Proof:
         runtime: what opened the file, with its version; "" where nothing did.
         executed: the file was run here.
         against: what it was compared with.
-        compared: images whose outputs were compared.
-        agreement: share of them with the same most probable class; None where not executed.
+        compared: samples whose outputs were compared.
+        agreement: share of them with the same most probable class, or, where outputs are no classes, whose
+            outputs are within `steps`; None where not executed.
         agreement_scored: the same against the artifact in the very kernels that scored it, for int8 formats
             that are held to other kernels; they round differently.
-        max_error: largest difference of a probability; None where not executed.
-        accuracy: on the test split: value, its 95 % interval low and high, n; None where not executed.
+        max_error: largest difference of a probability (or other output); None where not executed.
+        accuracy: score on the test split: value, its 95 % interval low and high, n; None where not executed.
         threshold: what had to be reached, in words.
         passed: it was, or it cannot be run here and is what its compiler should write.
         reason: why not; for what was not executed, why not and what was checked in its place; else "".
         seconds: that it took.
+        steps: of the scored model's quantised output that agreement allows; None for classes.
     """
 
     format: str
@@ -63,6 +76,7 @@ class Proof:
     passed: bool
     reason: str
     seconds: float
+    steps: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -101,15 +115,16 @@ class _Started:
 
 
 class _Bench:
-    """The test images, the references, each made once, and the folder where all of it lies."""
+    """The test samples, the references, each made once, and the folder where all of it lies."""
 
     def __init__(self, given: ExportInput, folder: Path, pool: ThreadPoolExecutor) -> None:
         self._given, self._folder, self._pool = given, folder, pool
         test = given.data.test
-        most = min(IMAGES, max(COMPARE, IMAGES_BYTES // int(np.prod(given.graph.input_shape))))
-        self._labels = np.asarray(test.labels[:most])
-        self._images = folder / "images.npy"
-        np.save(self._images, test.inputs[:most])
+        most = min(SAMPLES, max(COMPARE, SAMPLES_BYTES // int(np.prod(given.graph.input_shape))))
+        self._goal = given.goal
+        self._test = Split(test.inputs[:most], test.labels[:most], given.goal)
+        self._inputs = folder / "inputs.npy"
+        np.save(self._inputs, self._test.inputs)
         self._scored: dict[str, Future[Outcome]] = {}
         self._float: NDArray[np.float32] | None = None
 
@@ -121,9 +136,9 @@ class _Bench:
             path = folder / "files" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        proof = Proof(
-            kind, "", False, claim.against, 0, None, None, None, None, claim.threshold, False, "", 0.0
-        )
+        classes = self._goal.task == "classification"
+        words, steps = (claim.threshold, None) if classes else (claim.threshold_of_values, claim.steps)
+        proof = Proof(kind, "", False, claim.against, 0, None, None, None, None, words, False, "", 0.0, steps)
         try:
             request = claim.request(self._given, folder / "files")
         except ModelError as error:
@@ -134,7 +149,7 @@ class _Bench:
         if claim.against != FLOAT:
             self._reference_run(SCORED)
             self._reference_run(claim.against)
-        return _Started(self._pool.submit(run, request, self._images, folder / "run"), proof)
+        return _Started(self._pool.submit(run, request, self._inputs, folder / "run"), proof)
 
     def finish(self, kind: str, claim: Claim, started: _Started) -> Proof:
         """Wait for the runtime and judge."""
@@ -156,32 +171,60 @@ class _Bench:
 
     def _judged(self, proof: Proof, claim: Claim, found: Outcome, reference: NDArray[np.float32]) -> Proof:
         n = min(found.compared, len(reference))  # on a busy computer the reference may be the slower one
-        # Two classes that the float network tells apart by less than rounding may change places.
-        undecided = 2 * (claim.max_error or 0.0) if claim.against == FLOAT else 0.0
-        agreement, error = compare(found.outputs[:n], reference[:n], undecided)
-        hits = int((found.outputs.argmax(-1) == self._labels[: len(found.outputs)]).sum())
-        measured = interval(hits, len(found.outputs))
-        proof = replace(proof, compared=n, agreement=agreement, max_error=error, accuracy=measured)
+        agreement, error = self._compared(claim, found.outputs[:n], reference[:n])
+        tested = self._test.take(np.arange(len(found.outputs)))
+        measured = self._goal.intervals(found.outputs, tested, metrics=())
+        del measured["metrics"]
+        known = (
+            measured if np.isfinite(list(measured.values())).all() else None
+        )  # AUC of a slow runtime's few
+        proof = replace(proof, compared=n, agreement=agreement, max_error=error, accuracy=known)
         if claim.against == REFERENCE:
             scored_outputs = self._reference(SCORED, n)[:n]
-            scored, _ = compare(found.outputs[: len(scored_outputs)], scored_outputs)
+            scored, _ = self._compared(claim, found.outputs[: len(scored_outputs)], scored_outputs)
             proof = replace(proof, agreement_scored=scored)
         failures = []
         if not np.isfinite(found.outputs).all():
             failures.append("some outputs are no numbers")
         if agreement < claim.agreement:
-            failures.append(
-                f"the same class on {agreement:.1%} of {n} images, expected {claim.agreement:.0%}"
-            )
-        if claim.max_error is not None and not error <= claim.max_error:
-            failures.append(f"a probability is off by {error:.2g}, expected at most {claim.max_error:g}")
+            same = "the same class" if proof.steps is None else alike(claim.steps)
+            failures.append(f"{same} on {agreement:.1%} of {n} samples, expected {claim.agreement:.0%}")
+        most = None if claim.max_error is None else claim.max_error * self._unit
+        if most is not None and not error <= most:
+            what = "a probability" if proof.steps is None else "an output"
+            failures.append(f"{what} is off by {error:.2g}, expected at most {most:g}")
         recorded = self._given.record.get("test_accuracy") or {}
         # The scored artifact's figure; float formats have none on the test split.
-        if claim.against != FLOAT and recorded and measured["high"] < recorded["low"]:
+        if claim.against != FLOAT and recorded and known and measured["high"] < recorded["low"]:
+            say = self._goal.said
             failures.append(
-                f"accuracy {measured['value']:.1%} on the test split, the run has {recorded['value']:.1%}"
+                f"{self._goal.title} {say(measured['value'])} on the test split, the run has "
+                f"{say(recorded['value'])}"
             )
         return replace(proof, passed=not failures, reason="; ".join(failures))
+
+    @cached_property
+    def _unit(self) -> float:
+        """What corresponds to a probability of 1: as many steps of the scored model's quantised output."""
+        if self._goal.task == "classification":
+            return 1.0
+        return PROBABILITY_STEPS * self._step
+
+    @cached_property
+    def _step(self) -> float:
+        """Of the scored model's quantised output."""
+        read = read_model(self._given.tflite)
+        taken = read.tensors[read.outputs[0]].quantization
+        return float(taken.scales[0]) if taken else 1.0 / PROBABILITY_STEPS
+
+    def _compared(
+        self, claim: Claim, found: NDArray[np.float32], reference: NDArray[np.float32]
+    ) -> tuple[float, float]:
+        if self._goal.task != "classification":
+            return compare_values(found, reference, claim.steps * self._step)
+        # Two classes that the float network tells apart by less than rounding may change places.
+        undecided = 2 * (claim.max_error or 0.0) if claim.against == FLOAT else 0.0
+        return compare(found, reference, undecided)
 
     def _reference_run(self, against: str) -> None:
         """Start the scored artifact in LiteRT, as it was scored or with reference kernels."""
@@ -192,13 +235,13 @@ class _Bench:
         more = {"reference": True} if against == REFERENCE else {}
         folder = self._folder / f"scored{len(self._scored)}"
         request = Request("litert", model, more)
-        self._scored[against] = self._pool.submit(run, request, self._images, folder)
+        self._scored[against] = self._pool.submit(run, request, self._inputs, folder)
 
     def _reference(self, against: str, n: int) -> NDArray[np.float32]:
-        """Probabilities to compare with: of n images, or of fewer where the reference is that slow."""
+        """Outputs to compare with: of n samples, or of fewer where the reference is that slow."""
         if against == FLOAT:
             if self._float is None or len(self._float) < n:
-                self._float = float_outputs(self._given, np.load(self._images, mmap_mode="r")[:n])
+                self._float = float_outputs(self._given, np.load(self._inputs, mmap_mode="r")[:n])
             return self._float
         found = self._scored[against].result()
         if not found.reason:
@@ -225,12 +268,26 @@ def compare(
     return float(same.mean()), float(np.abs(found.astype(np.float64) - reference).max())
 
 
-def float_outputs(given: ExportInput, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Raw images -> probabilities of the float network as it was trained, BatchNorm and all (n, classes)."""
+def compare_values(
+    found: NDArray[np.float32], reference: NDArray[np.float32], within: float
+) -> tuple[float, float]:
+    """Outputs and reference (n, outputs) -> share of samples within `within`, largest difference.
+
+    A sample's difference is the root mean square over its outputs.
+    """
+    off = np.abs(found.astype(np.float64) - reference)
+    same = np.sqrt(np.square(off).mean(-1)) <= within * (1 + 1e-6)  # float32 of whole steps
+    return float(same.mean()), float(off.max())
+
+
+def float_outputs(given: ExportInput, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Raw inputs -> outputs of the float network as it was trained, BatchNorm and all (n, outputs)."""
     import tensorflow as tf
 
     from edgeml.train.build import Network
 
     network = Network(given.graph, given.weights)
-    batches = (images[start : start + 100].astype(np.float32) for start in range(0, len(images), 100))
-    return np.concatenate([tf.nn.softmax(network(batch)).numpy() for batch in batches])
+    batches = (inputs[start : start + 100].astype(np.float32) for start in range(0, len(inputs), 100))
+    last = tf.nn.softmax if given.goal.task == "classification" else tf.identity
+    found = [last(network(batch)).numpy() for batch in batches]
+    return np.concatenate(found).reshape(len(inputs), -1)

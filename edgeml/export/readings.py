@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from edgeml.export.fill import filled, template
 from edgeml.export.spec import DataSpec
+from edgeml.export.threshold import Threshold
 
 _WHAT = {
     "sensor": ("recordings of a sensor", "FILE.csv", "preprocess"),
@@ -25,7 +26,9 @@ def reads_readings(data: DataSpec) -> bool:
     return data.preprocessing.get("kind") in _WHAT
 
 
-def readings_examples(models: Mapping[str, str], data: DataSpec) -> dict[str, bytes]:
+def readings_examples(
+    models: Mapping[str, str], data: DataSpec, threshold: Threshold | None = None
+) -> dict[str, bytes]:
     """Model file by runtime ("litert", "onnx"; empty for none) -> example_litert.py, example_onnx.py."""
     found = {}
     what, file, module = _WHAT[data.preprocessing["kind"]]
@@ -43,6 +46,7 @@ def readings_examples(models: Mapping[str, str], data: DataSpec) -> dict[str, by
             "task": data.task,
             "mean": repr(data.goal.mean),
             "std": repr(data.goal.std),
+            "threshold": repr(threshold.value if threshold else None),
             "classify": template(f"{runtime}_classify.py").rstrip("\n"),
         }
         if model:

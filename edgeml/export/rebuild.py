@@ -11,17 +11,18 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeml.arch.cost import cost
 from edgeml.data.dataset import Dataset
+from edgeml.data.goal import Goal
 from edgeml.errors import RunError
-from edgeml.export.card import percent_with
+from edgeml.export.card_scores import said_with
 from edgeml.export.checksums import check_sums
 from edgeml.export.contents import contents
-from edgeml.export.describe import share
+from edgeml.export.describe import validation
 from edgeml.export.find_data import described, find_data
 from edgeml.export.formats import make
 from edgeml.export.given import ExportInput
@@ -29,7 +30,6 @@ from edgeml.export.place import check_place, write_folder
 from edgeml.export.proof import Proof, prove
 from edgeml.export.retrain import Retrained, retrain
 from edgeml.export.spec import NAME, Origin, Scored, Share, Spec, read_spec
-from edgeml.report.figures import percent
 from edgeml.search.session import host, versions
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
@@ -41,7 +41,8 @@ class Rebuilt:
 
     Attributes:
         folder: where the new model lies.
-        original, rebuilt: accuracies of both.
+        original, rebuilt: scores of both.
+        goals: what their scores are; with other data the best constant's error is another.
         epochs, seconds: of the training.
         notes: sentences that the user must not miss.
     """
@@ -49,23 +50,25 @@ class Rebuilt:
     folder: Path
     original: Scored
     rebuilt: Scored
+    goals: tuple[Goal, Goal]
     epochs: float
     seconds: float
     notes: tuple[str, ...]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Both accuracies with their intervals, side by side, as text."""
-        pairs = [
-            ("validation", percent_with(self.original.validation), percent_with(self.rebuilt.validation)),
-            ("test", percent_with(self.original.test), percent_with(self.rebuilt.test)),
+        """Both scores with their intervals, side by side, as text in the metric's own unit."""
+        both = list(zip(self.goals, (self.original, self.rebuilt), strict=True))
+        return [
+            ("validation", *(said_with(goal, one.validation) for goal, one in both)),
+            ("test", *(said_with(goal, one.test) for goal, one in both)),
+            ("validation, float network", *(goal.said(one.validation_float) for goal, one in both)),
         ]
-        floats = (self.original.validation_float, self.rebuilt.validation_float)
-        return [*pairs, ("validation, float network", *map(percent, floats))]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "folder": str(self.folder),
+            "metric": self.goals[1].described(),
             "original": self.original.model_dump(mode="json"),
             "rebuilt": self.rebuilt.model_dump(mode="json"),
             "epochs": self.epochs,
@@ -125,7 +128,8 @@ def rebuild_folder(
     ]
     found = contents(new, trained.scores, record, models, trained.weights, proofs, {}, notes)
     write_folder(place, found.files)
-    return Rebuilt(place, spec.scored, new.scored, trained.epochs, trained.seconds, tuple(notes))
+    goals = spec.data.goal, dataset.goal
+    return Rebuilt(place, spec.scored, new.scored, goals, trained.epochs, trained.seconds, tuple(notes))
 
 
 def _proven(
@@ -134,7 +138,13 @@ def _proven(
     """The model as `edgeml export` would hand it over, with its proof."""
     from safetensors.numpy import load
 
-    described = {"edgeml": spec.edgeml, "dataset": {"name": spec.data.name, "classes": spec.data.classes}}
+    known = {
+        "name": spec.data.name,
+        "classes": spec.data.classes,
+        "goal": asdict(spec.data.goal),
+        "preprocessing": spec.data.preprocessing,
+    }
+    described = {"edgeml": spec.edgeml, "dataset": known}
     with tempfile.TemporaryDirectory(prefix="edgeml-rebuild-") as folder:
         dataset.save(Path(folder) / "data")
         graph, weights = spec.architecture.graph, load(trained.weights)
@@ -172,10 +182,12 @@ def _described(spec: Spec, dataset: Dataset, trained: Retrained, data: str | Non
     """The new model's own spec.json: it can be rebuilt in its turn."""
     now = versions()
     scored = Scored(
-        validation=share(trained.accuracy, len(dataset.val)),
+        validation=validation(trained.scores, trained.accuracy, len(dataset.val)),
         test=Share.model_validate(trained.scores.accuracy),
         validation_float=trained.accuracy_float,
         artifact_sha256=hashlib.sha256(trained.artifact).hexdigest(),
+        metrics=trained.scores.metrics,
+        threshold=trained.scores.threshold,
     )
     return spec.model_copy(
         update={

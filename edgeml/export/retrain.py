@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
 from edgeml.errors import ModelError
+from edgeml.export.given import as_read
 from edgeml.export.scores import Scores, score
 from edgeml.export.search_spec import Compression
 from edgeml.export.spec import Calibration, Spec
@@ -26,7 +27,8 @@ class Retrained:
     Attributes:
         seed: of the training.
         artifact, weights: the int8 TFLite file and the bytes of weights.safetensors.
-        accuracy, accuracy_float: on validation: of the artifact, and of the float network before compression.
+        accuracy, accuracy_float: scores on validation: of the artifact, and of the float network before
+            compression.
         scores: of the artifact on the test split.
         epochs, seconds: of the training.
     """
@@ -60,7 +62,7 @@ def retrain(spec: Spec, dataset: Dataset, seed: int) -> Retrained:
     graph, recipe = spec.architecture.graph, Recipe(**spec.recipe)
     height, width, _ = graph.input_shape
     choose_threads(height * width)
-    data = dataset.resized(height, width)
+    data = as_read(dataset, spec.architecture.front, graph.input_shape)
     model = build(graph, seed, recipe.initialiser)
     result = fit(model, data.train, Fidelity(**spec.fidelity), recipe, seed)
     if result.failure:
@@ -80,7 +82,7 @@ def retrain(spec: Spec, dataset: Dataset, seed: int) -> Retrained:
         save(network.weights),
         runtime.accuracy(artifact, data.val),
         found,
-        score(artifact, data.classes, data.test),
+        score(artifact, data),
         round(result.epochs, 3),
         round(time.monotonic() - began, 3),
     )

@@ -1,11 +1,11 @@
-"""Runs in a process of its own: opens one exported model with its real runtime and runs images through it.
+"""Runs in a process of its own: opens one exported model with its real runtime and runs samples through it.
 
 Started by runtimes.py as a file, so it imports nothing of edgeml: it has what a user's program would have.
 
-Request (a JSON file): {"runtime": name in RUNTIMES, "model": path, "images": path of uint8 .npy (n, h, w, c),
-"compare": images that count, "budget_s": seconds for running, "out": path}, and what the runtime needs.
-Answer (a line of JSON): {"tool": name and version, "n": images run, "compared": of which to compare,
-"seconds": s}, or {"error": words}; the outputs, as probabilities (n, classes), are in the file `out`.
+Request (a JSON file): {"runtime": name in RUNTIMES, "model": path, "inputs": path of uint8 .npy (n, h, w, c),
+"compare": inputs that count, "budget_s": seconds for running, "out": path}, and what the runtime needs.
+Answer (a line of JSON): {"tool": name and version, "n": inputs run, "compared": of which to compare,
+"seconds": s}, or {"error": words}; the outputs, real numbers (n, outputs), are in the file `out`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 LEAST = 20
-"""Images that are compared however slow the runtime is."""
+"""Samples that are compared however slow the runtime is."""
 
 Run = Callable[[Any], Any]
-"""uint8 images (n, h, w, c) -> probabilities (n, classes)."""
+"""uint8 inputs (n, h, w, c) -> outputs (n, outputs): probabilities, a value, or the input again."""
 Opened = tuple[str, Run, int]
-"""Name and version of the runtime, the model in it, and how many images it takes at once."""
+"""Name and version of the runtime, the model in it, and how many inputs it takes at once."""
 
 
 def litert(asked: dict[str, Any]) -> Opened:
@@ -42,8 +42,8 @@ def litert(asked: dict[str, Any]) -> Opened:
     model.allocate_tensors()
     given, taken = model.get_input_details()[0], model.get_output_details()[0]
 
-    def run(images: Any) -> Any:
-        model.set_tensor(given["index"], images.astype(given["dtype"]))
+    def run(inputs: Any) -> Any:
+        model.set_tensor(given["index"], inputs.astype(given["dtype"]))
         model.invoke()
         return _real(model.get_tensor(taken["index"]), *taken["quantization"])
 
@@ -64,8 +64,8 @@ def onnxruntime(asked: dict[str, Any]) -> Opened:
     kind = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}[given.type]
     quantised = (asked.get("scale", 0.0), asked.get("zero_point", 0))
 
-    def run(images: Any) -> Any:
-        return _real(session.run(None, {given.name: images.astype(kind)})[0], *quantised)
+    def run(inputs: Any) -> Any:
+        return _real(session.run(None, {given.name: inputs.astype(kind)})[0], *quantised)
 
     return f"onnxruntime {version('onnxruntime')}", run, given.shape[0] if given.shape[0] == 1 else 64
 
@@ -76,8 +76,8 @@ def keras(asked: dict[str, Any]) -> Opened:
 
     model = tf_keras.models.load_model(asked["model"], compile=False)
 
-    def run(images: Any) -> Any:
-        return model(images.astype(np.float32), training=False).numpy()
+    def run(inputs: Any) -> Any:
+        return model(inputs.astype(np.float32), training=False).numpy()
 
     return f"tf_keras {version('tf_keras')}", run, 64
 
@@ -88,10 +88,12 @@ def savedmodel(asked: dict[str, Any]) -> Opened:
 
     loaded = tf.saved_model.load(asked["model"])
     serve = loaded.signatures["serving_default"]
+    (given,) = serve.structured_input_signature[1]
 
-    def run(images: Any) -> Any:
+    def run(inputs: Any) -> Any:
         assert loaded is not None  # the signature holds no reference to it
-        return serve(image=tf.constant(images))["probabilities"].numpy()
+        (found,) = serve(**{given: tf.constant(inputs)}).values()
+        return found.numpy()
 
     return f"TensorFlow {version('tensorflow')}", run, 64
 
@@ -104,8 +106,8 @@ def tflm(asked: dict[str, Any]) -> Opened:
     given, taken = model.get_input_details(0), model.get_output_details(0)
     parameters = taken["quantization_parameters"]
 
-    def run(images: Any) -> Any:
-        model.set_input(images.astype(given["dtype"]), 0)
+    def run(inputs: Any) -> Any:
+        model.set_input(inputs.astype(given["dtype"]), 0)
         model.invoke()
         return _real(model.get_output(0), parameters["scales"][0], parameters["zero_points"][0])
 
@@ -146,9 +148,9 @@ def c99(asked: dict[str, Any]) -> Opened:
         raise RuntimeError(f"{asked['compiler']} refuses it: {built.stderr.strip()[:200]}")
     said = subprocess.run([asked["compiler"], "-dumpversion"], capture_output=True, text=True, check=True)
 
-    def run(images: Any) -> Any:
-        done = subprocess.run([str(made / "model")], input=images.tobytes(), capture_output=True, check=True)
-        return np.frombuffer(done.stdout, np.float32).reshape(len(images), -1)
+    def run(inputs: Any) -> Any:
+        done = subprocess.run([str(made / "model")], input=inputs.tobytes(), capture_output=True, check=True)
+        return np.frombuffer(done.stdout, np.float32).reshape(len(inputs), -1)
 
     return f"{asked['compiler']} {said.stdout.strip()}", run, 64
 
@@ -160,8 +162,8 @@ def coreml(asked: dict[str, Any]) -> Opened:
 
     model = ct.models.MLModel(asked["model"])
 
-    def run(images: Any) -> Any:
-        found = model.predict({"image": Image.fromarray(images[0].squeeze())})
+    def run(inputs: Any) -> Any:
+        found = model.predict({"image": Image.fromarray(inputs[0].squeeze())})
         return np.array([[found["classLabel_probs"][name] for name in asked["classes"]]])
 
     return f"Core ML (coremltools {version('coremltools')})", run, 1
@@ -204,7 +206,7 @@ def _real(outputs: Any, scale: float, zero_point: int) -> Any:
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """A request -> the answer; the outputs are written to a file."""
-    images = np.load(asked.get("waveforms") or asked["images"], mmap_mode="r")
+    inputs = np.load(asked.get("waveforms") or asked["inputs"], mmap_mode="r")
     tool, run, batch = RUNTIMES[asked["runtime"]](asked)
     channels = asked.get("repeat_channels", 1)
     outputs: list[Any] = []
@@ -212,17 +214,17 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
 
     def go_on(end: int) -> None:
         while (done := sum(map(len, outputs))) < end:
-            taken = np.array(images[done : min(done + batch, end)])
+            taken = np.array(inputs[done : min(done + batch, end)])
             outputs.append(run(np.repeat(taken, channels, -1) if channels > 1 else taken))
 
-    compared = min(asked["compare"], len(images))
+    compared = min(asked["compare"], len(inputs))
     go_on(min(LEAST, compared))
     each = (time.monotonic() - began) / min(LEAST, compared)
     compared = min(compared, max(LEAST, int(asked["budget_s"] / each)))
     go_on(compared)
     each = (time.monotonic() - began) / compared
-    if each * len(images) <= asked["budget_s"]:
-        go_on(len(images))
+    if each * len(inputs) <= asked["budget_s"]:
+        go_on(len(inputs))
     found = np.concatenate(outputs).astype(np.float32)
     np.save(asked["out"], found.reshape(len(found), -1))
     return {"tool": tool, "n": len(found), "compared": compared, "seconds": time.monotonic() - began}

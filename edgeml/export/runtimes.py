@@ -1,4 +1,4 @@
-"""An exported model and images -> what its real runtime makes of them, in a child that may crash or hang."""
+"""An exported model and inputs -> what its real runtime makes of them, in a child that may crash or hang."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgeml.target.board.process import Finished, converse
 COMPARE = 500
 """Images whose outputs are compared."""
 BUDGET_S = 6.0
-"""Seconds that running images may take in one runtime; the whole test split is run where it fits."""
+"""Seconds that running inputs may take in one runtime; the whole test split is run where it fits."""
 LIMIT_S = 180.0
 """Seconds until a child is ended, its imports included."""
 SOFTMAX_CLASSES = 512
@@ -56,7 +56,7 @@ class Outcome:
 
     Attributes:
         tool: runtime and version; "" where it did not come so far.
-        outputs: probabilities (n, classes) of the first n images; none where it failed.
+        outputs: probabilities (n, classes) of the first n inputs; none where it failed.
         compared: how many of them are to be compared.
         reason: why it failed, the end of a sentence; "" where it did not.
         seconds: wall clock, the start of the runtime included.
@@ -70,15 +70,15 @@ class Outcome:
 
 
 def run(
-    request: Request, images: Path, folder: Path, compare: int = COMPARE, limit_s: float = LIMIT_S
+    request: Request, inputs: Path, folder: Path, compare: int = COMPARE, limit_s: float = LIMIT_S
 ) -> Outcome:
-    """Open a model in a child process and run images through it; a crash or a hang is an Outcome too.
+    """Open a model in a child process and run inputs through it; a crash or a hang is an Outcome too.
 
     Args:
         request: what to open.
-        images: .npy file, uint8 (n, h, w, c).
+        inputs: .npy file, uint8 (n, h, w, c).
         folder: empty, for what the child writes.
-        compare: how many images are to be compared.
+        compare: how many inputs are to be compared.
         limit_s: seconds until the child is ended.
     """
     folder.mkdir(parents=True)
@@ -86,7 +86,7 @@ def run(
         **request.more,
         "runtime": request.runtime,
         "model": str(request.model),
-        "images": str(images),
+        "inputs": str(inputs),
         "compare": compare,
         "budget_s": BUDGET_S,
         "out": str(folder / "outputs.npy"),

@@ -41,10 +41,19 @@ class Compression(_Told):
     clusters: int | None = None
 
 
+class TestScore(_Told):
+    """A score on the test split, 0..1, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
 class Confirmed(_Told):
     """The same network trained from scratch by the search, on the test split: value, low, high, n."""
 
-    test_accuracy: dict[str, float] | None = None
+    test_accuracy: TestScore | None = None
 
 
 class Lineage(_Told):

@@ -7,6 +7,7 @@ which versions.
 from __future__ import annotations
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
+from edgeml.data.goal import Goal
+from edgeml.data.metrics import METRICS
 from edgeml.data.options import ReadOptions
 from edgeml.errors import DisconnectedArchError, EdgemlError, ModelError
 from edgeml.export.search_spec import SearchSpec
+from edgeml.export.threshold import Threshold
 from edgeml.train.fidelity import Fidelity
 
 LAYOUT = 1
@@ -38,9 +42,9 @@ class DataSpec(_Part):
         asked: the other options of reading (data/options.py) that the user gave.
         hash: of classes and all three splits; split_hash and content_hash of the split and the source alone.
         classes: names in the order of the outputs; none for regression.
-        task, preprocessing: of the Dataset.
+        task, preprocessing, goal: of the Dataset.
         input_shape: (height, width, channels) of the data; the network may take a smaller resolution.
-        counts: images by split.
+        counts: samples by split.
         value_scale, value_offset: the source's values are uint8 * scale + offset.
         skipped: how many files could not be read.
         warnings: what was said about the data.
@@ -60,6 +64,7 @@ class DataSpec(_Part):
     classes: list[str]
     task: Literal["classification", "regression", "anomaly"] = "classification"
     preprocessing: dict[str, Any] = {}
+    goal: Goal = Goal()
     input_shape: tuple[int, int, int]
     counts: dict[str, int]
     value_scale: float = 1.0
@@ -82,7 +87,7 @@ class DataSpec(_Part):
 
 
 class Share(_Part):
-    """Images right of `n`: the accuracy and its 95 % Wilson interval, 0..1."""
+    """A score on `n` samples and its 95 % interval, 0..1; what a score is, `DataSpec.goal` says."""
 
     value: float = Field(ge=0, le=1)
     low: float = Field(ge=-1e-9, le=1)
@@ -91,16 +96,23 @@ class Share(_Part):
 
 
 class Scored(_Part):
-    """Accuracies: of the int8 artifact on validation and test, of the float network on validation."""
+    """Scores: of the int8 artifact on validation and test, of the float network on validation.
+
+    Attributes:
+        metrics: every metric of the task on the test split, by name: value, low and high in its own unit.
+        threshold: of an anomaly detector.
+    """
 
     validation: Share
     test: Share
     validation_float: float | None = None
     artifact_sha256: str
+    metrics: dict[str, dict[str, float]] = {}
+    threshold: Threshold | None = None
 
 
 class Calibration(_Part):
-    """A Clipping of deploy/calibrate.py: training images, and how ranges are taken from them."""
+    """A Clipping of deploy/calibrate.py: training samples, and how ranges are taken from them."""
 
     images: int = Field(ge=1)
     rule: Literal["converter", "minmax", "percentile", "mse"] = "converter"
@@ -153,6 +165,17 @@ class Spec(_Part):
         """The network."""
         return Arch.from_dict(self.arch)
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How raw input becomes the network's: that of the data, and its audio front end."""
+        front = self.architecture.front
+        return {**self.data.preprocessing, "front": front} if front else self.data.preprocessing
+
+    @property
+    def kind(self) -> str:
+        """Of data: "image", "audio", "sensor" or "table"."""
+        return str(self.data.preprocessing.get("kind", "image"))
+
     def to_json(self) -> bytes:
         """The bytes of spec.json."""
         return (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode()
@@ -200,12 +223,19 @@ def _check(path: Path, spec: Spec) -> None:
         raise _damaged(path, f"{what}: {type(error).__name__}: {error}") from error
     except (EdgemlError, DisconnectedArchError) as error:
         raise _damaged(path, f"{what}: {error}") from error
-    classes, channels = len(spec.data.classes), spec.data.input_shape[2]
-    if graph.output_shape[2] != classes or graph.input_shape[2] != channels:
+    data = spec.data
+    if data.task != data.goal.task or data.goal.metric not in METRICS:
+        raise _damaged(path, f"its task is {data.task}, its goal {data.goal.task} by {data.goal.metric}")
+    task = spec.architecture.task
+    if task != data.task:
+        raise _damaged(path, f"the network is for {task}, the data for {data.task}")
+    wanted = {"regression": 1, "anomaly": prod(graph.input_shape)}.get(task, len(data.classes))
+    if graph.output_shape[2] != wanted or graph.input_shape[2] != data.input_shape[2]:
         raise _damaged(
             path,
             f"the network has {graph.output_shape[2]} outputs and {graph.input_shape[2]} channels, "
-            f"the data {classes} classes and {channels} channels",
+            f"the data {wanted} {'classes' if task == 'classification' else 'outputs'} and "
+            f"{data.input_shape[2]} channels",
         )
 
 
