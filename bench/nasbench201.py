@@ -28,6 +28,7 @@ from edgeml.arch.space import Choices
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.ladder import Ladder, Rung
+from edgeml.search.preference import PREFERS, favourite
 from edgeml.search.progress import Silent
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.record import NoRecord
@@ -80,7 +81,12 @@ class OutOfBudgetError(KeyboardInterrupt):
 
 
 def search(
-    table: Task, strategy: str, ladder: Ladder, budgets: tuple[int, ...], seed: int
+    table: Task,
+    strategy: str,
+    ladder: Ladder,
+    budgets: tuple[int, ...],
+    seed: int,
+    prefer: str = "balanced",
 ) -> tuple[dict[int, float], dict[str, Any]]:
     """One run -> score when each budget is spent, and figures about the run."""
     full: list[int] = []
@@ -119,7 +125,7 @@ def search(
         return future
 
     targets = TableTargets(())
-    settings = Settings("table", [], table.space.name, strategy, trials=10**9, seed=seed)
+    settings = Settings("table", [], table.space.name, strategy, trials=10**9, seed=seed, prefer=prefer)
     study = Study(
         RunDir(Path("/nonexistent")), settings, table.space, table.inputs,
         Job("", targets, {}), Fidelity(1), look_up, submit, Silent(), ladder,
@@ -129,8 +135,11 @@ def search(
     study.search()
     seconds = time.process_time() - began
     keys = len(study.archive.candidates)
+    points = [point for _, point in study.archive.scored()]
+    found = {word: favourite(points, word, [ONE_COST]) for word in PREFERS}
     return {b: scores[b] for b in budgets if b in scores}, {
         "architectures": keys, "full": len(full), "duplicates": len(full) - len(set(full)),
+        "picks": {word: points[at] for word, at in found.items() if at is not None},
         "seconds": seconds, "worst": worst, "ms_a_proposal": 1e3 * study.seconds["proposal"] / max(1, keys),
     }  # fmt: skip
 

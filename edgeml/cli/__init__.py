@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from edgeml.arch.own_ops import load_own
 from edgeml.cli import data, devices, export, lists, reports, runs
 from edgeml.errors import EdgemlError
 
@@ -24,6 +25,7 @@ class _Group(click.Group):
         debug = "--debug" in given
         given = [argument for argument in given if argument != "--debug"]
         try:
+            load_own()
             return super().main(given, *rest, **named)
         except EdgemlError as error:
             if debug:

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgeml.arch.own_ops import load_own
+
 Result = TypeVar("Result")
 
 __all__ = ["BrokenProcessPool", "Workers"]
@@ -74,6 +76,7 @@ def _start(log: str, coordinator: int) -> None:
     os.dup2(descriptor, 2)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
+    load_own()
 
 
 def _end_with(coordinator: int) -> None:
