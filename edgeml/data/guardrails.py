@@ -6,8 +6,7 @@ CHECKS look at labels, at samples that are alike, and at values; readers add wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +16,12 @@ from edgeml.data.guardrail_alike import Alike, alike_findings, find_alike
 from edgeml.data.guardrail_labels import label_findings
 from edgeml.data.guardrail_near import near_findings
 from edgeml.data.guardrail_values import value_findings
-from edgeml.data.source import Source, some
+from edgeml.data.source import Source, shown, some
 from edgeml.errors import DataError
 
 Check = Callable[[Source, Alike], Iterable[Finding]]
 
 CHECKS: tuple[Check, ...] = (label_findings, value_findings, alike_findings, near_findings)
-
-
-@dataclass(frozen=True, eq=False)
-class Checked:
-    """What the guardrails found.
-
-    Attributes:
-        findings: errors first, then warnings, then notes.
-        together: (n,) int64 for the train part: equal numbers must stay in one split, because their bytes are
-            equal; None where there are none, or where equal samples are no copies (tables, sensor windows).
-    """
-
-    findings: tuple[Finding, ...]
-    together: NDArray[np.int64] | None
 
 
 def stop(findings: Iterable[Finding], where: str) -> None:
@@ -55,16 +40,35 @@ def stop(findings: Iterable[Finding], where: str) -> None:
         )
 
 
-def check(source: Source) -> Checked:
-    """All guardrails on a source, those of its reader included."""
-    alike = find_alike(source)
+def check(source: Source, alike: Alike | None = None) -> tuple[Finding, ...]:
+    """All guardrails on a source, those of its reader included; errors first, then warnings, then notes."""
+    alike = alike or find_alike(source)
     found = [*source.findings, *(finding for one in CHECKS for finding in one(source, alike))]
+    if source.skipped and not any(finding.code == "corrupt-files" for finding in found):
+        found.append(_skipped(source.skipped))
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Checked(tuple(found), _together(source, alike))
+    return tuple(found)
 
 
-def _together(source: Source, alike: Alike) -> NDArray[np.int64] | None:
-    """Copies among pictures and recordings; rows of a table may be equal and no copies."""
+def _skipped(names: Sequence[str]) -> Finding:
+    """What a reader that has no finding of its own could not read."""
+    return Finding(
+        "warning",
+        "corrupt-files",
+        len(names),
+        f"{len(names)} files cannot be read.",
+        "leaves them out; --strict makes it an error.",
+        tuple(shown(name) for name in names),
+    )
+
+
+def copies(source: Source, alike: Alike) -> NDArray[np.int64] | None:
+    """Samples of the train part that must stay in one split, because their bytes are equal.
+
+    Returns:
+        (n,), equal numbers for such samples; None where there are none, or where equal samples are no copies:
+        rows of tables and sensor windows may well be equal.
+    """
     if kind_of(source) not in ("image", "audio") or {"val", "test"} <= set(source.parts):
         return None
     numbers = alike.numbers["train"]

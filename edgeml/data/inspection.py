@@ -70,7 +70,7 @@ def inspect(source: str, options: ReadOptions | None = None) -> Inspection:
     """
     options = options or ReadOptions()
     found = read_source(source, options)
-    findings = list(check(found).findings)
+    findings = list(check(found))
     refusal = _refusal(found, options.seed)
     if refusal and not any(finding.severity == "error" for finding in findings):
         findings.insert(0, Finding("error", "cannot-be-split", 1, refusal, "stops."))

@@ -91,7 +91,7 @@ def _prepare(
     workers: Workers,
 ) -> Study:
     with telling(listener.reading if listener else None):
-        data = load(settings.data, settings.read_options).aimed(settings.metric)
+        data = load(settings.data, settings.read_options, guarded=not resume).aimed(settings.metric)
     stop(data.findings, str(data.provenance["source"]))
     settings = replace(settings, space=settings.space or default_space(data, targets))
     space = load_space(str(settings.space))
