@@ -120,7 +120,7 @@ def test_unreadable_files_are_left_out_with_a_warning_or_refused(tmp_path):
     (tmp_path / "d" / "low" / "empty.wav").write_bytes(b"")
     found = read(tmp_path / "d")
     assert len(found.parts["train"]) == 8 and len(found.skipped) == 3
-    assert any("3 recordings could not be read" in said for said in found.warnings)
+    assert any("3 recordings are unreadable and left out" in said for said in found.warnings)
     with pytest.raises(DataError, match=r"empty\.wav: it is empty"):
         read(tmp_path / "d", strict=True)
 
@@ -130,7 +130,7 @@ def test_cut_off_files_are_read_with_a_warning(tmp_path):
     path = tmp_path / "d" / "low" / "0.wav"
     path.write_bytes(path.read_bytes()[:5000])
     found = read(tmp_path / "d")
-    assert any("1 recordings are cut off" in said for said in found.warnings)
+    assert any("1 recording is cut off" in said for said in found.warnings)
     assert [finding.code for finding in found.findings] == ["truncated-recordings"]
 
 
@@ -179,7 +179,7 @@ def bad(tmp_path, name):
         ("one_class", "low"),
         ("one_sample", "sample|image"),
         ("mp3", "found recordings in .mp3 and no WAV files"),
-        ("all_bad", "none of its 1 recordings can be read; .*song.wav: it is an MP3 file"),
+        ("all_bad", "no recording can be read; .*song.wav: it is an MP3 file"),
         ("alien", "classes that train lacks \\('middle'\\)"),
         ("zip", "unpack it first"),
     ],

@@ -65,7 +65,7 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
     listing = _listed(path)
     read = _headers(listing.files, options.strict)
     if not read.files:
-        raise DataError(f"{shown(path)}: none of its {len(read.bad)} recordings can be read; {read.bad[0]}")
+        raise DataError(f"{shown(path)}: no recording can be read; {read.bad[0]}")
     rate = min(HIGHEST_HZ, *(header.rate_hz for header in read.headers))
     recordings = [
         Recording(header.seconds, file.part, file.label)
@@ -80,7 +80,7 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
     _check_memory(path, len(taken), samples)
     waveforms, taken, bad = _waveforms(read.headers, taken, samples, rate, options.strict)
     if not len(taken):
-        raise DataError(f"{shown(path)}: none of its {len(bad)} recordings can be read; {bad[0]}")
+        raise DataError(f"{shown(path)}: no recording can be read; {bad[0]}")
     files = [read.files[one.recording] for one in taken]
     split = _Parts(files, taken, listing.classes)
     cut = Counter(one.recording for one in taken if one.start_s is not None)
@@ -223,15 +223,19 @@ def _warnings(
         names = [shown(read.headers[number].path.name) for number in cut]
         least = f", at most {CLIPS_A_RECORDING} of each" if max(cut.values()) == CLIPS_A_RECORDING else ""
         yield (
-            f"{len(cut)} recordings are far longer than a clip and were cut into {sum(cut.values())} "
+            f"{_recordings(len(cut))} far longer than a clip, cut into {sum(cut.values())} "
             f"clips{least}; those of one recording stay in one split: {some(names, 3)}."
         )
     short = [shown(header.path.name) for header in read.headers if header.cut_off]
     if short:
-        yield f"{len(short)} recordings are cut off; what is there was read: {some(short, 3)}."
+        yield f"{_recordings(len(short))} cut off; what is there was read: {some(short, 3)}."
     unread = [*read.bad, *bad]
     if unread:
-        yield f"{len(unread)} recordings could not be read and were left out: {unread[0]}"
+        yield f"{_recordings(len(unread))} unreadable and left out: {unread[0]}"
+
+
+def _recordings(count: int) -> str:
+    return "1 recording is" if count == 1 else f"{count} recordings are"
 
 
 def _findings(read: _Read, rate: int) -> Iterator[Finding]:
@@ -243,7 +247,7 @@ def _findings(read: _Read, rate: int) -> Iterator[Finding]:
             "warning",
             "mixed-sample-rates",
             len(other),
-            f"{len(other)} recordings have another rate than the {usual} Hz of most: what a rate cannot hold "
+            f"{_recordings(len(other))} of another rate than the {usual} Hz of most: what a rate cannot hold "
             "may tell classes apart.",
             f"all are resampled to {rate} Hz, the lowest.",
             tuple(other),
@@ -254,7 +258,7 @@ def _findings(read: _Read, rate: int) -> Iterator[Finding]:
             "warning",
             "truncated-recordings",
             len(short),
-            f"{len(short)} recordings end before their header says.",
+            f"{_recordings(len(short))} shorter than the header says.",
             "what is there is read.",
             tuple(short),
         )

@@ -71,7 +71,7 @@ class FrontEnd:
         if samples < tables["window"]:
             raise ConfigError(
                 f"front end {self.name}: a frame is {tables['window']} samples at {rate_hz} Hz, the clips "
-                f"have {samples}; choose a shorter window."
+                f"have {samples}; choose a shorter window, or longer clips with --window."
             )
         return 1 + (samples - tables["window"]) // tables["hop"], self.bins, 1
 
