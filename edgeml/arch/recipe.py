@@ -73,7 +73,7 @@ def default_recipe(shape: Shape) -> Recipe:
     height, width, channels = shape
     if width > 1:
         return Recipe(flip=channels == 3)
-    return Recipe(speed=0.1, gain=0.1, noise=0.005) if height > 1 else Recipe(noise=0.03)
+    return Recipe(speed=0.1, gain=0.1, noise=0.005) if height > 1 else Recipe(noise=0.1)
 
 
 def candidate_key(arch: Arch, recipe: Recipe) -> str:
