@@ -145,7 +145,7 @@ def test_importance_finds_what_was_planted(big: RunFiles) -> None:
     assert found is not None
     assert found.told
     assert [d.name for d in found.decisions][:2] == ["width", "op"]
-    assert found.decisions[0].share > 0.5 > found.decisions[1].share > 0
+    assert found.decisions[0].share > 0.4 > found.decisions[1].share > 0
     assert abs(found.decisions[2].share) < 0.05
     assert found.decisions[1].best is not None
     assert found.decisions[1].best.name == "conv"

@@ -82,7 +82,10 @@ def test_pictures_of_every_kind() -> None:
 
 
 def diagnosed(path: Path, hostile: str = "", **changes: object) -> Path:
-    write_run(path, hostile=hostile)
+    return add_diagnosis(write_run(path, hostile=hostile), hostile, **changes)
+
+
+def add_diagnosis(path: Path, hostile: str = "", **changes: object) -> Path:
     png = picture(RNG.integers(0, 255, (8, 8, 1), np.uint8), {})["png"]
     one = {"index": 7, "truth": 9, "called": 2, "sure": 0.9, "wrong": True}
     worst = [

@@ -97,7 +97,7 @@ def test_vega_is_there_once_and_each_chart_has_a_place(plain: Page) -> None:
     places = [a["id"] for t, a in plain.tags if (a.get("id") or "").startswith("chart-")]
     specs = json.loads(plain.scripts[0])
     assert places == [f"chart-{i}" for i in range(len(specs))]
-    assert len(specs) == 10
+    assert len(specs) == 9
     assert len(plain.scripts) == 2
 
 

@@ -56,6 +56,19 @@ def test_too_few_points_or_sizes_have_no_trend() -> None:
     assert fit([1000.0 + i for i in range(30)], [0.9] * 30) is None
 
 
-def test_a_bend_needs_more_points_than_a_line() -> None:
-    found = fit(*planted(10, 0.05, 3e4, 0.001))
-    assert found is None or found.form != "bend"
+def test_a_few_points_on_a_plateau_bend_and_do_not_promise_more() -> None:
+    """Ten candidates of a real run on digits: full at 25 k parameters."""
+    xs = [882, 1090, 2300, 3950, 23900, 25300, 30100, 31000, 43900, 62600]
+    ys = [0.633, 0.587, 0.911, 0.822, 0.993, 0.993, 0.996, 0.985, 0.993, 0.985]
+    found = fit([float(x) for x in xs], ys)
+    assert found is not None
+    assert (found.form, found.still_rising) == ("bend", False)
+    assert 2300 <= found.bend <= 25300
+
+
+def test_only_what_still_rises_above_is_said_to() -> None:
+    rising = fit(*planted(40, 0.02, 1e6, 0.005))
+    flat = fit(*planted(40, 0.02, 3e4, 0.005))
+    assert rising is not None
+    assert flat is not None
+    assert (rising.still_rising, flat.still_rising) == (True, False)

@@ -18,7 +18,7 @@ class Charts:
         """Title and chart -> figure element, or None without a chart."""
         if spec is None:
             return None
-        self.specs.append(spec)
+        self.specs.append({**spec, "description": title})  # becomes the drawing's label for screen readers
         box = tag("div", id=f"chart-{len(self.specs) - 1}", class_="chart", role="img", aria_label=title)
         return tag("figure", tag("figcaption", title), box, tag("p", note, class_="note") if note else None)
 

@@ -49,7 +49,7 @@ def size(run: RunFiles, name: str) -> Spec | None:
     layers = [points.encode(x, y, _colour(rows), tooltip=tip)]
     found = size_effect.trend(taken, name)
     if found is not None:
-        line = [{"x": at, "y": score_axis.value(run, value)} for at, value in _line(found)]
+        line = [{"x": at, "y": score_axis.value(run, min(1.0, value))} for at, value in _line(found)]
         layers.append(_trend_line(line).encode(x, y))
     return finish(alt.layer(*layers))
 
@@ -142,7 +142,9 @@ def trade(run: RunFiles, cost: str) -> Spec | None:
         for one, before, after in zip(found, rows, rows[1:], strict=False)
     ]
     log = all(row["x"] > 0 for row in rows)
-    scale = alt.Scale(type="log" if log else "linear", padding=40, nice=False, zero=False)
+    scale = alt.Scale(type="log", padding=40, nice=False)
+    if not log:
+        scale = alt.Scale(zero=False, padding=40, nice=False)
     words = figures.unit(cost)
     x = alt.X("x:Q").title(figures.title(cost) + (f", {words}" if words else "")).scale(scale)
     x = x.axis(format="~s" if not words else "~g", tickCount=5)

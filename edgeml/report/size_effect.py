@@ -124,9 +124,14 @@ def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:
             f"{figures.count(found.smallest)} and {bend}, and nothing to speak of beyond ({sure}; {after}); "
             f"{apart}."
         )
+    beyond = (
+        "it still rises among the larger half, so larger ones than those tried may do better"
+        if found.still_rising
+        else "whether it levels off cannot be told from these"
+    )
     return (
         f"{_capital(name)}: doubling {SINGULAR[size]} brought about {gain} over all of {reach} ({sure}; "
-        f"{after}); it does not level off, so larger ones than those tried may do better; {apart}."
+        f"{after}); {beyond}; {apart}."
     )
 
 

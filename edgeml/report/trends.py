@@ -1,7 +1,7 @@
 """Score against size over a run's candidates -> a fitted trend that levels off, and how sure it is.
 
-Three models of increasing freedom, in doublings of the size x; the simplest whose AICc (Hurvich & Tsai 1989)
-is as good as the best one's (within 2, Burnham & Anderson 2002):
+Three models of increasing freedom, in doublings of the size x; that of the best AICc (Hurvich & Tsai 1989),
+or flat where that is within 2 of it (Burnham & Anderson 2002):
 
     flat    score = top
     line    score = a + slope * log2(x)
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 LEAST = 8
 """Fewer points are shown without a trend."""
-BEND_FROM, BEND_SIDE = 12, 0.2
-"""A bend needs this many points, and this share of them on either side."""
+BEND_LEAST, BEND_SIDE = 3, 0.2
+"""A bend needs this many points, and this share of them, on either side."""
+UPPER_LEAST = 5
+"""Points of the upper half by size, below which nobody can tell whether it still rises."""
 AS_GOOD = 2.0
 RESAMPLES = 400
 LEAST_RATIO = 1.3
@@ -35,12 +37,13 @@ class Trend:
     Attributes:
         form: "flat", "line" or "bend".
         slope: change of y by doubling x, below the bend; 0 where flat.
-        low, high: its 95 % interval: percentiles over candidates drawn anew with replacement, with a
-            new bend each (Efron & Tibshirani 1993).
+        low, high: its 95 % interval: percentiles over candidates drawn anew with replacement, with
+            the bend held where it is (Efron & Tibshirani 1993).
         bend: where it levels off; the largest x where it does not.
         level: y at the bend.
         spread: standard deviation of y around the trend.
         n: points; smallest, largest: their x.
+        still_rising: whether y clearly rises over the upper half of the points too.
     """
 
     form: str
@@ -53,6 +56,7 @@ class Trend:
     n: int
     smallest: float
     largest: float
+    still_rising: bool = False
 
     @property
     def clear(self) -> bool:
@@ -84,13 +88,23 @@ def fit(xs: list[float], ys: list[float], bends: bool = True) -> Trend | None:
         if tried:
             rss, slope, level, place = min(tried)
             found[form] = (_aicc(rss, n, 3 if form == "line" else 4), slope, level, place)
-    best = min(score for score, *_ in found.values())
-    form = next(name for name in found if found[name][0] <= best + AS_GOOD)
+    form = min(found, key=lambda name: found[name][0])
+    if found["flat"][0] <= found[form][0] + AS_GOOD:
+        form = "flat"
     _, slope, level, place = found[form]
-    low, high = _interval(x, y, form == "bend") if form != "flat" else (0.0, 0.0)
+    low, high = _interval(x, y, place) if form != "flat" else (0.0, 0.0)
     left = y - (level - slope * np.maximum(0.0, place - x))
     spread = float(np.sqrt((left**2).sum() / max(1, n - 2)))
-    return Trend(form, slope, low, high, float(2**place), level, spread, n, min(xs), max(xs))
+    rising = form == "line" and _rises(x, y)
+    return Trend(form, slope, low, high, float(2**place), level, spread, n, min(xs), max(xs), rising)
+
+
+def _rises(x: Array, y: Array) -> bool:
+    """Whether the upper half of the points rises by itself."""
+    upper = x >= np.median(x)
+    if upper.sum() < UPPER_LEAST or np.ptp(x[upper]) < math.log2(LEAST_RATIO):
+        return False
+    return _interval(x[upper], y[upper], float(x.max()))[0] > 0
 
 
 def _hinge(x: Array, y: Array, place: float) -> tuple[float, float, float]:
@@ -105,9 +119,7 @@ def _hinge(x: Array, y: Array, place: float) -> tuple[float, float, float]:
 
 def _bends(x: Array) -> list[float]:
     """Places for a bend with enough points below and above, 20 or so."""
-    if len(x) < BEND_FROM:
-        return []
-    side = BEND_SIDE * len(x)
+    side = max(BEND_LEAST, BEND_SIDE * len(x))
     inner = [p for p in np.unique(x) if (x < p).sum() >= side and (x > p).sum() >= side]
     step = max(1, len(inner) // 20)
     return [float(p) for p in inner[::step]]
@@ -119,12 +131,11 @@ def _aicc(rss: float, n: int, parameters: int) -> float:
     return n * math.log(max(rss, 1e-12) / n) + 2 * parameters + correction
 
 
-def _interval(x: Array, y: Array, bent: bool) -> tuple[float, float]:
+def _interval(x: Array, y: Array, place: float) -> tuple[float, float]:
+    """95 % interval of the slope below a bend that is held where it is."""
     rng, slopes = np.random.default_rng(0), []
     for _ in range(RESAMPLES):
         chosen = rng.integers(0, len(x), len(x))
-        u, v = x[chosen], y[chosen]
-        places = (_bends(u) if bent else []) or [float(x.max())]
-        slopes.append(min(_hinge(u, v, place) for place in places)[1])
+        slopes.append(_hinge(x[chosen], y[chosen], place)[1])
     low, high = np.percentile(slopes, [2.5, 97.5])
     return float(low), float(high)
