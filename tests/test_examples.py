@@ -12,15 +12,11 @@ import pytest
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
 FIGURES = {
-    "keyword_spotting.py": ("% int8", "front_end.c"),
     "custom_op.py": ("edges of its cells are ghosts", "exported to made/run/export/"),
     "image_folder_coral.py": ("90 pictures of circle, square, triangle", "exported to made/run/export/"),
     "custom_target.py": (" ms estimated", "exported to made/run/export/"),
 }
 """Examples run here: what each must say. The others have tests of their own."""
-
-LITTLE = {"keyword_spotting.py": ("1", "20")}
-"""Arguments that make an example small where the environment does not."""
 
 
 def test_every_example_is_listed_and_run_by_a_test():
@@ -35,7 +31,7 @@ def test_every_example_is_listed_and_run_by_a_test():
 @pytest.mark.parametrize("name", FIGURES)
 def test_an_example_runs(name, tmp_path):
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), "made", *LITTLE.get(name, ())],
+        [sys.executable, str(EXAMPLES / name), "made"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
