@@ -7,11 +7,12 @@ import pytest
 
 from bench.compression import channels_apart
 from edgeml.arch.cell import lower
-from edgeml.arch.layers import Conv2D, Dense
+from edgeml.arch.layers import Conv2D, Dense, Flatten
 from edgeml.arch.recipe import Recipe
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
-from edgeml.data.dataset import load
+from edgeml.data.dataset import Split, load
+from edgeml.data.goal import Goal
 from edgeml.deploy import runtime
 from edgeml.deploy.calibrate import WIDE, Observed, Quantiser
 from edgeml.deploy.convert import to_tflite
@@ -83,6 +84,27 @@ def test_quantisation_aware_training_gives_the_same_operators(trained):
     low, high = tuned.ranges[first.name]
     assert scale == pytest.approx((high - low) / 255, rel=1e-3)
     assert tuned.ranges != start and runtime.accuracy(after, data.val) >= 0.9
+
+
+def test_quantisation_aware_training_takes_networks_that_flatten():
+    """The reshape in front of an autoencoder has an observed range, but no layer of its own to learn it."""
+    data = load("digits")
+    space = load_space("autoencoder")
+    smallest = {decision.name: decision.choices[0] for decision in space.decisions}
+    graph = lower(space.decode(smallest, Task(data.input_shape, 2, "anomaly")))
+    inputs = data.train.inputs[:200]
+    normal = Split(inputs, np.zeros(len(inputs), np.int64), Goal("anomaly", "auc"))
+    weights = get_weights(build(graph, 0), graph)
+    folded = fold(graph, weights)
+    start = Observed(graph, folded, inputs).ranges(WIDE)
+    reshaped = {node.name for node in graph.nodes if isinstance(node.layer, Flatten)}
+    assert reshaped and reshaped <= set(start)
+    tuned = quantisation_aware(
+        graph, weights, unscaled(graph, folded), start, normal, RECIPE, Tuning(1.0, 3e-3)
+    )
+    assert set(tuned.ranges) == set(start) - reshaped
+    after = Quantiser(graph, fold(graph, tuned.weights), inputs).artifact(tuned.ranges)
+    assert runtime.predict(after, inputs[:5]).shape == (5, inputs[0].size)
 
 
 def test_quantisation_aware_training_repairs_what_calibration_cannot(trained):
