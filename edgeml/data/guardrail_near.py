@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.finding import SHOWN_EXAMPLES, Finding
 from edgeml.data.guardrail_alike import Alike, pair_name
+from edgeml.data.scratch import rows_at_once
 from edgeml.data.source import Source
 
 SIDE = 16
@@ -79,8 +80,9 @@ def thumbnails(images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> tuple[Fl
     tall, wide = _means(height), _means(width)
     weights = np.array([0.299, 0.587, 0.114] if channels == 3 else [1 / channels] * channels, np.float32)
     rows = np.empty((len(chosen), len(tall) * len(wide)), np.float32)
-    for start in range(0, len(chosen), 4 * _BLOCK):
-        block = images[chosen[start : start + 4 * _BLOCK]].astype(np.float32) @ weights
+    step = rows_at_once(images)
+    for start in range(0, len(chosen), step):
+        block = images[chosen[start : start + step]].astype(np.float32) @ weights
         rows[start : start + len(block)] = (tall @ block @ wide.T).reshape(len(block), -1)
     rows -= rows.mean(axis=1, keepdims=True)
     length = np.linalg.norm(rows, axis=1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.finding import SHOWN_EXAMPLES, Finding
 from edgeml.data.guardrail_alike import Alike, sample_name
+from edgeml.data.scratch import rows_at_once
 from edgeml.data.source import Source, shown
 
 SILENT = 33
@@ -47,8 +48,9 @@ def _blank(source: Source, what: str, kind: str) -> Iterator[Finding]:
 
 def _flat(inputs: NDArray[np.uint8]) -> NDArray[np.bool_]:
     found = np.zeros(len(inputs), np.bool_)
-    for start in range(0, len(inputs), _BLOCK):
-        block = inputs[start : start + _BLOCK]
+    step = rows_at_once(inputs)
+    for start in range(0, len(inputs), step):
+        block = inputs[start : start + step]
         rows = block.reshape(len(block), -1, block.shape[-1])
         found[start : start + len(block)] = (rows.max(axis=1) == rows.min(axis=1)).all(axis=1)
     return found
@@ -59,8 +61,9 @@ def _recordings(source: Source) -> Iterator[Finding]:
     for part, split in source.parts.items():
         silent[part] = np.zeros(len(split), np.bool_)
         clipped[part] = np.zeros(len(split), np.bool_)
-        for start in range(0, len(split), _BLOCK):
-            rows = split.inputs[start : start + _BLOCK, :, 0, 0]
+        step = rows_at_once(split.inputs)
+        for start in range(0, len(split), step):
+            rows = split.inputs[start : start + step, :, 0, 0]
             stop = start + len(rows)
             silent[part][start:stop], clipped[part][start:stop] = heard(rows)
     yield from _marked(

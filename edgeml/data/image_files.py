@@ -25,7 +25,8 @@ from edgeml.errors import DataError
 
 LARGEST_KEPT = 96  # px; larger images are beyond what the search spaces' devices hold
 _THREADS = 2  # Pillow decodes without the GIL
-_BLOCK = 256
+_AHEAD = 64
+"""Images that threads decode before they are asked for."""
 _R = TypeVar("_R")
 
 
@@ -152,7 +153,7 @@ def _blocks(
     for image in _each(read, good, "decoding images"):
         if image is not None:
             block.append(image)
-        if len(block) == _BLOCK:
+        if len(block) == _AHEAD:
             yield np.stack(block)
             block, any_yet = [], True
     if block:
@@ -168,9 +169,9 @@ def _each(read: Callable[[int], _R], indices: Sequence[int], what: str) -> Itera
     """`read` of every index, in order, by threads that are never far ahead."""
     pool = ThreadPoolExecutor(_THREADS)
     try:
-        for start in range(0, len(indices), _BLOCK):
-            yield from pool.map(read, indices[start : start + _BLOCK])
-            tell(what, min(start + _BLOCK, len(indices)), len(indices))
+        for start in range(0, len(indices), _AHEAD):
+            yield from pool.map(read, indices[start : start + _AHEAD])
+            tell(what, min(start + _AHEAD, len(indices)), len(indices))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -17,6 +17,9 @@ from edgeml.errors import ConfigError, StorageError
 LARGEST = 1 << 30
 """Bytes of one array that are held in memory at most; less where less than four times that is available."""
 
+BLOCK = 16 << 20
+"""Bytes of samples that are worked on at a time."""
+
 VARIABLE = "EDGEML_IN_MEMORY"
 """Environment variable that sets another limit, in bytes."""
 
@@ -38,6 +41,11 @@ def in_memory_bytes() -> int:
 def is_large(shape: tuple[int, ...], dtype: DTypeLike) -> bool:
     """Whether an array of that shape is kept in a file."""
     return math.prod(shape) * np.dtype(dtype).itemsize > in_memory_bytes()
+
+
+def rows_at_once(array: NDArray[Any]) -> int:
+    """How many samples of an array to work on at a time: some 16 MiB of them, 1 to 1,024."""
+    return max(1, min(1024, BLOCK // max(1, math.prod(array.shape[1:]) * array.itemsize)))
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

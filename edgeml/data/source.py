@@ -25,10 +25,6 @@ TASKS = ("classification", "regression", "anomaly")
 anomalous)."""
 
 
-_GATHERED = 256
-"""Samples gathered at a time where there are too many for memory."""
-
-
 @dataclass(frozen=True, eq=False)
 class Split:
     """One part of a data set; both arrays are read-only, as they are when memory-mapped.
@@ -69,8 +65,9 @@ class Split:
         if not scratch.is_large(shape, self.inputs.dtype):
             return Split(self.inputs[indices], self.labels[indices], self.goal)
         copied = scratch.empty(shape, self.inputs.dtype)
-        for start in range(0, len(indices), _GATHERED):
-            copied[start : start + _GATHERED] = self.inputs[indices[start : start + _GATHERED]]
+        step = scratch.rows_at_once(copied)
+        for start in range(0, len(indices), step):
+            copied[start : start + step] = self.inputs[indices[start : start + step]]
         return Split(copied, self.labels[indices], self.goal)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.dataset import Split
+from edgeml.data.scratch import rows_at_once
 from edgeml.errors import ModelError
 
 
@@ -60,10 +61,13 @@ def predict(model: bytes, images: NDArray[np.uint8], threads: int = 1) -> NDArra
         )
     scale, zero_point = taken["quantization"]
     results = np.empty((len(images), int(taken["shape"][-1])), np.float32)
-    for row, image in zip(results, _as_input(given, images), strict=True):
-        loaded.set_tensor(given["index"], image[None])
-        loaded.invoke()
-        row[:] = loaded.get_tensor(taken["index"])[0]
+    step = rows_at_once(images)
+    for start in range(0, len(images), step):
+        block = _as_input(given, images[start : start + step])
+        for row, image in zip(results[start : start + step], block, strict=True):
+            loaded.set_tensor(given["index"], image[None])
+            loaded.invoke()
+            row[:] = loaded.get_tensor(taken["index"])[0]
     return (results - zero_point) * scale if scale else results
 
 
