@@ -56,14 +56,14 @@ def test_too_few_points_or_sizes_have_no_trend() -> None:
     assert fit([1000.0 + i for i in range(30)], [0.9] * 30) is None
 
 
-def test_a_few_points_on_a_plateau_bend_and_do_not_promise_more() -> None:
+def test_a_few_points_on_a_plateau_promise_nothing_beyond() -> None:
     """Ten candidates of a real run on digits: full at 25 k parameters."""
     xs = [882, 1090, 2300, 3950, 23900, 25300, 30100, 31000, 43900, 62600]
     ys = [0.633, 0.587, 0.911, 0.822, 0.993, 0.993, 0.996, 0.985, 0.993, 0.985]
     found = fit([float(x) for x in xs], ys)
     assert found is not None
-    assert (found.form, found.still_rising) == ("bend", False)
-    assert 2300 <= found.bend <= 25300
+    assert found.clear
+    assert not found.still_rising
 
 
 def test_only_what_still_rises_above_is_said_to() -> None:

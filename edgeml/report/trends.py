@@ -37,8 +37,8 @@ class Trend:
     Attributes:
         form: "flat", "line" or "bend".
         slope: change of y by doubling x, below the bend; 0 where flat.
-        low, high: its 95 % interval: percentiles over candidates drawn anew with replacement, with
-            the bend held where it is (Efron & Tibshirani 1993).
+        low, high: its 95 % interval: percentiles over candidates drawn anew with replacement, in
+            which a bend may move by one doubling (Efron & Tibshirani 1993).
         bend: where it levels off; the largest x where it does not.
         level: y at the bend.
         spread: standard deviation of y around the trend.
@@ -92,7 +92,7 @@ def fit(xs: list[float], ys: list[float], bends: bool = True) -> Trend | None:
     if found["flat"][0] <= found[form][0] + AS_GOOD:
         form = "flat"
     _, slope, level, place = found[form]
-    low, high = _interval(x, y, place) if form != "flat" else (0.0, 0.0)
+    low, high = _interval(x, y, place, form == "bend") if form != "flat" else (0.0, 0.0)
     left = y - (level - slope * np.maximum(0.0, place - x))
     spread = float(np.sqrt((left**2).sum() / max(1, n - 2)))
     rising = form == "line" and _rises(x, y)
@@ -104,7 +104,7 @@ def _rises(x: Array, y: Array) -> bool:
     upper = x >= np.median(x)
     if upper.sum() < UPPER_LEAST or np.ptp(x[upper]) < math.log2(LEAST_RATIO):
         return False
-    return _interval(x[upper], y[upper], float(x.max()))[0] > 0
+    return _interval(x[upper], y[upper], float(x.max()), False)[0] > 0
 
 
 def _hinge(x: Array, y: Array, place: float) -> tuple[float, float, float]:
@@ -131,11 +131,13 @@ def _aicc(rss: float, n: int, parameters: int) -> float:
     return n * math.log(max(rss, 1e-12) / n) + 2 * parameters + correction
 
 
-def _interval(x: Array, y: Array, place: float) -> tuple[float, float]:
-    """95 % interval of the slope below a bend that is held where it is."""
+def _interval(x: Array, y: Array, place: float, bent: bool) -> tuple[float, float]:
+    """95 % interval of the slope; a bend may move by one doubling."""
     rng, slopes = np.random.default_rng(0), []
     for _ in range(RESAMPLES):
         chosen = rng.integers(0, len(x), len(x))
-        slopes.append(_hinge(x[chosen], y[chosen], place)[1])
+        u, v = x[chosen], y[chosen]
+        near = [other for other in _bends(u) if abs(other - place) <= 1] if bent else []
+        slopes.append(min(_hinge(u, v, other) for other in near or [place])[1])
     low, high = np.percentile(slopes, [2.5, 97.5])
     return float(low), float(high)
