@@ -74,6 +74,8 @@ def _drop(spec: Spec) -> str:
     if METRICS[goal.metric].unit == "%":
         return f"{points(found.validation_float, found.validation.value):.1f} percentage points"
     lost = goal.value_of(found.validation_float) - goal.value_of(found.validation.value)
+    if found.validation.value == found.validation_float:
+        return "none"
     return f"{abs(lost):.3g} {'worse' if found.validation.value < found.validation_float else 'better'}"
 
 
