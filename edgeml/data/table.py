@@ -195,13 +195,12 @@ class _Gathered:
         return np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
 
     def column(self) -> Column:
-        kinds = {kind for kind, _ in self.parts}
-        if kinds == {"numbers"}:
-            return Column(
-                self.name, numbers=np.concatenate([part for _, part in self.parts]).astype(np.float64)
-            )
+        """What was gathered, which is given up: else all of it would be in memory twice."""
+        parts, self.parts = self.parts, []
+        if all(kind == "numbers" for kind, _ in parts):
+            return Column(self.name, numbers=np.concatenate([part for _, part in parts]).astype(np.float64))
         codes = [
             part if kind == "codes" else self._codes([_plain(float(value)) for value in part])
-            for kind, part in self.parts
+            for kind, part in parts
         ]
         return Column(self.name, codes=np.concatenate(codes).astype(np.int32), texts=list(self.known))
