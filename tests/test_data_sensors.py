@@ -241,3 +241,21 @@ def test_times_and_their_units(tmp_path, name, times, rate):
     rows = [[time, float(np.sin(j)), "ab"[j // 15 % 2]] for j, time in enumerate(times)]
     path = write_csv(tmp_path / "log.csv", [name, "ax", "label"], rows)
     assert load(str(path), ReadOptions(window=15)).preprocessing["rate_hz"] == rate
+
+
+def test_magic_wand(shared_data):
+    """The given test part stays, channels have their names, values come back within half a level."""
+    path = shared_data("magic_wand_imu") / "magic_wand_imu.npz"
+    data, given = load(str(path)), np.load(path)
+    assert data.input_shape == (119, 1, 6) and (len(data.train), len(data.val), len(data.test)) == (
+        85,
+        15,
+        25,
+    )
+    assert data.preprocessing["channels"] == given["channels"].tolist()
+    truth = np.concatenate([given["x_test"][given["y_test"] == k] for k in range(5)])
+    order = np.argsort(data.test.labels, kind="stable")
+    scale = np.array(data.preprocessing["scale"])
+    windows = raw(data, data.test)[order]
+    near = [np.abs((truth - window) / scale).mean((1, 2)).min() for window in windows]
+    assert max(near) < 1  # of a level; what training never reached is clipped
