@@ -111,19 +111,23 @@ def write(
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would have been opened
     partial.mkdir()
-    count, grey = 0, shape[2] == 3
-    with (partial / PIXELS).open("wb") as file:
-        reserve(file.fileno(), most * math.prod(shape))
-        for block in blocks:
-            grey = grey and bool((block == block[..., :1]).all())
-            file.write(np.ascontiguousarray(block).data)
-            count += len(block)
-        file.truncate(count * math.prod(shape))
-    if grey and count:
-        shape = _one_channel(partial / PIXELS, count, shape)
-    text = json.dumps({"shape": [count, *shape], "about": about})
-    (partial / ABOUT).write_text(text, encoding="utf-8")
-    partial.rename(folder)
+    try:
+        count, grey = 0, shape[2] == 3
+        with (partial / PIXELS).open("wb") as file:
+            reserve(file.fileno(), most * math.prod(shape))
+            for block in blocks:
+                grey = grey and bool((block == block[..., :1]).all())
+                file.write(np.ascontiguousarray(block).data)
+                count += len(block)
+            file.truncate(count * math.prod(shape))
+        if grey and count:
+            shape = _one_channel(partial / PIXELS, count, shape)
+        text = json.dumps({"shape": [count, *shape], "about": about})
+        (partial / ABOUT).write_text(text, encoding="utf-8")
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     made = _open(folder)
     if made is None:
         raise OSError(f"{folder.name} was removed while it was made")
