@@ -47,7 +47,10 @@ def sentence(found: Mapping[str, Any]) -> str:
         return f"{said}: every one right."
     truth, called, times = pairs[0]
     often = f"most often {_name(found, truth)} called {_name(found, called)} ({times} times)"
-    return f"{said}: {errors} wrong, {often if times > 1 else 'no two in the same way more than once'}."
+    one_each = (
+        "no two in the same way" if errors > 1 else often.partition(" (")[0].removeprefix("most often ")
+    )
+    return f"{said}: {errors} wrong, {often if times > 1 else one_each}."
 
 
 def _name(found: Mapping[str, Any], label: object) -> str:

@@ -121,6 +121,7 @@ details summary { cursor: pointer; color: var(--muted); margin: 10px 0; }
 .kin.lost circle { fill: none; stroke: var(--other); }
 .kin.lost text { fill: var(--muted); }
 .confusion { margin-bottom: 14px; }
+.confusion .scroll { width: fit-content; max-width: 100%; }
 .confusion table { width: auto; }
 .confusion th, .confusion td { padding: 5px 7px; max-width: 9rem; overflow: hidden; text-overflow: ellipsis; }
 .confusion td { text-align: right; min-width: 2rem; }

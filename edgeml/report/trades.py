@@ -106,7 +106,7 @@ def _told(run: RunFiles, cost: str, found: list[Trade]) -> str:
 
 
 def _step(run: RunFiles, one: Trade) -> str:
-    times = f"{one.ratio:.3g}x" if one.ratio is not None else "more"
+    times = "more" if one.ratio is None else f"{one.ratio:.3g}x" if one.ratio >= 1.005 else "no more"
     tie = "; a tie" if one.told_apart is False else ""
     there = figures.shown(one.better.figures[one.cost])
     return f"{score_axis.gap(run, one.gain, sign=True)} cost {times} ({one.better.key}, {there}{tie})"
