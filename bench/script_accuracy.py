@@ -2,9 +2,9 @@
 
     python bench/script_accuracy.py RUN --seeds 5 --epochs 3 --python /venv/with/only/tensorflow/bin/python
 
-RUN is a finished search. Its candidate is exported as `script`; train.py runs in the Python named, the rebuild
-in this one. Prints JSON and a table: int8 and float accuracy on validation and test, means over the seeds, and
-the difference with its standard error.
+RUN is a finished search. Its candidate is exported as `script`; train.py runs in the Python named, the
+rebuild in this one. Prints JSON and a table: int8 and float accuracy on validation and test, means over the
+seeds, and the difference with its standard error.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def again(folder: Path, seed: int, epochs: float | None) -> dict[str, Any]:
         "from edgeml.export.retrain import retrain\n"
         "from edgeml.export.spec import read_spec\n"
         "spec = read_spec(Path(sys.argv[1]) / 'spec.json')\n"
-        "if float(sys.argv[3]): spec = spec.model_copy(update={'fidelity': {**spec.fidelity, 'epochs': float(sys.argv[3])}})\n"
+        "epochs = float(sys.argv[3]) or spec.fidelity['epochs']\n"
+        "spec = spec.model_copy(update={'fidelity': {**spec.fidelity, 'epochs': epochs}})\n"
         "made = retrain(spec, Dataset.open(Path(spec.data.saved)), int(sys.argv[2]))\n"
         "print(json.dumps({'val_float': made.accuracy_float, 'val_int8': made.accuracy,\n"
         "                  'test_int8': made.scores.accuracy['value'], 'seconds': made.seconds}))\n"

@@ -31,8 +31,9 @@ def register_op(name: str, op: Op) -> None:
         name: small letters, digits and underscores. Part of an architecture's identity: give another
             function another name.
         op: as those of edgeml/arch/ops.py: (builder, place, source node, channels, stride, activation) ->
-            node with `channels` channels at 1 / `stride` of the size. A function of a module or script, because
-            worker processes import it again: keep what a script does under `if __name__ == "__main__":`.
+            node with `channels` channels at 1 / `stride` of the size. A function of a module or script,
+            because worker processes import it again: keep what a script does under `if __name__ ==
+            "__main__":`.
 
     Raises:
         ConfigError: the name is taken or no name, the function is in no file, or it does not do what an op
