@@ -25,7 +25,8 @@ def lessons(run: RunFiles, charts: Charts) -> Markup | None:
     note = (
         "The dashed line is the trend: flat, straight or bent, in doublings of the size, whichever explains "
         "the candidates best for what it needs (AICc). It is over candidates that differ in more than size, "
-        "so it says what went together in this run, not what one change would do; it is cut at a perfect score."
+        "so it says what went together in this run, not what one change would do. It is cut at a perfect "
+        "score."
     )
     speed = convergence.sentence(run)
     speed_drawn = _speed_chart(run, charts) if speed else None
