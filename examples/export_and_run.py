@@ -22,7 +22,7 @@ def main(run: str = "runs/quickstart") -> None:
     for name, proof in card["proofs"].items():
         same = f"{proof['agreement']:.1%} of {proof['compared']} images"
         print(f"{name}: same class on {same}, {proof['runtime']}")
-    image, label = np.load(f"{run}/data/test_images.npy")[0], np.load(f"{run}/data/test_labels.npy")[0]
+    image, label = np.load(f"{run}/data/test_inputs.npy")[0], np.load(f"{run}/data/test_labels.npy")[0]
     np.save("image.npy", image)
     print(f"an image of class {card['classes'][label]} is taken for")
     command = [sys.executable, str(folder / "example_litert.py"), "image.npy"]

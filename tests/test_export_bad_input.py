@@ -133,7 +133,7 @@ def test_a_run_from_before_weights_had_a_checksum(cli, run):
 
 
 def test_data_that_are_gone_or_changed(cli, run):
-    flip(run / "data" / "test_images.npy")
+    flip(run / "data" / "test_inputs.npy")
     one_sentence(cli("export", run), "data", "changed")
     shutil.rmtree(run / "data")
     one_sentence(cli("export", run), "data", "missing")

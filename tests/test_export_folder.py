@@ -204,11 +204,11 @@ def test_markdown_shows_the_text(name):
 
 
 def test_many_classes_are_shortened_in_the_card_only():
-    from edgeml.export.card import _classes
+    from edgeml.export.card_scores import by_class
     from edgeml.export.scores import ClassScore, Scores
 
     rows = tuple(ClassScore(f"c{i}", 3, 0.5, i / 1000) for i in range(1000))
-    text = _classes(Scores({"value": 0.5, "low": 0.4, "high": 0.6, "n": 3000}, rows, ()))
+    text = by_class(Scores({"value": 0.5, "low": 0.4, "high": 0.6, "n": 3000}, rows, ()))
     assert (
         "100 of 1,000 classes" in text and "| c0 |" in text and "| c99 |" in text and "| c100 |" not in text
     )

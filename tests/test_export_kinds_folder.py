@@ -58,7 +58,7 @@ def test_card_and_model_json_of_a_regressor(regressor):
     goal = json.loads((folder / "run" / "run.json").read_text())["dataset"]["goal"]
     assert found["task"] == "regression" and found["metric"]["name"] == "rmse"
     assert found["value"]["mean"] == goal["mean"] and found["value"]["std"] == goal["std"]
-    assert repr(goal["std"]) in card and set(found["metrics"]) == {"mae", "rmse"}
+    assert repr(goal["std"]) in card and set(found["test_metrics"]) == {"mae", "rmse"}
     assert found["preprocessing"]["kind"] == "table" and found["per_class"] == []
 
 

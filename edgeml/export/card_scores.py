@@ -140,7 +140,7 @@ def as_data(spec: Spec) -> dict[str, Any]:
     said: dict[str, Any] = {
         "task": goal.task,
         "metric": goal.described(),
-        "metrics": found.metrics,
+        "test_metrics": found.metrics,
         "preprocessing": spec.preprocessing,
     }
     if goal.task == "regression":
