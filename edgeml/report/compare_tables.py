@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgeml.report import figures
+from edgeml.report import figures, score_axis
 from edgeml.report.compare import Compared, to_json
 from edgeml.report.run_files import Figure
 from edgeml.report.summary import duration
@@ -62,7 +62,8 @@ def _test(found: Compared, test: dict[str, float] | None) -> str:
     if not test or test.get("value") is None:
         return "-"
     run = found.runs[0]
-    ends = [figures.score(run, test.get(name)).removesuffix(" %") for name in ("low", "high")]
+    low, high = score_axis.upwards(run, test.get("low"), test.get("high"))
+    ends = [figures.score(run, end).removesuffix(" %") for end in (low, high)]
     return f"{figures.score(run, test['value'])} ({ends[0]} to {ends[1]})"
 
 

@@ -36,6 +36,11 @@ def scale(run: RunFiles, padding: int = 12) -> Any:
     )
 
 
+def upwards(run: RunFiles, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Ends of an interval of scores, in the order in which they grow in the metric's unit."""
+    return (low, high) if METRICS[run.goal.metric].higher_is_better else (high, low)
+
+
 def tip_format(run: RunFiles) -> str:
     """d3 format of a score in a tooltip."""
     return ".2%" if _unit(run) == "%" else ".4g"

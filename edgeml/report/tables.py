@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edgeml.report import climb, figures
+from edgeml.report import climb, figures, score_axis
 from edgeml.report.leaderboard import ranked
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
@@ -143,7 +143,7 @@ def _test(run: RunFiles, test: Mapping[str, Any] | None) -> Child:
     low, high = test.get("low"), test.get("high")
     spread = ""
     if low is not None and high is not None:
-        ends = [figures.score(run, end).removesuffix(" %") for end in (low, high)]
+        ends = [figures.score(run, end).removesuffix(" %") for end in score_axis.upwards(run, low, high)]
         spread = " to ".join(ends)
     return [figures.score(run, test["value"]), tag("small", spread) if spread else None]
 
