@@ -10,6 +10,8 @@ LANE, BAND, TAIL = 124, 104, 52
 BOX = (112, 28)
 RADIUS = 12
 MARGIN = 16
+HEADS = {"anomaly": "decoder"}
+"""What follows the stages, where it is no mean and dense layer."""
 LEAST = 0.75
 """How far a narrow screen may shrink a drawing before it scrolls."""
 
@@ -51,7 +53,9 @@ def chain(arch: Arch, names: dict[Cell, str]) -> Markup:
     stem = _block("Stem", "conv 3x3", f"{arch.stem_channels} channels, stride {arch.stem_stride}")
     stages = [_stage(i, stage, names) for i, stage in enumerate(arch.stages, start=1)]
     convolution = f"conv 1x1 to {arch.head_channels}, " if arch.head_channels else ""
-    head = _block("Head", f"{convolution}mean, dense", f"{arch.classes} classes")
+    many = {"regression": "one value", "anomaly": f"{arch.classes} values, the input again"}
+    gives = many.get(arch.task, f"{arch.classes} classes")
+    head = _block("Head", f"{convolution}{HEADS.get(arch.task, 'mean, dense')}", gives)
     image = _block("Input", f"{height} x {width} x {channels}", "raw values")
     return tag("ol", image, stem, stages, head, class_="chain")
 
