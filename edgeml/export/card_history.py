@@ -77,7 +77,8 @@ def _ranges(spec: Spec) -> str:
     if compression and compression.method == "qat":
         return "as quantisation-aware training left them"
     share = f" {found.percentile:g}" if found.percentile else ""
-    return f"from {found.images} training {'images' if spec.kind == 'image' else 'samples'} ({found.rule}{share})"
+    what = "images" if spec.kind == "image" else "samples"
+    return f"from {found.images} training {what} ({found.rule}{share})"
 
 
 def _compression(lineage: Lineage) -> str:
