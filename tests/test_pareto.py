@@ -67,6 +67,17 @@ def test_knee_is_the_bend():
     assert pareto.knee([]) is None
 
 
+def test_knee_does_not_give_up_ten_points_because_worse_members_are_on_the_front():
+    costs = [(0.004, 0.81), (0.015, 0.44), (0.11, 0.20), (0.45, 0.05), (0.80, 0.01)]
+    assert pareto.knee(costs) in (0, 1)
+    assert pareto.knee([*costs, (0.9, 0.001)]) == pareto.knee(costs)
+
+
+def test_a_cost_given_twice_does_not_move_the_knee():
+    points = [(0.30, 100.0), (0.36, 10.0), (0.50, 1.0)]
+    assert pareto.knee(points) == pareto.knee([(error, cost, cost) for error, cost in points])
+
+
 def test_crowding_prefers_the_sparse():
     distance = pareto.crowding([(0, 10), (1, 9), (2, 8), (9, 1), (10, 0)])
     assert distance[0] == distance[4] == float("inf") and distance[3] > distance[1]

@@ -63,23 +63,28 @@ def reference_point(points: Sequence[Point], chance_error: float) -> tuple[float
     return (chance_error, *costs)
 
 
-def knee(points: Sequence[Point]) -> int | None:
-    """Index of the front point closest to the ideal corner; errors linear, costs in decades.
+DECADE = 0.05
+"""Score that ten times less cost is worth to the knee: 5 points."""
 
-    Every axis is scaled to the front's own extent. With two points or fewer, the most accurate (the first
-    axis is the error).
+
+def knee(points: Sequence[Point]) -> int | None:
+    """Index of the front point closest to the ideal corner; DECADE of error is as far as a decade of cost.
+
+    The first axis is the error. The scale is fixed, not the front's own extent: where the front reaches down to
+    very cheap and very bad members, those would otherwise make bad ones look good. Several costs count by their
+    root mean square.
     """
     if not points:
         return None
     members = front(points)
-    if len(members) <= 2:
-        return min(members, key=lambda i: tuple(points[i]))
-    scaled = {i: [points[i][0], *(math.log10(max(x, 1e-12)) for x in points[i][1:])] for i in members}
+    scaled = {
+        i: [points[i][0] / DECADE, *(math.log10(max(x, 1e-12)) for x in points[i][1:])] for i in members
+    }
     low = [min(row[a] for row in scaled.values()) for a in range(len(points[0]))]
-    span = [max(row[a] for row in scaled.values()) - low[a] or 1.0 for a in range(len(points[0]))]
 
-    def distance(index: int) -> float:
-        return math.hypot(*((x - lo) / s for x, lo, s in zip(scaled[index], low, span, strict=True)))
+    def distance(index: int) -> tuple[float, ...]:
+        error, *costs = (x - lo for x, lo in zip(scaled[index], low, strict=True))
+        return (math.hypot(error, math.hypot(*costs) / max(1, len(costs)) ** 0.5), *points[index])
 
     return min(members, key=distance)
 
