@@ -182,7 +182,7 @@ CLAIMS: dict[str, Claim] = {
     "mediapipe": Claim(SCORED, 1.0, 0.0, _litert("model_mediapipe.tflite", repeat_grey=True)),
     "tflite-fp32": Claim(FLOAT, 1.0, 1e-4, _litert("model_fp32.tflite")),
     "tflite-fp16": Claim(FLOAT, 0.99, 0.05, _litert("model_fp16.tflite")),
-    "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite"), steps=4),
+    "tflite-dynamic": Claim(FLOAT, 0.95, None, _litert("model_dynamic.tflite"), steps=16),
     "tflite-waveform": Claim(SCORED, 0.98, None, waveform_request),
     "edgetpu": Claim(SCORED, 1.0, 0.0, _edgetpu, "compiled: it has an Edge TPU operator, and is not run"),
     "vela": Claim("-", 0.0, None, _vela, "no operator is left to the CPU; it is not run"),
@@ -196,6 +196,9 @@ CLAIMS: dict[str, Claim] = {
     "script": Claim(FLOAT, 1.0, 1e-4, _script),
 }
 """Every format of formats.FORMATS.
+
+An autoencoder's dynamic-range file was off by up to 9.3 steps from the float network, the scored int8 model by
+8.2 on the same normal samples (tests/export_input.py `odd_ones`): hence its 16.
 
 tflite-micro and our own C are held to LiteRT's reference kernels, whose arithmetic they share; how often
 those and the kernels that scored (XNNPACK) name the same class is the network's, and the proof says it.
