@@ -162,9 +162,8 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
 
 def _scores(run: RunFiles) -> str:
     """What int8, float and test are."""
-    many = {"accuracy": "accuracies", "balanced accuracy": "balanced accuracies"}.get(
-        run.goal.title, run.goal.title
-    )
+    title = run.goal.title
+    many = f"{title.removesuffix('y')}ies" if title.endswith("y") else title
     unit = {"%": "in %", "target": "in the unit of the label"}.get(str(run.metric["unit"]), "0 to 1")
     return f"{many} {unit}"
 

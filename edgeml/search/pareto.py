@@ -70,15 +70,15 @@ DECADE = 0.05
 def knee(points: Sequence[Point]) -> int | None:
     """Index of the front point closest to the ideal corner; DECADE of error is as far as a decade of cost.
 
-    The first axis is the error. The scale is fixed, not the front's own extent: where the front reaches down to
-    very cheap and very bad members, those would otherwise make bad ones look good. Several costs count by their
-    root mean square.
+    The first axis is the error. The scale is fixed, not the front's own extent: where the front reaches down
+    to very cheap and very bad members, those would otherwise make bad ones look good. Several costs count by
+    their root mean square.
     """
     if not points:
         return None
     members = front(points)
     scaled = {
-        i: [points[i][0] / DECADE, *(math.log10(max(x, 1e-12)) for x in points[i][1:])] for i in members
+        i: [points[i][0] / DECADE, *(math.log10(max(cost, 1e-12)) for cost in points[i][1:])] for i in members
     }
     low = [min(row[a] for row in scaled.values()) for a in range(len(points[0]))]
 
