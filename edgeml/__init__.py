@@ -7,4 +7,14 @@ import edgeml.search  # noqa: F401  (the room; loaded first, so that the name be
 from edgeml.api import Run, calibrate, check, inspect, measure, rebuild, register_op, search
 from edgeml.errors import EdgemlError
 
-__all__ = ["EdgemlError", "Run", "calibrate", "check", "inspect", "measure", "rebuild", "register_op", "search"]
+__all__ = [
+    "EdgemlError",
+    "Run",
+    "calibrate",
+    "check",
+    "inspect",
+    "measure",
+    "rebuild",
+    "register_op",
+    "search",
+]

@@ -197,8 +197,8 @@ CLAIMS: dict[str, Claim] = {
 }
 """Every format of formats.FORMATS.
 
-An autoencoder's dynamic-range file was off by up to 9.3 steps from the float network, the scored int8 model by
-8.2 on the same normal samples (tests/export_input.py `odd_ones`): hence its 16.
+An autoencoder's dynamic-range file was off by up to 9.3 steps from the float network, the scored int8 model
+by 8.2 on the same normal samples (tests/export_input.py `odd_ones`): hence its 16.
 
 tflite-micro and our own C are held to LiteRT's reference kernels, whose arithmetic they share; how often
 those and the kernels that scored (XNNPACK) name the same class is the network's, and the proof says it.
