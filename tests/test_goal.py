@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.data.dataset import Dataset, Split
 from edgeml.data.goal import ACCURACY, Goal, goal_of, reconstruction_errors
-from edgeml.data.metrics import DEFAULT, METRICS, known_for
+from edgeml.data.metrics import DEFAULT, METRICS, auc_of_counts, known_for
 from edgeml.data.source import TASKS
 from edgeml.errors import ConfigError, UnknownNameError
 
@@ -56,6 +56,18 @@ def test_compact_predictions_score_the_same(name):
     if metric.tasks == ("regression",):
         given = given[:, 0]
     assert metric.measure(metric.compact(given), truth) == metric.measure(given, truth)
+
+
+@pytest.mark.parametrize("columns", [None, 4])
+def test_the_auc_of_a_resample_needs_no_sorting(columns):
+    given, truth = drawn(5)
+    if columns is None:
+        given, truth = given[:, 0], (truth == 0).astype(int)
+    of_counts = auc_of_counts(given, truth)
+    for seed in range(5):
+        rows = np.random.default_rng(seed).integers(0, len(truth), len(truth))
+        expected = METRICS["auc"].measure(given[rows], truth[rows])
+        assert of_counts(np.bincount(rows, minlength=len(truth))) == pytest.approx(expected)
 
 
 def test_every_task_has_metrics():

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.metrics import DEFAULT, METRICS, Metric, known_for
+from edgeml.data.metrics import DEFAULT, METRICS, Metric, auc_of_counts, known_for
 from edgeml.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from edgeml.data.source import Split
 
-RESAMPLES = 1000
-"""Bootstrap samples of an interval (Efron & Tibshirani 1993: 1,000 for 95 % percentile intervals)."""
+RESAMPLES, LEAST_RESAMPLES, WORK = 1000, 100, 300_000_000
+"""Bootstrap samples of an interval (Efron & Tibshirani 1993: 1,000 for 95 % percentile intervals); fewer, at
+least LEAST_RESAMPLES, where samples times outputs times resamples would be more than WORK."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Goal:
             seed: of the resamples.
             metrics: names of those wanted beside the goal's own; all when None.
 
-        The interval of accuracy is Wilson's (1927); all others are percentiles of RESAMPLES bootstrap
-        samples.
+        The interval of accuracy is Wilson's (1927); all others are percentiles of up to RESAMPLES
+        bootstrap samples.
 
         Returns:
             {"value", "low", "high", "n", "metrics": {name: {"value", "low", "high"}}}; the first three are
@@ -181,10 +182,14 @@ def _interval(
     if metric is METRICS["accuracy"]:
         low, high = wilson(round(value * len(truth)), len(truth))
         return {"value": value, "low": low, "high": high}
-    compact = metric.compact(given)
-    drawn = [
-        metric.measure(compact[chosen], truth[chosen])
-        for chosen in (rng.integers(0, len(truth), len(truth)) for _ in range(RESAMPLES))
-    ]
+    n = len(truth)
+    resamples = max(LEAST_RESAMPLES, min(RESAMPLES, WORK // max(1, given.size)))
+    chosen = (rng.integers(0, n, n) for _ in range(resamples))
+    if metric is METRICS["auc"]:
+        of_counts = auc_of_counts(given, truth)  # sorting once is all the work of an AUC
+        drawn = [of_counts(np.bincount(rows, minlength=n)) for rows in chosen]
+    else:
+        compact = metric.compact(given)
+        drawn = [metric.measure(compact[rows], truth[rows]) for rows in chosen]
     low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample of one class has no AUC
     return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}

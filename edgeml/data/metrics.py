@@ -77,6 +77,28 @@ def auc(given: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(np.mean(known)) if known else 0.5
 
 
+def auc_of_counts(given: NDArray[Any], truth: NDArray[Any]) -> Callable[[NDArray[np.int64]], float]:
+    """The AUC of a resample, from how often each sample was drawn (n,): sorted once for all resamples."""
+    columns = [given] if given.ndim == 1 else list(given.T)
+    numbers = [1] if given.ndim == 1 else range(given.shape[1])
+    prepared = []
+    for scores, number in zip(columns, numbers, strict=True):
+        _, place = np.unique(scores, return_inverse=True)
+        prepared.append((place, truth == number, int(place.max()) + 1))
+
+    def area(counts: NDArray[np.int64]) -> float:
+        found = []
+        for place, positive, size in prepared:
+            right = np.bincount(place, counts * positive, size)
+            wrong = np.bincount(place, counts * ~positive, size)
+            pairs = right.sum() * wrong.sum()
+            if pairs:
+                found.append(float((np.cumsum(wrong) - wrong / 2) @ right / pairs))
+        return float(np.mean(found)) if found else float("nan")
+
+    return area
+
+
 def mae(given: NDArray[Any], truth: NDArray[Any]) -> float:
     """Mean absolute error."""
     return float(np.abs(given - truth).mean())
