@@ -10,6 +10,7 @@ from edgeml.arch.layers import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Flatten,
     GlobalAveragePool,
     HardSwish,
     Input,
@@ -64,8 +65,10 @@ def forward(graph, weights, images, settle=None):
             value = np.concatenate(read, -1)
         elif isinstance(layer, GlobalAveragePool):
             value = read[0].mean((1, 2))
+        elif isinstance(layer, Flatten):
+            value = read[0].reshape(len(read[0]), 1, 1, -1)
         elif isinstance(layer, Dense):
-            value = read[0] @ own["kernel"] + own["bias"]
+            value = read[0].reshape(len(read[0]), -1) @ own["kernel"] + own["bias"]
         elif isinstance(layer, HardSwish):
             value = read[0] * np.clip(read[0] + 3, 0, 6) / 6
         else:

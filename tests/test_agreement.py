@@ -27,6 +27,7 @@ TFLITE_NAMES = {
     "Add": "ADD",
     "Concat": "CONCATENATION",
     "GlobalAveragePool": "MEAN",
+    "Flatten": "RESHAPE",
     "Dense": "FULLY_CONNECTED",
     "Softmax": "SOFTMAX",
     "HardSwish": "HARD_SWISH",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bench import c99_programs as programs
 from bench.random_networks import random_graph, random_tflite
+from edgeml.data.goal import ACCURACY
 from edgeml.deploy.c99 import to_c99
 from edgeml.deploy.c99.arena import ALIGNMENT, Block, lower_bound, plan
 from edgeml.deploy.c99.dense import single_rounding
@@ -140,7 +141,8 @@ def test_class_names_survive(tmp_path):
 def test_the_exported_program_names_the_class(nano, tmp_path):
     """Class names that hurt, raw bytes in, the most probable class out; too few bytes are said."""
     names = [*NAMES, "last"][: read_model(nano).tensors[read_model(nano).outputs[0]].elements]
-    given = SimpleNamespace(tflite=nano, classes=names, graph=SimpleNamespace(input_shape=(16, 16, 1)))
+    graph = SimpleNamespace(input_shape=(16, 16, 1))
+    given = SimpleNamespace(tflite=nano, classes=names, graph=graph, goal=ACCURACY)
     files = c99(given)
     assert set(files) == {"c99/model.c", "c99/model.h", "c99/main.c", "c99/labels.h"}
     for name, content in files.items():

@@ -70,9 +70,20 @@ def test_it_serves_the_trials_and_follows_while_the_search_writes(run: Path) -> 
     assert "metric_names" not in str(study_of(run)._storage.get_study_system_attrs(1))
 
 
+def listen_to_ctrl_c() -> None:
+    """Shells start background jobs (CI, nohup) with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_ends_the_command_cleanly(run: Path) -> None:
     command = [sys.executable, "-m", "edgeml.cli", "dashboard", str(run), "--port", "0", "--no-open"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_ctrl_c,
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

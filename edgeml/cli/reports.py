@@ -69,15 +69,15 @@ def dashboard(run: Path, port: int | None, no_open: bool) -> None:
     """Show the run's trials in optuna-dashboard, on a copy that follows the search; Ctrl-C ends it."""
     from edgeml.report.dashboard import HOST, serving
 
-    with serving(run, port) as server:
-        address = f"http://{HOST}:{server.server_port}/dashboard/"
-        click.echo(f"dashboard: {address} (Ctrl-C ends it)")
-        if not no_open:
-            _open(address)
-        try:
+    try:
+        with serving(run, port) as server:
+            address = f"http://{HOST}:{server.server_port}/dashboard/"
+            click.echo(f"dashboard: {address} (Ctrl-C ends it)")
+            if not no_open:
+                _open(address)
             server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            click.echo("dashboard closed")
+    except KeyboardInterrupt:
+        click.echo("dashboard closed")
 
 
 def _open(address: str) -> None:

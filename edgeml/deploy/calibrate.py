@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.graph import Graph
-from edgeml.arch.layers import Dense, Input, Pool2D, Softmax
+from edgeml.arch.layers import Dense, Flatten, Input, Pool2D, Softmax
 from edgeml.deploy import convert
 from edgeml.deploy.fold import Folded
 from edgeml.deploy.places import places
@@ -130,9 +130,9 @@ class Observed:
 def has_range(layer: object) -> bool:
     """Whether int8 gives a layer's output a range of its own.
 
-    The input's is 0..255, Softmax's 0..1; pooling hands on what it reads.
+    The input's is 0..255, Softmax's 0..1; pooling and flattening hand on what they read.
     """
-    return not isinstance(layer, Input | Pool2D | Softmax)
+    return not isinstance(layer, Input | Pool2D | Flatten | Softmax)
 
 
 def least_error(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:

@@ -169,7 +169,10 @@ class Outline:
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         """The same values in another shape."""
-        return self.add("RESHAPE", (source, self.constant(len(shape), dtype="INT32")), shape)
+        wanted = self._tensor((len(shape),), "INT32", True)
+        content = memoryview(b"".join(side.to_bytes(4, "little") for side in shape))
+        self._tensors[wanted] = Tensor("", (len(shape),), (len(shape),), "INT32", None, 0, content, False)
+        return self.add("RESHAPE", (source, wanted), shape)
 
     def dense(self, source: int, units: int) -> int:
         """Fully connected layer; its weights have one scale (see deploy.convert)."""
