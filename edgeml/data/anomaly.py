@@ -24,6 +24,18 @@ LARGEST = 4096
 """Values of a picture that an autoencoder gives back; larger ones are made smaller."""
 
 
+def normal_and_rest(names: Sequence[str]) -> tuple[tuple[str, str], list[int]] | None:
+    """Classes -> (names of the normal one and of the rest, 0 or 1 for each class); None where unclear.
+
+    Clear is exactly one class called as normal ones are, and at least one other.
+    """
+    codes = [int(name.strip().lower() not in NORMAL) for name in names]
+    others = [name for name, code in zip(names, codes, strict=True) if code]
+    if codes.count(0) != 1 or not others:
+        return None
+    return (names[codes.index(0)], others[0] if len(others) == 1 else "anomalous"), codes
+
+
 def as_anomalies(found: Source) -> Source:
     """A source of classes -> the same of the classes normal (0) and anomalous (1).
 
@@ -35,25 +47,25 @@ def as_anomalies(found: Source) -> Source:
             f"{found.path}: found {_found(found.classes)}, expected at least two, one of them normal, "
             "to detect anomalies; add normal and some anomalous samples (these are only scored with)."
         )
-    normal = [name for name in found.classes if name.strip().lower() in NORMAL]
-    if len(normal) != 1:
+    told = normal_and_rest(found.classes)
+    if told is None:
         raise DataError(
             f"{found.path}: which class is normal is not clear among {some(found.classes)}, expected one "
             f"named {', '.join(sorted(NORMAL)[2:])}; rename it."
         )
-    number = found.classes.index(normal[0])
+    classes, codes = told
     parts = {
-        part: Split(split.inputs, (split.labels != number).astype(np.int64))
+        part: Split(split.inputs, np.array(codes, np.int64)[split.labels])
         for part, split in found.parts.items()
     }
-    others = [name for name in found.classes if name != normal[0]]
+    others = [name for name, code in zip(found.classes, codes, strict=True) if code]
     warnings = list(found.warnings)
     if len(others) > 1:
         warnings.append(f"{len(others)} classes were taken as anomalous: {some(others)}.")
     made = replace(
         found,
         task="anomaly",
-        classes=(normal[0], others[0] if len(others) == 1 else "anomalous"),
+        classes=classes,
         parts=parts,
         warnings=tuple(warnings),
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeml.data.images import PART_NAMES
 from edgeml.data.source import shown, some
 from edgeml.data.split import PARTS
 from edgeml.errors import DataError
@@ -48,23 +47,20 @@ def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
     Raises:
         DataError: no such files, none in class folders, or a class that train lacks.
     """
-    folders = {entry.name.lower(): entry for entry in _visible(root) if entry.is_dir()}
-    given = {part: folders[name] for name, part in reversed(PART_NAMES.items()) if name in folders}
-    nested = "train" in given and any(entry.is_dir() for entry in _visible(given["train"]))
-    if not nested or len(given) == 1 < len(folders):
-        given = {"train": root}
+    nested = given_parts(root)
+    given = nested or {"train": root}
     files: list[Filed] = []
     ignored, loose = 0, 0
     for part in PARTS:
         if part not in given:
             continue
         before = len(files)
-        for entry in _visible(given[part]):
+        for entry in visible(given[part]):
             if not entry.is_dir():
                 ignored += 1
                 loose += entry.suffix.lower() in suffixes
                 continue
-            found = list(_walk(entry, set()))
+            found = list(walk(entry, set()))
             fitting = [file for file in found if file.suffix.lower() in suffixes]
             ignored += len(found) - len(fitting)
             files += [Filed(file, part, entry.name) for file in fitting]
@@ -82,24 +78,39 @@ def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
             "class folders; add them to train or remove them."
         )
     said = [f"{loose} {what} outside of class folders have no class and were ignored."] if loose else []
-    others = sorted(set(folders) - set(PART_NAMES))
-    if "train" in given and given["train"] != root and others:
+    folders = {entry.name.lower() for entry in visible(root) if entry.is_dir()}
+    others = sorted(folders - set(PART_NAMES))
+    if nested and others:
         said.append(f"sub-folders besides train, val and test were ignored: {some(others)}.")
     return Listing(tuple(files), tuple(classes), ignored, tuple(said))
 
 
-def _visible(folder: Path) -> list[Path]:
+def given_parts(root: Path) -> dict[str, Path]:
+    """A folder -> its sub-folders train, val and test (or their like), by part in order.
+
+    None where train holds no folders, or is the only one of them among others and so is a class itself.
+    """
+    folders = {entry.name.lower(): entry for entry in visible(root) if entry.is_dir()}
+    named = {part: folders[name] for name, part in reversed(PART_NAMES.items()) if name in folders}
+    given = {part: named[part] for part in PARTS if part in named}
+    nested = "train" in given and any(entry.is_dir() for entry in visible(given["train"]))
+    return given if nested and not len(given) == 1 < len(folders) else {}
+
+
+def visible(folder: Path) -> list[Path]:
+    """What is in a folder, sorted, without hidden entries."""
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """Files below a folder, sorted; a folder that symlinks lead to again is entered once."""
     status = folder.stat()
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    for entry in _visible(folder):
+    for entry in visible(folder):
         if entry.is_dir():
-            yield from _walk(entry, seen)
+            yield from walk(entry, seen)
         else:
             yield entry
 
@@ -122,3 +133,15 @@ def suffixes_below(folder: Path, depth: int) -> Iterator[str]:
             yield from suffixes_below(Path(entry.path), depth - 1)
         elif entry.is_file() and depth < 4:
             yield Path(entry.name).suffix.lower()
+
+
+# Sub-folder name -> the part it is; the first name that is there wins.
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "validation": "val",
+    "valid": "val",
+    "test": "test",
+    "testing": "test",
+}

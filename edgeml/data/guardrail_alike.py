@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.finding import SHOWN_EXAMPLES, Finding
-from edgeml.data.source import Source, as_bytes, shown
+from edgeml.data.source import Source, as_bytes, kind_of, shown
 
 COPIED = 0.5
 """A given val or test part of which so much is in train says nothing."""
@@ -52,7 +52,7 @@ def pair_name(source: Source, one: tuple[str, int], other: tuple[str, int]) -> s
 
 def alike_findings(source: Source, alike: Alike) -> Iterator[Finding]:
     """Equal samples; a table's rows with few columns are equal by nature, which is a note."""
-    kind = str(source.preprocessing.get("kind", "image"))
+    kind = kind_of(source.preprocessing)
     copies = kind in ("image", "audio")
     yield from _within(source, alike, copies)
     yield from _across(source, alike, "note" if kind == "table" else "warning")

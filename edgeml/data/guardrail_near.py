@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgeml.data.finding import SHOWN_EXAMPLES, Finding
 from edgeml.data.guardrail_alike import Alike, pair_name
 from edgeml.data.scratch import rows_at_once
-from edgeml.data.source import Source
+from edgeml.data.source import Source, kind_of
 
 SIDE = 16
 LIMIT = 0.15
@@ -34,7 +34,7 @@ Floats = NDArray[np.float32]
 
 def near_findings(source: Source, alike: Alike) -> Iterator[Finding]:
     """Near copies across parts, and within what is still to be split."""
-    if source.preprocessing.get("kind", "image") != "image":
+    if kind_of(source.preprocessing) != "image":
         return
     where = [(part, index) for part, split in source.parts.items() for index in range(len(split))]
     step = max(1, -(-len(where) // COMPARED))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgeml.data.finding import SHOWN_EXAMPLES, Finding
 from edgeml.data.guardrail_alike import Alike, sample_name
 from edgeml.data.scratch import rows_at_once
-from edgeml.data.source import Source, shown
+from edgeml.data.source import Source, kind_of, shown
 
 SILENT = 33
 """Peak of an int16 recording, -60 dB of full scale, below which nothing is to be heard."""
@@ -26,7 +26,7 @@ _BLOCK = 1_024
 
 def value_findings(source: Source, alike: Alike) -> Iterator[Finding]:
     """By what the inputs are."""
-    kind = str(source.preprocessing.get("kind", "image"))
+    kind = kind_of(source.preprocessing)
     if source.parts["train"].inputs.dtype == np.int16:
         yield from _recordings(source)
     elif kind == "table":

@@ -16,7 +16,7 @@ from edgeml.data.guardrail_alike import Alike, alike_findings, find_alike
 from edgeml.data.guardrail_labels import label_findings
 from edgeml.data.guardrail_near import near_findings
 from edgeml.data.guardrail_values import value_findings
-from edgeml.data.source import Source, shown, some
+from edgeml.data.source import Source, kind_of, shown, some
 from edgeml.errors import DataError
 
 Check = Callable[[Source, Alike], Iterable[Finding]]
@@ -69,7 +69,7 @@ def copies(source: Source, alike: Alike) -> NDArray[np.int64] | None:
         (n,), equal numbers for such samples; None where there are none, or where equal samples are no copies:
         rows of tables and sensor windows may well be equal.
     """
-    if kind_of(source) not in ("image", "audio") or {"val", "test"} <= set(source.parts):
+    if kind_of(source.preprocessing) not in ("image", "audio") or {"val", "test"} <= set(source.parts):
         return None
     numbers = alike.numbers["train"]
     return numbers if len(np.unique(numbers)) < len(numbers) else None
@@ -88,11 +88,6 @@ def merged(groups: NDArray[np.int64], together: NDArray[np.int64]) -> NDArray[np
         if (of_group[group] == number).all():
             return number.astype(np.int64)
         number = of_group[group]
-
-
-def kind_of(source: Source) -> str:
-    """Kind of the inputs: "image", "audio", "sensor" or "table"."""
-    return str(source.preprocessing.get("kind", "image"))
 
 
 def severities(findings: Iterable[Finding]) -> Mapping[str, int]:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.class_folders import given_parts, visible, walk
 from edgeml.data.finding import Finding
 from edgeml.data.guardrail_files import file_findings
 from edgeml.data.image_files import Decoded, Sample, decode
 from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import SUFFIXES
 from edgeml.data.source import Source, Split, readable, shown, some
-from edgeml.data.split import PARTS
 from edgeml.errors import DataError
 
 LAYOUT = "expected one sub-folder per class, FOLDER/CLASS/IMAGE.png"
@@ -77,14 +77,11 @@ def from_listing(
 
 def _list_parts(root: Path) -> Listing:
     listing = Listing()
-    folders = {entry.name: entry for entry in _visible(root) if entry.is_dir()}
-    by_name = {name.lower(): folder for name, folder in folders.items()}
-    given = {part: by_name[name] for name, part in reversed(PART_NAMES.items()) if name in by_name}
-    given = {part: given[part] for part in PARTS if part in given}
-    nested = "train" in given and any(entry.is_dir() for entry in _visible(given["train"]))
-    if not nested or len(given) == 1 < len(folders):
+    given = given_parts(root)
+    if not given:
         _list_classes(root, "train", listing)
         return listing
+    folders = [entry.name for entry in visible(root) if entry.is_dir()]
     others = sorted(set(folders) - {folder.name for folder in given.values()})
     if others:
         listing.warnings.append(f"sub-folders besides train, val and test were ignored: {some(others)}.")
@@ -93,15 +90,11 @@ def _list_parts(root: Path) -> Listing:
     return listing
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
-
-
 def _list_classes(folder: Path, part: str, listing: Listing) -> None:
     before, loose, empty = len(listing.samples), 0, []
-    for entry in _visible(folder):
+    for entry in visible(folder):
         if entry.is_dir():
-            files = list(_walk(entry, set()))
+            files = list(walk(entry, set()))
             images = [file for file in files if file.suffix.lower() in SUFFIXES]
             listing.ignored += len(files) - len(images)
             listing.samples += [Sample(file, part, entry.name) for file in images]
@@ -118,19 +111,6 @@ def _list_classes(folder: Path, part: str, listing: Listing) -> None:
         listing.warnings.append(f"sub-folders without images were ignored: {some(empty)}.")
     if loose:
         listing.warnings.append(f"{loose} images directly in {shown(folder)} have no class and were ignored.")
-
-
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Files below a folder, sorted; a folder that symlinks lead to again is entered once."""
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:
-        return
-    seen.add((status.st_dev, status.st_ino))
-    for entry in _visible(folder):
-        if entry.is_dir():
-            yield from _walk(entry, seen)
-        else:
-            yield entry
 
 
 def _classes(listing: Listing, root: Path) -> list[str]:
@@ -194,15 +174,3 @@ def _names(samples: Sequence[Sample], root: Path) -> dict[str, list[str]]:
         name = readable(sample.path.relative_to(root) if inside else sample.path)
         found.setdefault(sample.part, []).append(name)
     return found
-
-
-# Sub-folder name -> the part it is; the first name that is there wins.
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "validation": "val",
-    "valid": "val",
-    "test": "test",
-    "testing": "test",
-}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from edgeml.data.finding import Finding
-from edgeml.data.guardrails import check, kind_of, severities
+from edgeml.data.guardrails import check, severities
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
-from edgeml.data.source import Source
+from edgeml.data.source import Source, kind_of
 from edgeml.data.split import FRACTION, divide
 from edgeml.errors import DataError
 
@@ -77,7 +77,7 @@ def inspect(source: str, options: ReadOptions | None = None) -> Inspection:
     _, height, width, channels = found.parts["train"].inputs.shape
     return Inspection(
         path=found.path,
-        kind=kind_of(found),
+        kind=kind_of(found.preprocessing),
         task=found.task,
         classes=found.classes,
         input_shape=(height, width, channels),

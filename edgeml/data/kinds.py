@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeml.data import arrays, audio, idx, images, manifest, sensors, tabular
 from edgeml.data.anomaly import as_anomalies
 from edgeml.data.options import ReadOptions
-from edgeml.data.source import Source, shown
+from edgeml.data.source import Source, kind_of, shown
 from edgeml.errors import DataError
 
 
@@ -50,7 +50,7 @@ def read_source(source: str, options: ReadOptions) -> Source:
 
 def _check_kind(found: Source, task: str | None) -> None:
     """What `--task` says the data are must be what was found."""
-    kind = str(found.preprocessing.get("kind", "image"))
+    kind = kind_of(found.preprocessing)
     wanted = {"tabular": "table"}.get((task or "").partition("-")[0], (task or "").partition("-")[0])
     if wanted not in ("", "anomaly", kind):
         raise DataError(

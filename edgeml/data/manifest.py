@@ -14,9 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeml.data import roles
+from edgeml.data.class_folders import PART_NAMES
 from edgeml.data.finding import Finding
 from edgeml.data.image_files import Sample
-from edgeml.data.images import PART_NAMES, Listing, from_listing
+from edgeml.data.images import Listing, from_listing
 from edgeml.data.options import ReadOptions
 from edgeml.data.pixels import SUFFIXES
 from edgeml.data.source import Source, readable, shown, some

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from edgeml.data.anomaly import NORMAL
+from edgeml.data.anomaly import normal_and_rest
 from edgeml.data.source import some
 from edgeml.errors import DataError
 
@@ -78,16 +78,15 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def anomaly_classes(where: str, names: Sequence[str]) -> tuple[tuple[str, str], list[int]]:
-    """Classes -> (names of the normal one and of the rest, 0 or 1 for each class), as data/anomaly.py does.
+    """Classes -> (names of the normal one and of the rest, 0 or 1 for each class).
 
     Raises:
         DataError: not exactly one is called as normal ones are, or there is no other.
     """
-    found = [int(name.strip().lower() not in NORMAL) for name in names]
-    others = [name for name, anomalous in zip(names, found, strict=True) if anomalous]
-    if found.count(0) != 1 or not others:
+    found = normal_and_rest(names)
+    if found is None:
         raise DataError(
             f"{where}: --task anomaly: found the classes {some(names, 12)}, expected one called 'normal' (or "
             "ok, good, healthy, 0) and at least one more; rename the class that is normal."
         )
-    return (names[found.index(0)], others[0] if len(others) == 1 else "anomalous"), found
+    return found

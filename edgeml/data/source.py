@@ -109,6 +109,11 @@ class Source:
     findings: tuple[Finding, ...] = ()
 
 
+def kind_of(preprocessing: Mapping[str, Any]) -> str:
+    """What the inputs are: "image", "audio", "sensor" or "table"."""
+    return str(preprocessing.get("kind", "image"))
+
+
 def readable(name: str | Path) -> str:
     r"""A file name as text that every encoder takes: bytes that are not UTF-8 become \xNN.
 

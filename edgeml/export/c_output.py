@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from edgeml.export.given import ExportInput
-from edgeml.export.threshold import of_model
 
 
 def c_float(value: float) -> str:
@@ -20,7 +19,7 @@ def numbers(given: ExportInput) -> str:
     if goal.task == "regression":
         return f"#define MODEL_VALUE_STD {c_float(goal.std)}\n#define MODEL_VALUE_MEAN {c_float(goal.mean)}\n"
     if goal.task == "anomaly":
-        return f"#define MODEL_THRESHOLD {c_float(of_model(given.tflite, given.data)[0])}\n"
+        return f"#define MODEL_THRESHOLD {c_float(given.threshold[0])}\n"
     return ""
 
 

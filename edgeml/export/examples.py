@@ -5,11 +5,10 @@ Each is a template of edgeml/export/templates with the figures of this model fil
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 
 from edgeml.arch.layers import Shape
+from edgeml.export.fill import fill, filled, template
 from edgeml.export.literals import kotlin_string
 from edgeml.export.readings import readings_examples, reads_readings
 from edgeml.export.spec import DataSpec
@@ -50,11 +49,11 @@ def examples(
         found["example_onnx.py"] = _python("onnx", {**values, "model": onnx})
     if "tflite" in models:
         labels = _kotlin_labels(data.classes)
-        found["EdgemlClassifier.kt"] = _filled("android.kt", {**values, **labels, "model": litert})
+        found["EdgemlClassifier.kt"] = filled("android.kt", {**values, **labels, "model": litert})
     # MediaPipe Tasks takes RGB images only; the format of that name makes grey of them itself.
     mediapipe = next(iter(models.get("mediapipe", models.get("tflite", ()) if shape[2] == 3 else ())), "")
     if mediapipe:
-        found["MediaPipeClassifier.kt"] = _filled("mediapipe.kt", {**values, "model": mediapipe})
+        found["MediaPipeClassifier.kt"] = filled("mediapipe.kt", {**values, "model": mediapipe})
     return {name: text.encode() for name, text in found.items()}
 
 
@@ -80,11 +79,11 @@ def _model(models: Mapping[str, Sequence[str]], ending: str) -> str:
 
 
 def _python(runtime: str, values: Mapping[str, str]) -> str:
-    classify = _template(f"{runtime}_classify.py").rstrip("\n")
-    pictures = _fill(_template("pictures.py"), values).rstrip("\n")
+    classify = template(f"{runtime}_classify.py").rstrip("\n")
+    pictures = fill(template("pictures.py"), values).rstrip("\n")
     more = {"classify": classify, "pictures": pictures}
-    preprocess = _fill(_template("preprocess.py"), {**values, **more}).rstrip("\n")
-    return _filled(f"{runtime}.py", {**values, "preprocess": preprocess})
+    preprocess = fill(template("preprocess.py"), {**values, **more}).rstrip("\n")
+    return filled(f"{runtime}.py", {**values, "preprocess": preprocess})
 
 
 def _kotlin_labels(classes: Sequence[str]) -> dict[str, str]:
@@ -99,16 +98,3 @@ def _kotlin_labels(classes: Sequence[str]) -> dict[str, str]:
         "labels": "\n".join(functions),
         "label_parts": " + ".join(f"labels{number}()" for number in range(len(parts))),
     }
-
-
-def _filled(name: str, values: Mapping[str, str]) -> str:
-    return _fill(_template(name), values)
-
-
-def _fill(template: str, values: Mapping[str, str]) -> str:
-    """One pass: what is filled in is never looked at for places to fill."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)
-
-
-def _template(name: str) -> str:
-    return (files("edgeml.export") / "templates" / f"{name}.in").read_text(encoding="utf-8")

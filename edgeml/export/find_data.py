@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.data.dataset import Dataset, load
+from edgeml.data.source import kind_of
 from edgeml.data.store import DESCRIPTION
 from edgeml.errors import DataError
 from edgeml.export.describe import data_spec
@@ -44,7 +45,7 @@ def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
 
 def _check_fit(known: DataSpec, found: Dataset, data: str) -> None:
     """Whether the network can read and tell apart what is in other data."""
-    kinds = [str(about.get("kind", "image")) for about in (known.preprocessing, found.preprocessing)]
+    kinds = [kind_of(about) for about in (known.preprocessing, found.preprocessing)]
     if (known.task, kinds[0]) != (found.task, kinds[1]):
         raise DataError(
             f"--data {data}: found {found.task} of kind {kinds[1]}, the network is for {known.task} of kind "

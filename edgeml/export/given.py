@@ -12,8 +12,10 @@ from edgeml.arch.graph import Graph
 from edgeml.arch.layers import Shape
 from edgeml.data.dataset import Dataset
 from edgeml.data.goal import Goal
+from edgeml.data.source import kind_of
 from edgeml.deploy.fold import Folded, fold
 from edgeml.errors import ModelError
+from edgeml.export.threshold import of_model
 from edgeml.target.targets import Targets
 from edgeml.train.build import Weights
 
@@ -66,10 +68,15 @@ class ExportInput:
         """Name of the audio front end that the network reads; "" for none."""
         return str((self.record.get("arch") or {}).get("front") or "")
 
+    @cached_property
+    def threshold(self) -> tuple[float, float]:
+        """Of an anomaly detector, and its balanced accuracy: chosen once for all formats."""
+        return of_model(self.tflite, self.data)
+
     @property
     def kind(self) -> str:
         """Of data: "image", "audio", "sensor" or "table"."""
-        return str(self.preprocessing.get("kind", "image"))
+        return kind_of(self.preprocessing)
 
     @property
     def classifies_images(self) -> bool:

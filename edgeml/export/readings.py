@@ -15,10 +15,11 @@ _WHAT = {
 }
 """What a model reads, from which file, and the module that prepares it."""
 
-_RUNTIMES = {
+RUNTIMES = {
     "litert": ("LiteRT", "ai-edge-litert", "from ai_edge_litert.interpreter import Interpreter"),
     "onnx": ("onnxruntime", "onnxruntime", "import onnxruntime"),
 }
+"""Name, package on PyPI and imports of each runtime that has an example."""
 
 
 def reads_readings(data: DataSpec) -> bool:
@@ -33,7 +34,7 @@ def readings_examples(
     found = {}
     what, file, module = _WHAT[data.preprocessing["kind"]]
     for runtime, model in models.items():
-        name, package, imports = _RUNTIMES[runtime]
+        name, package, imports = RUNTIMES[runtime]
         values = {
             "runtime": name,
             "package": package,

@@ -61,7 +61,7 @@ class Scores:
 CONFUSIONS = 5
 """How many of the most frequent mistakes are kept."""
 RANKED = 200_000
-"""Samples times classes up to which 1,000 resamples of the AUC over all classes take seconds, not minutes."""
+"""Samples times classes up to which the AUC over all classes, and its interval, is worth an export's time."""
 
 
 def score(model: bytes, data: Dataset) -> Scores:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edgeml.arch.layers import Softmax
 from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Dataset, Split
+from edgeml.data.source import kind_of
 from edgeml.errors import ModelError
 from edgeml.export import script_text
 from edgeml.export.given import ExportInput
@@ -157,7 +158,7 @@ def _pieces(given: ExportInput) -> dict[str, str]:
 def can_read_source(given: ExportInput) -> bool:
     """Whether the script reads the source itself: image classes from arrays or a folder."""
     data = given.data
-    return data.task == "classification" and data.preprocessing.get("kind", "image") == "image"
+    return data.task == "classification" and kind_of(data.preprocessing) == "image"
 
 
 def beside(given: ExportInput) -> bytes:

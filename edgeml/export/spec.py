@@ -18,6 +18,7 @@ from edgeml.arch.recipe import Recipe
 from edgeml.data.goal import Goal
 from edgeml.data.metrics import METRICS
 from edgeml.data.options import ReadOptions
+from edgeml.data.source import kind_of
 from edgeml.errors import DisconnectedArchError, EdgemlError, ModelError
 from edgeml.export.search_spec import SearchSpec
 from edgeml.export.threshold import Threshold
@@ -174,7 +175,7 @@ class Spec(_Part):
     @property
     def kind(self) -> str:
         """Of data: "image", "audio", "sensor" or "table"."""
-        return str(self.data.preprocessing.get("kind", "image"))
+        return kind_of(self.data.preprocessing)
 
     def to_json(self) -> bytes:
         """The bytes of spec.json."""

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 
 from edgeml.data.goal import Goal
 from edgeml.export.fill import fill, filled, template
+from edgeml.export.readings import RUNTIMES
 from edgeml.export.threshold import Threshold
 
-_RUNTIMES = {
-    "litert": ("LiteRT", "ai-edge-litert", "from ai_edge_litert.interpreter import Interpreter"),
-    "onnx": ("onnxruntime", "onnxruntime", "import onnxruntime"),
-}
 _VALUE = """\
 MEAN, STD = {mean!r}, {std!r}  # of the training values
 
@@ -44,7 +41,7 @@ def values_examples(
     """
     found = {}
     for runtime, model in models.items():
-        name, package, imports = _RUNTIMES[runtime]
+        name, package, imports = RUNTIMES[runtime]
         file = f"example_{runtime}.py"
         more = {
             "runtime": name,

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.source import kind_of
+
 LARGEST = 96
 """Side of a stored picture, px; larger samples are made smaller."""
 MOST_POINTS = 128
@@ -27,7 +29,7 @@ def picture(sample: Bytes, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
         frequencies at the bottom); {"form": "lines", "names", "lines", "seconds"} of a sensor window, its
         values as bytes; {"form": "values", "values": {name: value}, "left_out": number} of a row of a table.
     """
-    kind = preprocessing.get("kind", "image")
+    kind = kind_of(preprocessing)
     if kind == "sensor":
         return _lines(sample, preprocessing)
     if kind == "table":

@@ -17,6 +17,7 @@ from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset, load
 from edgeml.data.guardrails import stop
 from edgeml.data.reading import telling
+from edgeml.data.source import kind_of
 from edgeml.errors import RunError
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
@@ -123,7 +124,7 @@ def _prepare(
 
 def default_space(data: Dataset, targets: Targets) -> str:
     """The search space where the user names none: that for the kind of data, else the first target's."""
-    kind = "anomaly" if data.task == "anomaly" else str(data.preprocessing.get("kind", "image"))
+    kind = "anomaly" if data.task == "anomaly" else kind_of(data.preprocessing)
     return SPACES.get(kind, targets.space)
 
 
@@ -139,7 +140,7 @@ SPACES = {
 def task_of(data: Dataset, space: Space) -> Task:
     """What a network of a space has to take and give for these data."""
     fronts = data.fronts(space.fronts)
-    pictures = str(data.preprocessing.get("kind", "image")) == "image"
+    pictures = kind_of(data.preprocessing) == "image"
     return Task(data.input_shape, data.outputs, data.task, fronts, pictures and data.task != "anomaly")
 
 

@@ -1,8 +1,9 @@
-"""Seconds by stage of a training."""
+"""Seconds by stage, of a training or of a whole search."""
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ class Stopwatch:
     """Adds up wall-clock seconds by stage."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.began_cpu_s = time.process_time()
 
     @contextmanager
@@ -21,7 +22,7 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
+            self.seconds[stage] += time.monotonic() - began
 
     def added_to(self, before: dict[str, float]) -> dict[str, float]:
         """Seconds by stage, those of earlier trainings included."""

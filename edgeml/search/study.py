@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -29,6 +28,7 @@ from edgeml.search.run_dir import RunDir
 from edgeml.search.rungs import Promotion, Rungs, correlations
 from edgeml.search.settings import Settings
 from edgeml.search.start import deposit
+from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
 from edgeml.train.fidelity import Fidelity
 
@@ -72,7 +72,8 @@ class Study:
         self.rungs = Rungs(self.ladder, self.archive.objectives, settings.planned_trials)
         self.pace = Pace(settings, self.progress, self.rungs)
         self.pruned: tuple[Pruned, ...] = ()
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.clock = Stopwatch()
+        self.seconds = self.clock.seconds
         self._teller = Teller(self.archive, job.limits, self.ladder.top)
         self._orders = Orders(settings, job, self.archive, self.ladder, fidelity)
         self._record = record or RunRecord(run)
@@ -288,12 +289,3 @@ class Study:
             values = self._teller.values(one)
             if values is not None:
                 self._asker.refresh(one, values)
-
-    @contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        """Count the seconds of a block to a stage."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.monotonic() - began
