@@ -70,11 +70,8 @@ def auc(given: NDArray[Any], truth: NDArray[Any]) -> float:
     classes of each against all others: the chance that a random sample of the class scores above a random
     other one, ties counting half (Mann & Whitney 1947).
     """
-    if given.ndim == 1:
-        return _area(given, truth == 1)
-    areas = [_area(given[:, i], truth == i) for i in range(given.shape[1])]
-    known = [area for area in areas if np.isfinite(area)]
-    return float(np.mean(known)) if known else 0.5
+    found = auc_of_counts(given, truth)(np.ones(len(truth), np.int64))
+    return 0.5 if np.isnan(found) and given.ndim > 1 else found
 
 
 def auc_of_counts(given: NDArray[Any], truth: NDArray[Any]) -> Callable[[NDArray[np.int64]], float]:
@@ -117,15 +114,6 @@ def _counts(
     size = int(max(called.max(initial=0), truth.max(initial=0))) + 1
     hits = np.bincount(truth[called == truth], minlength=size)
     return hits, np.bincount(truth, minlength=size), np.bincount(called, minlength=size)
-
-
-def _area(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
-    many, few = int(positive.sum()), int((~positive).sum())
-    if not many or not few:
-        return float("nan")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))
 
 
 METRICS = {
