@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from edgeml.data.goal import wilson
 from edgeml.report import figures
 from edgeml.report.pick import preference, preferred
-from edgeml.report.run_files import CandidateFile, RunFiles
+from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 from edgeml.search.preference import PREFERS
 
 BETTER = {
@@ -48,12 +48,20 @@ def figures_of(run: RunFiles, pick: CandidateFile) -> str:
     for name, figure in pick.figures.items():
         metric, _, target = name.partition("@")
         if metric == "latency_ms":
-            kind = "" if figure.kind == "measured" else f" ({figure.kind})"
             where = target or (targets[0] if len(targets) == 1 else "")
-            times.append(f"{figures.shown(figure)}{kind}" + (f" on {_stem(where)}" if where else ""))
+            times.append(_shown(figure) + (f" on {_stem(where)}" if where else ""))
     text += f" at {' and '.join(times)}" if times else ""
     size = pick.figures.get("size_bytes")
-    return text + (f", {figures.shown(size)}" if size else "")
+    return text + (f", {_shown(size)}" if size else "")
+
+
+def _shown(figure: Figure) -> str:
+    return f"{figures.shown(figure)}{_kind(figure)}"
+
+
+def _kind(figure: Figure) -> str:
+    """What stands behind a figure: its kind in brackets, and nothing where it was measured (docs/report.md)."""
+    return "" if figure.kind == "measured" else f" ({figure.kind})"
 
 
 def compared(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
@@ -67,9 +75,9 @@ def compared(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
             on = f" on {metric.partition('@')[2]}" if "@" in metric else ""
             ratio = theirs.value / mine.value
             if ratio >= WORTH_SAYING:
-                gains.append(_times(ratio, better) + on)
+                gains.append(f"{_times(ratio, better)}{on}{_kind(mine)}")
             elif 1 / ratio >= WORTH_SAYING:
-                losses.append(_times(1 / ratio, worse) + on)
+                losses.append(f"{_times(1 / ratio, worse)}{on}{_kind(mine)}")
     what = _listed(gains) or "As costly"
     but = f", though {_listed(losses)}," if losses else ""
     most = "the most accurate" if other.key == run.front_candidates[0].key else "the largest of its equals"
