@@ -60,7 +60,7 @@ def _shown(figure: Figure) -> str:
 
 
 def _kind(figure: Figure) -> str:
-    """What stands behind a figure: its kind in brackets, and nothing where it was measured (docs/report.md)."""
+    """What stands behind a figure: its kind in brackets, nothing where it was measured (docs/report.md)."""
     return "" if figure.kind == "measured" else f" ({figure.kind})"
 
 
