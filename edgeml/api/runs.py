@@ -99,7 +99,7 @@ def search(
             finite tf.data.Dataset of (image, label), kept in the cache. May be left out with `resume`.
         target: name or path of a target profile, or several: then each has its objectives, and there is one
             front. "cpu" when None.
-        space: search space; the (first) target's own when None.
+        space: search space; when None that for the kind of data, of images the (first) target's own.
         strategy: "auto" (default), "grid", "random", "bayesian", "evolution" or "rl".
         trials: how many architectures to train; default: 30, or with `time_s` as many as it allows.
         time_s: seconds for the search; 0 for no limit.
@@ -123,7 +123,7 @@ def search(
         group: name of the column whose equal values (a person, a recording) stay in one split.
         window: samples of a sensor window.
         stride: samples from one window to the next.
-        metric: what is maximised (edgeml.train.metrics.METRICS); the task's own when None.
+        metric: what is maximised (edgeml.data.metrics.METRICS); the task's own when None.
         prefer: "balanced" (default), "accuracy", "latency" or "size": which member of the front is picked,
             and where the search looks harder (docs/presets.md).
         budget: "quick", "standard" (default) or "thorough": trials, time, epochs and fidelity where they are

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from edgeml.data.scratch import cache_folder, no_space
 from edgeml.data.source import fingerprint
+from edgeml.data.split import PARTS
 from edgeml.errors import DataError
 
-PARTS = ("train", "val", "test")
 LARGEST = 8 << 30
 """Bytes of a tf.data.Dataset that are read; one without an end would fill the memory."""
 

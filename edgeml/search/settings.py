@@ -40,7 +40,7 @@ class Settings:
         image_size: side in pixels for folders of images; None lets the data decide.
         strict: unreadable files are fatal.
         task, label, group, window, stride: how the data are read (data/options.py).
-        metric: what is maximised; None for the task's own (train/metrics.py).
+        metric: what is maximised; None for the task's own (data/metrics.py).
         prefer: which part of the front counts most (search/preference.py).
         budget: what the sizes above were left to where the user named none (search/budget.py).
     """

@@ -22,7 +22,7 @@ from edgeml.errors import MissingToolError, ModelError
 from edgeml.train.augment import augment
 from edgeml.train.build import Network, Weights
 from edgeml.train.grappler import unoptimised
-from edgeml.train.loop import LARGEST_NORM, divergence
+from edgeml.train.loop import LARGEST_NORM, divergence, gather
 from edgeml.train.objective import objective
 from edgeml.train.optimiser import optimiser
 from edgeml.train.statistics import estimate_statistics
@@ -149,14 +149,14 @@ def tune(
 
 
 def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tuning: Tuning) -> Any:
-    images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
+    inputs, labels = gather(tf, data, tuning.batch(len(data))), tf.constant(data.labels)
     aim = objective(tf, data.goal, teacher.graph.output_shape[2], recipe.label_smoothing)
     classifies = data.goal.task == "classification"
     variables = model.trainable_variables
     trained = [(*optimiser("adam", tf, variable), _size(variable.numpy())) for variable in variables]
 
     def step(indices: Any, rate: Any) -> Any:
-        shown = tf.cast(augment(tf, tf.gather(images, indices), recipe), tf.float32)
+        shown = tf.cast(augment(tf, inputs(indices), recipe), tf.float32)
         truth = tf.gather(labels, indices)
         taught = tf.stop_gradient(teacher(shown))
         with tf.GradientTape() as tape:
@@ -196,10 +196,10 @@ def settled(graph: Graph, weights: Weights, data: Split, tuning: Tuning) -> Weig
 
     network = Network(graph, weights)
     batch = tuning.batch(len(data))
-    images = tf.constant(np.ascontiguousarray(data.inputs))
+    inputs = gather(tf, data, batch)
 
     def found(indices: Any, rate: Any) -> tuple[None, None, Any]:
-        shown = tf.cast(tf.gather(images, indices), tf.float32)
+        shown = tf.cast(inputs(indices), tf.float32)
         return None, None, network.forward(network.parameters.read_value(), shown, training=True)[1]
 
     step = tf.function(found, autograph=False)

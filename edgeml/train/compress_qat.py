@@ -70,8 +70,6 @@ def quantisation_aware(
         ModelError: the loss became infinite.
     """
     clock = Timed()
-    # A reshape has the range of what it reshapes, which the converter sees to.
-    ranges = {at: range_ for at, range_ in ranges.items() if not isinstance(graph.by_name[at].layer, Flatten)}
     model = _Builder(toolkit()).model(graph, kernels, ranges)
     steps, loss = tune(model, Network(graph, weights), data, recipe, tuning)
     found = Tuned(_weights(model, graph), _ranges(model, graph, ranges), steps=steps, loss=loss)

@@ -85,7 +85,7 @@ def gather(tf: Any, data: Split, batch: int) -> Callable[[Any], Any]:
         return np.ascontiguousarray(data.inputs[indices])
 
     def traced(indices: Any) -> Any:
-        tf.no_op(), tf.no_op()
+        tf.no_op(), tf.no_op()  # seeds of random operators count those before them: two fewer than above
         found = tf.numpy_function(read, [indices], data.inputs.dtype)
         found.set_shape((batch, *data.inputs.shape[1:]))
         return found
