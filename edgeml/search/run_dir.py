@@ -1,4 +1,4 @@
-"""The run directory: layout, atomic writes, the lock that keeps two searches apart.
+"""The run directory: layout, what a kill leaves behind, the lock that keeps two searches apart.
 
 RUN/run.json            settings, data, target, versions, host; written once
 RUN/state.json          status, time by stage, counts, hypervolume; rewritten after every trial
@@ -10,78 +10,45 @@ RUN/bank.safetensors    shared weights (--inherit bank)
 RUN/worker.log          what TensorFlow and other native code printed
 RUN/diagnosis.json      what the knee gets wrong on the validation split, with small pictures
 RUN/report.html, RUN/report.md
+RUN/damaged/            what could not be read at --resume, set aside
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from edgeml.errors import RunError, StorageError
+from edgeml.durable import database_errors, flush_folder, storage_errors, write_files, write_json
+from edgeml.errors import RunError
 from edgeml.search.candidate import Candidate
+from edgeml.search.damage import as_json, read_json, set_aside, wrong_with
+from edgeml.search.lock import held
+
+__all__ = ["LAYOUT", "RunDir", "database_errors", "read_json", "storage_errors", "write_json"]
 
 LAYOUT = 3
 """3: candidates have `rungs`; 2: run.json lists `targets`; 1 had one `target`."""
 BEFORE = ".before"
 """Ending of a candidate's folder while the one of its next rung takes its place."""
-
-
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turns a full disk or missing permission into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"no disk space left at {path}; free some, then go on with --resume "
-                "(nothing finished is lost)."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise StorageError(
-                f"{path}: {error.strerror}; choose a folder you may write to with --out."
-            ) from error
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    with storage_errors(path):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(value, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        RunError: missing or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); is this an edgeml run?") from error
-    except ValueError as error:
-        raise RunError(f"{path}: not valid JSON ({error}); the run cannot be used.") from error
+OF_A_RUN = ("settings", "dataset", "space", "ladder")
+"""What run.json has to say."""
+LEFT_BEFORE_BEGUN = ("lock", "worker.log", "candidates", "data")
+"""What a run that was killed before its run.json may have left."""
+YOURS = "choose a folder you may write to with --out"
+NOT_YOURS = (
+    "to go on with a run is to write into it: copy the folder to where you may write and name that in --out"
+)
 
 
 class RunDir:
-    """Paths and files of one run."""
+    """Paths and files of one run.
+
+    Attributes:
+        repaired: sentences on what was damaged and set aside, since this object was made.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,29 +56,54 @@ class RunDir:
         self.data = path / "data"
         self.log = path / "worker.log"
         self.bank = path / "bank.safetensors"
-        self._lock: IO[str] | None = None
+        self.repaired: list[str] = []
 
     @property
     def storage_url(self) -> str:
         """Optuna storage of the study."""
         return f"sqlite:///{(self.path / 'study.db').resolve()}"
 
+    @property
+    def unbegun(self) -> bool:
+        """Whether the folder holds what a run left that was killed before it had begun, and nothing else."""
+        if not self.candidates.is_dir() or _there(self.path / "run.json"):
+            return False
+        names = {entry.name for entry in self.path.iterdir() if not _is_temporary(entry)}
+        own = not self.data.exists() or (self.data / "dataset.json").is_file()
+        return names <= set(LEFT_BEFORE_BEGUN) and own and not any(self.candidates.iterdir())
+
     def create(self) -> None:
-        """Make the directory.
+        """Make the directory; what a run left that was killed before it had begun is cleared away.
 
         Raises:
             RunError: it exists and is not empty.
+            StorageError: it cannot be written.
         """
         if (self.path / "run.json").exists():
             raise RunError(
                 f"{self.path} already holds a run; add --resume to go on with it or choose another --out."
             )
-        leftovers = [p.name for p in self.path.iterdir()] if self.path.is_dir() else []
-        if self.path.exists() and (not self.path.is_dir() or set(leftovers) - {"lock"}):
-            (self.path / "lock").unlink(missing_ok=True)
-            raise RunError(f"{self.path} exists and is not an edgeml run; choose another --out.")
         with storage_errors(self.path):
+            if self.unbegun:
+                self._clear_temporary()
+                shutil.rmtree(self.data, ignore_errors=True)
+                self.log.unlink(missing_ok=True)
+            elif self.path.exists() and {entry.name for entry in self.path.iterdir()} - {"lock"}:
+                (self.path / "lock").unlink(missing_ok=True)
+                raise RunError(f"{self.path} exists and is not an edgeml run; choose another --out.")
             self.candidates.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Write run.json, with which a run begins; the data are on the disk by then.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with storage_errors(self.path):
+            for folder in (self.data, self.candidates, self.path):
+                flush_folder(folder)
+            write_json(self.path / "run.json", about)
+            flush_folder(self.path.parent)
 
     def discard(self) -> None:
         """Take back `create` where a run could not be started, so that the same --out works again."""
@@ -125,79 +117,127 @@ class RunDir:
             self.path.rmdir()
 
     def open(self) -> dict[str, Any]:
-        """Settings of an existing run.
+        """run.json of an existing run.
 
         Raises:
-            RunError: there is none, or it has another layout.
+            RunError: there is none, it is damaged, or it has another layout.
         """
-        if not (self.path / "run.json").exists():
+        if not _there(self.path / "run.json"):
+            if self.unbegun:
+                raise RunError(
+                    f"{self.path}: the run was ended before it had begun; give the whole command again "
+                    "(--data and what else it had), with or without --resume."
+                )
             raise RunError(f"{self.path} holds no run to resume; leave --resume out to start one there.")
-        run: dict[str, Any] = read_json(self.path / "run.json")
+        run = read_json(self.path / "run.json")
         if run.get("layout") != LAYOUT:
             raise RunError(
                 f"{self.path} has layout {run.get('layout')}, this edgeml reads layout {LAYOUT}; "
                 "use the edgeml that wrote it."
             )
+        if missing := [name for name in OF_A_RUN if not isinstance(run.get(name), dict)]:
+            raise RunError(
+                f"{self.path / 'run.json'} is damaged: it has no {missing[0]}; restore it from a copy, "
+                "or start a new run with another --out."
+            )
         return run
 
     def clear_unfinished(self) -> None:
-        """Remove what a killed worker left half-written; only for the process that holds the lock."""
-        with storage_errors(self.path):
-            self.candidates.mkdir(exist_ok=True)
-            for rest in self.candidates.glob(".*"):
-                whole = self.candidates / rest.name.removeprefix(".").removesuffix(BEFORE)
-                if rest.name.endswith(BEFORE) and not whole.exists():
-                    rest.replace(whole)  # killed while the new one took its place
-                else:
-                    shutil.rmtree(rest, ignore_errors=True)
+        """Tidy what a kill left half-done; only for the process that holds the lock.
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+        A candidate's folder that was whole and waited for its name gets it; what is not whole goes.
+        """
+        with storage_errors(self.path, NOT_YOURS):
+            self.candidates.mkdir(exist_ok=True)
+            self._clear_temporary()
+            for rest in sorted(self.candidates.glob(".*"), reverse=True):  # KEY.before before KEY
+                final = self.candidates / rest.name.removeprefix(".").removesuffix(BEFORE)
+                if rest.name.endswith(BEFORE):
+                    if not final.exists():
+                        rest.replace(final)
+                elif wrong_with(rest) is None:
+                    self._put(rest, final)
+                shutil.rmtree(rest, ignore_errors=True)
+            flush_folder(self.candidates)
+
+    def state(self) -> dict[str, Any]:
+        """state.json; empty where there is none. A damaged one is set aside: candidates tell what it said."""
+        path = self.path / "state.json"
+        if not path.exists():
+            return {}
+        try:
+            return read_json(path)
+        except RunError:
+            self._set_aside(path, "was damaged; it is worked out again from the candidates")
+            return {}
+
+    def check_whole(self) -> None:
+        """Set aside what a power cut or a failing disk has damaged and the search makes again.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        from edgeml.train.bank import Bank
+
+        front = self.path / "front.json"
+        if front.exists() and as_json(front) is None:
+            self._set_aside(front, "was damaged; it is worked out again from the candidates")
+        try:
+            Bank.open(self.bank)
+        except RunError:
+            self._set_aside(self.bank, "was damaged; weights are gathered anew")
+
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the run for one process.
 
         Raises:
             RunError: another process has it.
+            StorageError: the folder cannot be written or locked.
         """
-        with storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise RunError(
-                f"{self.path} is in use by another edgeml; wait for it or choose another --out."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.close()
+        return held(self.path, NOT_YOURS if _there(self.path / "run.json") else YOURS)
 
     def load_candidates(self) -> list[Candidate]:
-        """All whole candidates, by trial number."""
+        """All whole candidates, by trial number; damaged ones are set aside.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
         found = []
-        for path in sorted(self.candidates.glob("*/candidate.json")):
-            found.append(Candidate.from_dict(read_json(path), str(path)))
+        for folder in sorted(self.candidates.glob("[!.]*")):
+            if not folder.is_dir():
+                continue
+            if (wrong := wrong_with(folder)) is None:
+                try:
+                    value = read_json(folder / "candidate.json")
+                    found.append(Candidate.from_dict(value, str(folder / "candidate.json")))
+                    continue
+                except RunError:
+                    wrong = "its candidate.json is not of this edgeml"
+            self._set_aside(folder, f"is damaged ({wrong}); another architecture takes its place")
         return sorted(found, key=lambda candidate: candidate.number)
 
     def store(self, candidate: Candidate, files: dict[str, bytes]) -> None:
-        """Write a candidate's folder whole or not at all."""
+        """Write a candidate's folder whole or not at all; it is on the disk when this returns."""
         final, staging = self.candidates / candidate.key, self.candidates / f".{candidate.key}"
-        old = self.candidates / f".{candidate.key}{BEFORE}"
         with storage_errors(final):
             shutil.rmtree(staging, ignore_errors=True)
             try:
                 staging.mkdir()
-                for name, content in files.items():
-                    (staging / name).write_bytes(content)
+                write_files(staging, files)
                 write_json(staging / "candidate.json", candidate.to_dict())
-                if final.exists():
-                    shutil.rmtree(old, ignore_errors=True)
-                    final.replace(old)
-                staging.replace(final)
-                shutil.rmtree(old, ignore_errors=True)
+                self._put(staging, final)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
+
+    def _put(self, staging: Path, final: Path) -> None:
+        """Give a whole folder its name; the one that had it makes room first."""
+        old = self.candidates / f".{final.name}{BEFORE}"
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            final.replace(old)
+        staging.replace(final)
+        flush_folder(self.candidates)
+        shutil.rmtree(old, ignore_errors=True)
 
     def update(self, candidate: Candidate) -> None:
         """Rewrite candidate.json of a stored candidate."""
@@ -207,19 +247,36 @@ class RunDir:
         """TFLite bytes of a candidate."""
         return (self.candidates / key / "model.tflite").read_bytes()
 
+    def _set_aside(self, path: Path, what: str) -> None:
+        with storage_errors(path, NOT_YOURS):
+            place = set_aside(path, self.path / "damaged")
+        self.repaired.append(f"{path} {what} (kept in {place}).")
 
-@contextmanager
-def database_errors(path: Path) -> Iterator[None]:
-    """Turns a study that cannot be written into one sentence."""
-    from sqlalchemy.exc import OperationalError
+    def _clear_temporary(self) -> None:
+        """Remove files and folders that were being written."""
+        for entry in (*self.path.glob(".*"), *self.candidates.glob("*/.*.tmp")):
+            if not _is_temporary(entry):
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
 
+
+def _there(path: Path) -> bool:
+    """Whether a file exists.
+
+    Raises:
+        RunError: its folder cannot be looked into.
+    """
     try:
-        yield
-    except Exception as error:
-        cause = error if isinstance(error, OperationalError) else error.__cause__
-        if not isinstance(cause, OperationalError):
-            raise
-        raise StorageError(
-            f"the study in {path} cannot be written ({cause.orig}); make room or close what locks it, "
-            "then go on with --resume (nothing finished is lost)."
+        return path.exists()
+    except OSError as error:
+        raise RunError(
+            f"{path.parent}: cannot be read ({error.strerror}); name a run that you may read with --out."
         ) from error
+
+
+def _is_temporary(entry: Path) -> bool:
+    """What `write_whole` and the data set's writer call their files while they are not whole."""
+    return entry.name.startswith(".") and (entry.name.endswith(".tmp") or entry.name.startswith(".data."))
