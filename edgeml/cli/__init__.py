@@ -5,13 +5,14 @@ Exit codes: 0 done, 1 a check failed, 2 bad input (one sentence on stderr), 130 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import click
 
 from edgeml.arch.own_ops import load_own
-from edgeml.cli import data, devices, export, lists, reports, runs
+from edgeml.cli import data, devices, doctor, export, lists, reports, runs
 from edgeml.errors import EdgemlError
 
 BAD_INPUT = 2
@@ -23,6 +24,8 @@ class _Group(click.Group):
     def main(self, args: Any = None, *rest: Any, **named: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in given
+        if args is None:
+            _imports_only_what_is_installed()
         given = [argument for argument in given if argument != "--debug"]
         try:
             load_own()
@@ -32,6 +35,15 @@ class _Group(click.Group):
                 raise
             click.echo(f"error: {error}", err=True)
             sys.exit(BAD_INPUT)
+
+
+def _imports_only_what_is_installed() -> None:
+    """Keep the processes that this program starts from importing the working directory's files.
+
+    It may be a folder of data from elsewhere, with a json.py in it; `python -m` and multiprocessing's spawned
+    processes would run that.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,5 +70,6 @@ for command in (
     lists.targets,
     lists.spaces,
     lists.fidelities,
+    doctor.doctor,
 ):
     main.add_command(command)
