@@ -70,8 +70,9 @@ def _sqlite_waits_for_no_disk() -> Generator[None]:
     one). Studies inside the tests do without: they survive a killed process, though not a power cut."""
     import sqlalchemy
 
-    def connected(connection: sqlite3.Connection, record: object) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
+    def connected(connection: object, record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", connected)
     yield

@@ -1,0 +1,88 @@
+"""Optuna's study of a search, in a database: one trial a training, for readers such as optuna-dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgeml.search.database import Database, prepare
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+    from optuna.study import Study as OptunaStudy
+    from optuna.trial import FrozenTrial
+
+
+class StudyNotes:
+    """A study that trials are added to; the database is waited for while it is away.
+
+    Args:
+        database: where it is.
+        name: of the study.
+    """
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database, self._name = database, name
+        self._study: OptunaStudy | None = None
+
+    def open(self, axes: int) -> set[tuple[str | None, int | None]]:
+        """Make the study or open it -> trainings (key, rung) that it has.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        import optuna
+
+        storage = self._database(self._storage, opening=True)
+        self._study = self._database(
+            lambda: optuna.create_study(
+                storage=storage,
+                study_name=self._name,
+                directions=["minimize"] * axes,
+                load_if_exists=True,
+            )
+        )
+        return {(t.user_attrs.get("key"), t.user_attrs.get("rung")) for t in self._trials()}
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Add a trial, once: where a connection was lost, nobody knows at first whether it was added.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        tried = False
+
+        def added() -> None:
+            nonlocal tried
+            if tried and any(one.user_attrs == trial.user_attrs for one in self._trials()):
+                return
+            tried = True
+            assert self._study is not None
+            self._study.add_trial(trial)
+
+        self._database(added)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._database.close()
+
+    def _trials(self) -> Sequence[FrozenTrial]:
+        assert self._study is not None
+        return self._study.get_trials(deepcopy=False)
+
+    def _storage(self) -> RDBStorage:
+        import optuna
+        from sqlalchemy import event
+
+        from edgeml.search.shared_tables import setting_up
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        url = self._database.url.render_as_string(hide_password=False)
+        with setting_up(self._database.engine):  # the first connection also turns on SQLite's log
+            storage = optuna.storages.RDBStorage(
+                url.replace("{", "{{").replace("}", "}}"),  # Optuna formats it
+                engine_kwargs=dict(self._database.options),
+            )
+        event.listen(storage.engine, "connect", prepare)
+        storage.engine.dispose()
+        return storage
