@@ -16,8 +16,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from bench.nasbench201_task import SHORT_COST, TASKS, Task, task
 from edgeml.arch.space import Choices
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
+from edgeml.search.executor import Inline
 from edgeml.search.ladder import Ladder, Rung
 from edgeml.search.preference import PREFERS, favourite
 from edgeml.search.progress import Silent
@@ -116,19 +115,11 @@ def search(
             metrics={ONE_COST: {"metric": ONE_COST, "value": float(table.costs[row])}},
         )  # fmt: skip
 
-    def submit(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
     targets = TableTargets(())
     settings = Settings("table", [], table.space.name, strategy, trials=10**9, seed=seed, prefer=prefer)
     study = Study(
         RunDir(Path("/nonexistent")), settings, table.space, table.inputs,
-        Job("", targets, {}), Fidelity(1), look_up, submit, Silent(), ladder,
+        Job("", targets, {}), Fidelity(1), look_up, Inline(), Silent(), ladder,
         NoRecord(), TableProposer(table, targets),
     )  # fmt: skip
     began = time.process_time()

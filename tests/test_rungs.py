@@ -15,6 +15,7 @@ from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.resources import names
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
+from edgeml.search.executor import Inline
 from edgeml.search.gain import expected_gain
 from edgeml.search.ladder import FULL, Ladder, Rung, load_ladder
 from edgeml.search.pareto import hypervolume
@@ -30,7 +31,7 @@ from edgeml.search.surrogate import Surrogate
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
-from tests.test_search import Inline
+from tests.test_search import Failing
 
 TASK = Task((12, 12, 1), 4)
 TWO = Ladder("two", (Rung(0.2, share=0.4), Rung(1.0, share=0.6)))
@@ -53,11 +54,11 @@ def evaluate(job, order):
     )  # fmt: skip
 
 
-def study(ladder, strategy="auto", trials=25, seed=0, space="nano", submit=None, time_s=0.0):
+def study(ladder, strategy="auto", trials=25, seed=0, space="nano", executor=None, time_s=0.0):
     settings = Settings("made", ["null"], space, strategy, trials, time_s=time_s, seed=seed)
     return Study(
         RunDir(__import__("pathlib").Path("/nonexistent")), settings, load_space(space), TASK,
-        Job("", Targets.load(["null"]), {}), Fidelity(3.0), evaluate, submit or Inline(), Silent(), ladder,
+        Job("", Targets.load(["null"]), {}), Fidelity(3.0), evaluate, executor or Inline(), Silent(), ladder,
         NoRecord(),
     )  # fmt: skip
 
@@ -161,7 +162,7 @@ def test_a_promoted_candidate_stands_in_the_study_with_its_new_value():
 
 
 def test_a_run_goes_on_with_promotions_where_it_was_interrupted():
-    first = study(TWO, trials=20, submit=Inline({12: KeyboardInterrupt()}))
+    first = study(TWO, trials=20, executor=Failing({12: KeyboardInterrupt()}))
     first.search()
     assert first.progress.interrupted
     second = study(TWO, trials=20)
@@ -193,7 +194,7 @@ def test_objectives_that_tie_everywhere(strategy):
         return Candidate(**{**found.to_dict(), "accuracy": 0.5, "metrics": metrics, "rungs": rows})
 
     run = study(TWO, strategy, trials=18)
-    run._evaluate = level
+    run._trainings._evaluate = level
     run.search()
     assert len(run.archive.candidates) == 18 and len(run.archive.front()) == 1
 

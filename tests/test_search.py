@@ -18,7 +18,7 @@ from edgeml.errors import RunError, UnknownNameError
 from edgeml.search import pareto
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
-from edgeml.search.executor import BrokenProcessPool
+from edgeml.search.executor import Inline, WorkerDiedError
 from edgeml.search.ladder import FULL
 from edgeml.search.progress import Silent
 from edgeml.search.propose import Proposer
@@ -73,33 +73,30 @@ def fake_evaluate(job, order):
     return candidate
 
 
-class Inline:
-    """Submits by calling; can raise what a dead worker or Ctrl-C would."""
+class Failing(Inline):
+    """Raises what a dead worker or Ctrl-C would, at some calls."""
 
-    def __init__(self, failures=None):
-        self.calls, self.failures = 0, failures or {}
+    def __init__(self, failures):
+        self.calls, self.failures = 0, failures
 
-    def __call__(self, function, *arguments):
-        future = Future()
+    def submit(self, function, *arguments):
         self.calls += 1
-        try:
-            if self.calls in self.failures:
-                raise self.failures[self.calls]
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
+        if self.calls not in self.failures:
+            return super().submit(function, *arguments)
+        future = Future()
+        future.set_exception(self.failures[self.calls])
         return future
 
 
 def study_in(
-    path, space, *, strategy="random", trials=20, limits=None, submit=None, seed=0, task=TASK, ladder=FULL
+    path, space, *, strategy="random", trials=20, limits=None, executor=None, seed=0, task=TASK, ladder=FULL
 ):
     run = RunDir(path)
     run.candidates.mkdir(parents=True, exist_ok=True)
     settings = Settings("made", ["null"], space.name, strategy, trials, seed=seed)
     job = Job(str(path), Targets.load(["null"]), limits or {})
     return Study(
-        run, settings, space, task, job, Fidelity(1), fake_evaluate, submit or Inline(), Silent(), ladder
+        run, settings, space, task, job, Fidelity(1), fake_evaluate, executor or Inline(), Silent(), ladder
     )
 
 
@@ -159,8 +156,8 @@ def test_resume_after_a_kill_at_every_instant(tmp_path):
     """Ctrl-C or death between any two steps: no finished trial is lost, none is repeated."""
     done: list[str] = []
     for stop in range(1, 9):
-        submit = Inline({2: KeyboardInterrupt()})
-        study = study_in(tmp_path, load_space("nano"), trials=20, submit=submit)
+        executor = Failing({2: KeyboardInterrupt()})
+        study = study_in(tmp_path, load_space("nano"), trials=20, executor=executor)
         stored = study.run.load_candidates()
         assert [c.key for c in stored] == done
         study.restore(stored, {})
@@ -171,7 +168,7 @@ def test_resume_after_a_kill_at_every_instant(tmp_path):
         done += new
         if stop % 2:  # a coordinator that died after the worker wrote, before the study was told
             proposal = study._asker.ask()
-            done.append(fake_evaluate(study.job, study._order(proposal)).key)
+            done.append(fake_evaluate(study.job, study._order(proposal, len(done))).key)
     study = study_in(tmp_path, load_space("nano"), trials=len(done) + 3)
     study.restore(study.run.load_candidates(), {})
     study.search()
@@ -185,12 +182,35 @@ def test_resume_after_a_kill_at_every_instant(tmp_path):
     assert len(told) == len(study.archive.candidates)
 
 
-def test_a_dead_worker_is_a_failed_trial_with_a_reason(tmp_path):
-    study = study_in(tmp_path, load_space("nano"), trials=5, submit=Inline({2: BrokenProcessPool("died")}))
+def test_a_training_whose_worker_died_is_tried_again(tmp_path):
+    deaths = {2: WorkerDiedError("killed"), 3: WorkerDiedError("hung")}
+    study = study_in(tmp_path, load_space("nano"), trials=5, executor=Failing(deaths))
     study.search()
-    failed = [c for c in study.archive.candidates.values() if c.status == "failed"]
-    assert len(failed) == 1 and "worker process died" in failed[0].reason
+    assert study.progress.trials == 5 and len(study.archive.scored()) == 5
+    assert [c.deaths for c in study.archive.candidates.values()] == [[], ["killed", "hung"], [], [], []]
+    assert [t.user_attrs["reason"] for t in failed_trials(study)] == ["killed", "hung"]
+
+
+def test_a_training_that_kills_three_workers_is_given_up(tmp_path):
+    deaths = {call: WorkerDiedError("died") for call in (2, 3, 4)}
+    study = study_in(tmp_path, load_space("nano"), trials=5, executor=Failing(deaths))
+    study.search()
+    given_up = [c for c in study.archive.candidates.values() if c.status == "infeasible"]
+    assert len(given_up) == 1 and given_up[0].reason == "given up after 3 attempts: died"
     assert study.progress.trials == 5 and len(study.archive.scored()) == 4
+    assert len(failed_trials(study)) == 3
+    again = study_in(tmp_path, load_space("nano"), trials=6)
+    again.restore(again.run.load_candidates(), {})
+    again.search()
+    assert again.archive.candidates[given_up[0].key].status == "infeasible"
+    assert len(again.archive.candidates) == 6
+
+
+def failed_trials(study):
+    import optuna
+
+    copy = optuna.load_study(study_name="edgeml", storage=study.run.storage_url)
+    return [t for t in copy.trials if t.state.name == "FAIL"]
 
 
 def test_state_and_front_files_agree_with_the_archive(tmp_path):
@@ -243,9 +263,10 @@ def test_asking_to_resume_leaves_a_running_search_alone(tmp_path):
     running, other = RunDir(tmp_path), RunDir(tmp_path)
     half = running.candidates / ".0123456789ab"
     half.mkdir(parents=True)
-    (tmp_path / "run.json").write_text('{"layout": 3}')
+    about = {"layout": 3, "settings": {}, "dataset": {}, "space": {}, "ladder": {}}
+    (tmp_path / "run.json").write_text(json.dumps(about))
     with running.locked():
-        assert other.open() == {"layout": 3} and half.is_dir()
+        assert other.open() == about and half.is_dir()
         with pytest.raises(RunError, match="in use"), other.locked():
             pass
     other.clear_unfinished()

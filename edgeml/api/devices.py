@@ -112,12 +112,12 @@ def in_child(
         arguments: of the function.
         limit_s: seconds.
     """
-    from edgeml.search.executor import BrokenProcessPool, Workers
+    from edgeml.search.executor import WorkerDiedError, Workers
 
     workers, which = Workers(Path(os.devnull)), path or "a model"
     try:
         return workers.submit(function, *arguments).result(limit_s)
-    except BrokenProcessPool as error:
+    except WorkerDiedError as error:
         raise ModelError(f"{which}: the runtime crashed on it; it cannot be used.") from error
     except TimeoutError as error:
         raise ModelError(

@@ -81,12 +81,12 @@ def rebuild(
 
 def _in_worker(function: Callable[..., Result], *arguments: object) -> Result:
     """TensorFlow and converters in a quiet process of its own, for as long as it takes; Ctrl-C ends it."""
-    from edgeml.search.executor import BrokenProcessPool, Workers
+    from edgeml.search.executor import WorkerDiedError, Workers
 
     workers = Workers(Path(os.devnull))
     try:
         return workers.submit(function, *arguments).result()
-    except BrokenProcessPool as error:
+    except WorkerDiedError as error:
         raise ModelError(
             "the process that converts and trains crashed or ran out of memory; nothing was written."
         ) from error

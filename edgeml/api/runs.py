@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgeml.errors import ConfigError, DeviceError, ModelError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
+    from edgeml.search.compute import Compute
     from edgeml.search.progress import Listener
     from edgeml.search.settings import Settings
 
@@ -91,6 +92,7 @@ def search(
     prefer: str | None = None,
     budget: str | None = None,
     listener: Listener | None = None,
+    compute: Compute | None = None,
 ) -> Run:
     """Search architectures for a data set and a device; the work of `edgeml search`.
 
@@ -129,6 +131,7 @@ def search(
         budget: "quick", "standard" (default) or "thorough": trials, time, epochs and fidelity where they are
             not given, by the size of the data.
         listener: told about progress.
+        compute: where evaluations run: worker processes, a cluster, a shared study (docs/scale.md).
 
     Returns:
         The run; its `front` holds the Pareto-optimal models.
@@ -140,6 +143,7 @@ def search(
     from edgeml.search.budget import DEFAULT_BUDGET
     from edgeml.search.budget import budget as budget_of
     from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
+    from edgeml.search.compute import LOCAL
     from edgeml.search.preference import DEFAULT_PREFER, preferring
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
@@ -199,7 +203,7 @@ def search(
         run_dir = RunDir(Path(out) if out else _new_path(settings))
     with run_dir.locked():
         try:
-            study = run_session(run_dir, settings, targets, resume, listener)
+            study = run_session(run_dir, settings, targets, resume, listener, compute or LOCAL)
         except DeviceError as error:
             raise DeviceError(
                 f"{error} What is finished is kept: go on with `edgeml search --resume --out {run_dir.path}`."

@@ -42,5 +42,15 @@ class SearchCommand(GroupedCommand):
         ),
         "How much is spent": ("trials", "time_text", "epochs", "fidelity", "curves"),
         "How it searches": ("space", "strategy", "inherit", "seed", "resume"),
+        "Where it runs": (
+            "workers",
+            "worker_threads",
+            "worker_memory",
+            "trial_time",
+            "scheduler",
+            "store",
+            "storage",
+            "study",
+        ),
         "What becomes of the front": ("compress", "max_drop", "confirm"),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgeml.cli.compute import compute_from, compute_options
 from edgeml.cli.grouped import SearchCommand
 from edgeml.cli.output import INTERRUPTED, console
 
@@ -97,6 +98,7 @@ from edgeml.cli.output import INTERRUPTED, console
 )
 @click.option("--window", type=int, metavar="N", help="Samples of a sensor window. [default: by the data]")
 @click.option("--stride", type=int, metavar="N", help="Samples from one window to the next.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
 def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Search, train, quantise and measure; writes a run directory with a report."""
@@ -106,7 +108,9 @@ def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **opti
     from edgeml.terminal import LiveListener, PlainListener
 
     screen = console(stderr=True)
+    compute = compute_from(options)
     chosen = {
+        "compute": compute,
         "time_s": parse_time(time_text) if time_text else 0.0,
         "limits": parse_limits(limits),
         **options,

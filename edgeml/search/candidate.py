@@ -38,6 +38,7 @@ class Candidate:
         seed: of weights, order of samples and augmentation.
         artifact: file, bytes and SHA-256 of the model; SHA-256 of weights.safetensors.
         history: loss and accuracy per epoch.
+        deaths: how workers died on it before it was done or given up.
         time_s: seconds by stage.
         finished_at_s: seconds of search when it was done.
     """
@@ -65,6 +66,7 @@ class Candidate:
     confirmed: dict[str, Any] | None = None
     artifact: dict[str, Any] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
     time_s: dict[str, float] = field(default_factory=dict)
     finished_at_s: float = 0.0
 

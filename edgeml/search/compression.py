@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from edgeml.errors import ConfigError, MissingToolError, UnknownNameError
+from edgeml.search.candidate import Candidate
 
 METHODS = ("auto", "ptq", "qat", "prune", "cluster", "none")
 TRAINED = ("qat", "prune", "cluster")
@@ -54,6 +55,11 @@ class Plan:
         if self.method == "cluster":
             return "cluster" + ("" if self.clusters == Plan.clusters else str(self.clusters))
         return self.method
+
+    def was_done(self, candidate: Candidate) -> bool:
+        """Whether a finalist has been through this plan."""
+        record = candidate.compression or {}
+        return (record.get("asked"), record.get("max_drop")) == (self.word, self.max_drop)
 
     def too_much(self, accuracy_float: float, accuracy: float) -> bool:
         """Whether int8 loses more than it may."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,14 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.compressing import compress
 from edgeml.search.compression import Plan
 from edgeml.search.diagnosis import FILE, diagnose
-from edgeml.search.executor import BrokenProcessPool, Workers
+from edgeml.search.executor import Executor, WorkerDiedError
 from edgeml.search.final import confirm
 from edgeml.search.final import finish as final_figures
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 
 
-def finish(study: Study, workers: Workers, plan: Plan, variants: list[Candidate]) -> None:
+def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidate]) -> None:
     """Compress the front's members, then take final figures of the front and of every variant.
 
     Test accuracies come from the artifacts and the untouched test split; latencies are taken anew in one
@@ -26,7 +27,7 @@ def finish(study: Study, workers: Workers, plan: Plan, variants: list[Candidate]
 
     Args:
         study: its search is over.
-        workers: where models are trained and run.
+        executor: where models are trained and run.
         plan: what --compress asks for.
         variants: compressed in earlier sessions.
     """
@@ -36,66 +37,63 @@ def finish(study: Study, workers: Workers, plan: Plan, variants: list[Candidate]
     measured: set[str] = set()
     while True:
         if not study.progress.interrupted:
-            variants += _compress(study, workers, plan)
+            variants += _compress(study, executor, plan)
         members = [*study.archive.front(), *study.archive.finalists(), *variants]
         keys = {candidate.key for candidate in members}
         complete = [key for key in keys if study.archive.candidates[key].status == "complete"]
         if measured.issuperset(complete):
             break
-        _measure(study, workers, sorted(complete))
+        _measure(study, executor, sorted(complete))
         measured.update(complete)
     if study.settings.confirm and not study.progress.interrupted:
-        _confirm(study, workers)
-    _diagnose(study, workers)
+        _confirm(study, executor)
+    _diagnose(study, executor)
     study.save(study.status)
 
 
-def _compress(study: Study, workers: Workers, plan: Plan) -> list[Candidate]:
+def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
     """Do what the plan asks for to members of the front that have not been through it; Ctrl-C ends it."""
     found: list[Candidate] = []
     if plan.method == "none":
         return found
     try:
-        for candidate in study.archive.finalists():
-            asked = (candidate.compression or {}).get("asked"), (candidate.compression or {}).get("max_drop")
-            if asked == (plan.word, plan.max_drop):
-                continue
-            with study.clock("compress"):
-                done, variants = _compressed(study, workers, plan, candidate)
-            study.archive.keep(done)
-            for variant in variants:
-                study.archive.keep(variant)
-                study.compressed(variant)
-            found += variants
+        with study.clock("compress"):
+            under_way = [
+                (candidate, executor.submit(compress, study.job, candidate.key, plan, study.fidelity))
+                for candidate in study.archive.finalists()
+                if not plan.was_done(candidate)
+            ]
+            for candidate, future in under_way:
+                done, variants = _compressed(study, plan, candidate, future)
+                study.archive.keep(done)
+                for variant in variants:
+                    study.archive.keep(variant)
+                    study.compressed(variant)
+                found += variants
     except KeyboardInterrupt:
         study.progress.interrupted = True
-        workers.kill()
+        executor.kill()
     return found
 
 
 def _compressed(
-    study: Study, workers: Workers, plan: Plan, candidate: Candidate
+    study: Study, plan: Plan, candidate: Candidate, future: Future[tuple[Candidate, list[Candidate]]]
 ) -> tuple[Candidate, list[Candidate]]:
     """A finalist's record and its variants; a crash in native code is a result with a reason."""
     try:
-        done, variants = workers.submit(compress, study.job, candidate.key, plan, study.fidelity).result()
-    except BrokenProcessPool:
-        workers.kill()
-        record = {
-            "asked": plan.word,
-            "max_drop": plan.max_drop,
-            "failure": f"the worker died; {study.run.log} ends with what it printed",
-        }
+        done, variants = future.result()
+    except WorkerDiedError as error:
+        record = {"asked": plan.word, "max_drop": plan.max_drop, "failure": str(error)}
         done, variants = replace(candidate, compression=record), []
         study.run.update(done)
     at = study.elapsed_s
     return done, [replace(variant, finished_at_s=at) for variant in variants]
 
 
-def _measure(study: Study, workers: Workers, keys: list[str]) -> None:
+def _measure(study: Study, executor: Executor, keys: list[str]) -> None:
     """Test accuracies, and latencies in one interleaved session."""
     with study.clock("final"):
-        figures = workers.submit(final_figures, study.job, keys).result()
+        figures = executor.submit(final_figures, study.job, keys).result()
     for key in keys:
         candidate, own = study.archive.candidates[key], figures[key]
         again = {name: new for name, new in own["metrics"].items() if _same(candidate.metrics, name, new)}
@@ -104,29 +102,29 @@ def _measure(study: Study, workers: Workers, keys: list[str]) -> None:
         study.archive.keep(done)
 
 
-def _diagnose(study: Study, workers: Workers) -> None:
+def _diagnose(study: Study, executor: Executor) -> None:
     """What the knee gets wrong, for the report, which does without where that cannot be found out."""
     knee = study.archive.knee()
     if knee is None:
         return
     try:
         with study.clock("final"):
-            found = workers.submit(diagnose, study.job, knee.key).result()
-    except ModelError:
-        return
-    except BrokenProcessPool:
-        workers.kill()
+            found = executor.submit(diagnose, study.job, knee.key).result()
+    except (ModelError, WorkerDiedError):
         return
     write_json(study.run.path / FILE, found)
 
 
-def _confirm(study: Study, workers: Workers) -> None:
+def _confirm(study: Study, executor: Executor) -> None:
     """Train every member of the front from fresh weights too: what inheritance did must not be hidden."""
-    for candidate in study.archive.finalists():
-        if candidate.confirmed is None:
-            with study.clock("confirm"):
-                found = workers.submit(confirm, study.job, candidate.key, study.fidelity).result()
-            done = replace(candidate, confirmed=found)
+    with study.clock("confirm"):
+        under_way = [
+            (candidate, executor.submit(confirm, study.job, candidate.key, study.fidelity))
+            for candidate in study.archive.finalists()
+            if candidate.confirmed is None
+        ]
+        for candidate, future in under_way:
+            done = replace(candidate, confirmed=future.result())
             study.run.update(done)
             study.archive.keep(done)
 

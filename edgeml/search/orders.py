@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgeml.search.archive import Archive
-from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.ladder import Ladder
 from edgeml.search.propose import Proposal
@@ -70,15 +69,6 @@ class Orders:
             carry=self._ladder.goes_on(index),
             needed=self._needed(costs) if self._ladder.top == index else 0.0,
             curves=self._curves(index),
-        )
-
-    def died(self, order: Order, where: str) -> Candidate:
-        """What is left of an order whose worker died."""
-        reason = f"the worker process died; {where}"
-        if order.before is not None:
-            return replace(order.before, status="failed", reason=reason, rung=order.index)
-        return Candidate(
-            order.key, order.number, "failed", order.choices, order.arch, order.seed, reason=reason
         )
 
     def _fidelity(self, index: int, seconds: float) -> Fidelity:

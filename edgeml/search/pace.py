@@ -28,12 +28,15 @@ class Pace:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self._settings.time_s - (time.monotonic() - self._progress.started_at)
 
-    def training_s(self, cost: float, candidates: Iterable[Candidate]) -> float:
-        """Seconds a training of `cost` full trainings may take: its share of the time left, less the rest."""
+    def training_s(self, cost: float, candidates: Iterable[Candidate], slots: int = 1) -> float:
+        """Seconds a training of `cost` full trainings may take: its share of the time left, less the rest.
+
+        The time left is that of all `slots` workers; one training has at most that of one.
+        """
         rows = list(candidates)
         trials = BY_TIME_ALONE if self._settings.trials is None else self._settings.trials
         left, besides = max(cost, self._rungs.left(trials)), _besides_s(rows)
-        share = min(1.0, TRIAL_TIME_SHARE * cost / left) * self.time_left_s() - besides
+        share = min(1.0, TRIAL_TIME_SHARE * cost * slots / left) * self.time_left_s() - besides
         return min(max(share, LEAST_TRAINING * cost * _typical_s(rows)), self.time_left_s() - besides)
 
     def over(self, cost: float, candidates: Iterable[Candidate]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from edgeml.search.candidate import Candidate
@@ -22,7 +22,7 @@ class Progress:
     failed: int = 0
     interrupted: bool = False
     exhausted: bool = False
-    running: Order | None = None
+    running: list[Order] = field(default_factory=list)
 
 
 class Listener(Protocol):
@@ -39,6 +39,9 @@ class Listener(Protocol):
 
     def finished(self, study: Study, candidate: Candidate) -> None:
         """A trial is done."""
+
+    def died(self, study: Study, order: Order, reason: str, left: int) -> None:
+        """A worker died on a training, which is tried again so many times."""
 
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """A finalist has a new compressed variant."""
@@ -57,6 +60,9 @@ class Silent:
         """Nothing."""
 
     def finished(self, study: Study, candidate: Candidate) -> None:
+        """Nothing."""
+
+    def died(self, study: Study, order: Order, reason: str, left: int) -> None:
         """Nothing."""
 
     def compressed(self, study: Study, candidate: Candidate) -> None:

@@ -34,6 +34,7 @@ class Proposal:
     graph: Graph
     key: str
     recipe: Recipe = field(default_factory=Recipe)
+    rung: int = 0
 
 
 class Proposer:

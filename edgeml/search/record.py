@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgeml.search.candidate import Candidate
+from edgeml.search.evaluate import Order
 from edgeml.search.run_dir import RunDir, database_errors, write_json
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Record(Protocol):
 
     def store(self, candidate: Candidate) -> None:
         """Write a candidate that no worker has written, with no files beside it."""
+
+    def died(self, order: Order, reason: str) -> None:
+        """A worker died on a training: for readers of the study, a failed trial."""
 
     def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
         """A training is done; `values` are its objectives as measured, None where it failed."""
@@ -69,6 +73,21 @@ class RunRecord:
         """Write a candidate without files."""
         self._run.store(candidate, {})
 
+    def died(self, order: Order, reason: str) -> None:
+        """Note a failed trial; without a rung, so that the training itself does not count as noted."""
+        import optuna
+
+        assert self._study is not None
+        with database_errors(self._run.path):
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    state=optuna.trial.TrialState.FAIL,
+                    params=order.choices,
+                    distributions=self._distributions,
+                    user_attrs={"key": order.key, "number": order.number, "reason": reason},
+                )
+            )
+
     def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
         """Rewrite the candidate and note the training.
 
@@ -110,6 +129,9 @@ class NoRecord:
         """Nothing."""
 
     def store(self, candidate: Candidate) -> None:
+        """Nothing."""
+
+    def died(self, order: Order, reason: str) -> None:
         """Nothing."""
 
     def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:

@@ -35,14 +35,25 @@ class Promotion:
     candidate: Candidate
     rung: int
 
+    @property
+    def key(self) -> str:
+        """Of the candidate."""
+        return self.candidate.key
+
 
 class Rungs:
-    """What has been spent on every rung, and what is due."""
+    """What has been spent on every rung, and what is due.
+
+    Attributes:
+        spent: full trainings by rung, of what is done.
+        under_way: rungs of the trainings that run now; they count as spent where it is asked what is due.
+    """
 
     def __init__(self, ladder: Ladder, objectives: list[str], trials: int) -> None:
         self.ladder, self._objectives = ladder, objectives
         self._patience = max(LEAST, min(PATIENCE, trials // 3))
         self.spent = [0.0] * len(ladder.rungs)
+        self.under_way: list[int] = []
 
     def count(self, rung: int) -> None:
         """A training on `rung` is done."""
@@ -73,12 +84,13 @@ class Rungs:
 
     def _due(self, rung: int, more: bool) -> bool:
         cost, share = self.ladder.cost(rung), self.ladder.rungs[rung].share
+        spent = [done + self.under_way.count(i) * self.ladder.cost(i) for i, done in enumerate(self.spent)]
         if more:
-            return self.spent[rung] + cost <= share * (sum(self.spent) + cost) + 1e-9
-        first = self.spent[0] / self.ladder.rungs[0].share  # what the whole run costs, by its shares
-        if rung == self.ladder.top and self.spent[rung] == 0:
+            return spent[rung] + cost <= share * (sum(spent) + cost) + 1e-9
+        first = spent[0] / self.ladder.rungs[0].share  # what the whole run costs, by its shares
+        if rung == self.ladder.top and spent[rung] == 0:
             return True
-        return self.spent[rung] + cost / 2 <= share * first + 1e-9
+        return spent[rung] + cost / 2 <= share * first + 1e-9
 
     def _best(self, waiting: list[Candidate], gains: Gains | None) -> Candidate:
         if gains is not None:

@@ -22,8 +22,9 @@ from edgeml.errors import RunError
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import plan
+from edgeml.search.compute import LOCAL, Compute
 from edgeml.search.evaluate import Job, evaluate
-from edgeml.search.executor import Workers, warm_up
+from edgeml.search.executor import Executor, Workers
 from edgeml.search.finishing import finish
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.progress import Listener, Silent
@@ -39,7 +40,12 @@ VERSIONED = ("edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "nu
 
 
 def run_session(
-    run_dir: RunDir, settings: Settings, targets: Targets, resume: bool, listener: Listener | None
+    run_dir: RunDir,
+    settings: Settings,
+    targets: Targets,
+    resume: bool,
+    listener: Listener | None,
+    compute: Compute = LOCAL,
 ) -> Study:
     """Search in a locked run directory and write its final state.
 
@@ -49,6 +55,7 @@ def run_session(
         targets: the loaded profiles.
         resume: go on with what is there.
         listener: told about progress.
+        compute: where evaluations run.
 
     Returns:
         The study, its front complete with test accuracies.
@@ -67,19 +74,25 @@ def run_session(
         run_dir.clear_unfinished()
     else:
         run_dir.create()
-    workers = Workers(run_dir.log)
+    executor = executor_for(compute, run_dir)
     try:
-        workers.submit(warm_up)
-        study = _prepare(run_dir, settings, targets, ladder, resume, listener, workers)
+        study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
-            workers.kill()
-        finish(study, workers, compression, _variants(run_dir) if resume else [])
+            executor.kill()
+        finish(study, executor, compression, _variants(run_dir) if resume else [])
     finally:
-        workers.kill()
+        executor.kill()
         run_dir.discard()
     return study
+
+
+def executor_for(compute: Compute, run_dir: RunDir) -> Executor:
+    """What a session's evaluations are given to, started."""
+    workers = Workers(run_dir.log, compute)
+    workers.start()
+    return workers
 
 
 def _prepare(
@@ -89,7 +102,7 @@ def _prepare(
     ladder: Ladder,
     resume: bool,
     listener: Listener | None,
-    workers: Workers,
+    executor: Executor,
 ) -> Study:
     with telling(listener.reading if listener else None):
         data = load(settings.data, settings.read_options, guarded=not resume).aimed(settings.metric)
@@ -107,7 +120,7 @@ def _prepare(
     whole, (space, pruned) = space, prune(space, task, targets)
     strategy(settings.strategy)(space, settings.seed)  # refuses before anything is written
     study = Study(
-        run_dir, settings, space, task, job, fidelity, evaluate, workers.submit, listener or Silent(), ladder
+        run_dir, settings, space, task, job, fidelity, evaluate, executor, listener or Silent(), ladder
     )
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)

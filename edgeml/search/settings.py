@@ -126,7 +126,7 @@ def check_same(old: dict[str, Any], new: Settings) -> None:
             )
 
 
-def parse_time(text: str) -> float:
+def parse_time(text: str, option: str = "--time") -> float:
     """Text such as "30m", "1h30m", "90s" or plain seconds -> seconds.
 
     Raises:
@@ -138,5 +138,5 @@ def parse_time(text: str) -> float:
         hours, minutes, rest = (float(part or 0) for part in match.groups())
         seconds = 3600 * hours + 60 * minutes + rest
     if seconds <= 0:
-        raise ConfigError(f"--time {text!r}: expected a duration such as 90s, 30m or 1h30m.")
+        raise ConfigError(f"{option} {text!r}: expected a duration such as 90s, 30m or 1h30m.")
     return seconds

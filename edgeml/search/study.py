@@ -4,44 +4,40 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from edgeml.arch.space import Space, Task
 from edgeml.search.archive import Archive
 from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
-from edgeml.search.executor import BrokenProcessPool
+from edgeml.search.executor import Executor
 from edgeml.search.ladder import Ladder
 from edgeml.search.orders import Orders, trial_seed
 from edgeml.search.pace import Pace
+from edgeml.search.peers import Alone, Peers
 from edgeml.search.preference import Focus
 from edgeml.search.progress import Listener, Progress
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.prune import Pruned
 from edgeml.search.record import Record, RunRecord
 from edgeml.search.run_dir import RunDir
-from edgeml.search.rungs import Promotion, Rungs, correlations
+from edgeml.search.rungs import Promotion, Rungs
 from edgeml.search.settings import Settings
+from edgeml.search.standing import front, state
 from edgeml.search.start import deposit
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
+from edgeml.search.trainings import RETRIES, Evaluate, Outcome, Trainings
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
+ASK_AGAIN_S = 60.0
+"""After so long a training that another coordinator had is asked for again: it may have died."""
 
-__all__ = ["Study", "Submit", "trial_seed"]
-
-
-class Submit(Protocol):
-    """How evaluations are run: `Workers.submit`, or anything that gives a future."""
-
-    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Run `function(*arguments)`."""
+__all__ = ["Study", "trial_seed"]
 
 
 class Study:
@@ -55,12 +51,13 @@ class Study:
         task: Task,
         job: Job,
         fidelity: Fidelity,
-        evaluate: Callable[[Job, Order], Candidate],
-        submit: Submit,
+        evaluate: Evaluate,
+        executor: Executor,
         listener: Listener,
         ladder: Ladder,
         record: Record | None = None,
         proposer: Proposer | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.run, self.settings, self.job, self.fidelity = run, settings, job, fidelity
         self.proposer = proposer or Proposer(space, task, job.limits, job.targets)
@@ -79,7 +76,10 @@ class Study:
         self._record = record or RunRecord(run)
         self._asker: Asker | None = None
         self._space = space
-        self._evaluate, self._submit, self._listener = evaluate, submit, listener
+        self._trainings = Trainings(executor, evaluate, job)
+        self._peers, self._listener = peers or Alone(), listener
+        self._number = 0
+        self._elsewhere: dict[tuple[str, int], float] = {}
 
     @property
     def elapsed_s(self) -> float:
@@ -102,62 +102,24 @@ class Study:
             self._open()
         self._listener.started(self)
         try:
-            while (step := self._next()) is not None:
-                order = self._order(step)
-                candidate = self._wait(order)
-                if self.job.from_bank:
-                    with self.clock("inherit"):
-                        deposit(self.run, order, candidate)
-                self._take(candidate)
-                self._listener.finished(self, candidate)
+            while self._fill():
+                for outcome in self._trainings.finished(TICK_S):
+                    self._over(outcome)
+                self._hear()
+                self._listener.tick(self)
         except KeyboardInterrupt:
             self.progress.interrupted = True
-        self.progress.running = None
-
-    def state(self, status: str) -> dict[str, Any]:
-        """What state.json holds."""
-        knee = self.archive.knee()
-        return {
-            "status": status,
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z") if status != "running" else None,
-            "elapsed_s": self.elapsed_s,
-            "time_s": {name: round(value, 3) for name, value in self.seconds.items()},
-            "trials": self.progress.trials,
-            "failed": self.progress.failed,
-            "refused": dict(self.proposer.refused),
-            "duplicates_avoided": self.proposer.duplicates,
-            "exhausted": self.progress.exhausted,
-            "reference_point": self.archive.reference_point(),
-            "hypervolume": self.archive.hypervolumes(),
-            "knee": knee.key if knee else None,
-            "rungs": self.rung_rows(),
-        }
-
-    def rung_rows(self) -> list[dict[str, Any]]:
-        """One row a rung: what it is, trainings, their cost, and whether it ranks as full training does."""
-        candidates = list(self.archive.candidates.values())
-        found = {row["rung"]: row for row in correlations(candidates, self.ladder)}
-        rows = []
-        for index, rung in enumerate(self.ladder.rungs):
-            trained = sum(row["rung"] == index for c in candidates for row in c.rungs)
-            own = {"rung": index, "epochs": rung.epochs, "trained": trained, "cost": self.rungs.spent[index]}
-            rows.append({**own, **found.get(index, {})})
-        return rows
+        self.progress.running = []
 
     def save(self, status: str) -> None:
         """Write state.json and front.json."""
-
-        def front() -> dict[str, Any]:
-            knee = self.archive.knee()
-            keys = [candidate.key for candidate in self.archive.front()]
-            return {"keys": keys, "knee": knee.key if knee else None}
-
-        self._record.save(lambda: self.state(status), front)
+        self._record.save(lambda: state(self, status), lambda: front(self))
 
     def restore(self, candidates: list[Candidate], state: dict[str, Any]) -> None:
         """Take up the candidates and the clock of a run that is resumed."""
         for candidate in candidates:
             self._count(candidate)
+            self._number = max(self._number, candidate.number + 1)
             for row in candidate.rungs:
                 self.rungs.count(min(int(row["rung"]), self.ladder.top))
         self.progress.before_s = float(state.get("elapsed_s", 0.0))
@@ -197,68 +159,108 @@ class Study:
             self._asker.tell(candidate, self._teller.values(candidate), self._teller.broken(candidate))
         self._record.open(1 + len(self.archive.objectives), self._asker.distributions, known)
 
-    def _next(self) -> Promotion | Proposal | None:
-        """What is trained next; None where trials, time or space are used up."""
+    def _fill(self) -> bool:
+        """Start trainings until all workers have one; False where nothing runs and nothing is left to do."""
         assert self._asker is not None
+        while self._trainings.free and (order := self._next()) is not None:
+            self._trainings.start(order)
+            self._asker.think()
+        self.progress.running = self._trainings.orders
+        return bool(self.progress.running)
+
+    def _next(self) -> Order | None:
+        """What is trained next; None where trials, time or space are used up, for now."""
         with self.clock("proposal"):
-            candidates = list(self.archive.candidates.values())
-            more = self._more(candidates)
-            promotion = self.rungs.promotion(candidates, more, self._asker.gains)
-            if promotion is not None:
-                cost = self.ladder.cost(promotion.rung)
-                if self.pace.worth_it(cost, candidates):
-                    return promotion
-            if not more or not self.pace.worth_it(self.ladder.cost(0), candidates):
-                return None
-            proposal = self._asker.ask()
+            while (step := self._step()) is not None:
+                key, rung, number = step.key, step.rung, self._number
+                if isinstance(step, Promotion):
+                    number = step.candidate.number
+                else:
+                    self.proposer.seen.add(key)
+                taken = self._peers.claim(key, rung, number)
+                if taken is None:
+                    self._elsewhere[key, rung] = time.monotonic()
+                    continue
+                self._number = max(self._number, taken + 1)
+                return self._order(step, taken)
+        return None
+
+    def _step(self) -> Promotion | Proposal | None:
+        assert self._asker is not None
+        running = self._trainings.orders
+        self.rungs.under_way = [order.index for order in running]
+        busy = {order.key for order in running} | self._kept_elsewhere()
+        candidates = [c for c in self.archive.candidates.values() if c.key not in busy]
+        more = self._more(candidates)
+        promotion = self.rungs.promotion(candidates, more, self._asker.gains)
+        if promotion is not None and self.pace.worth_it(self.ladder.cost(promotion.rung), candidates):
+            return promotion
+        if not more or not self.pace.worth_it(self.ladder.cost(0), candidates):
+            return None
+        proposal = self._asker.ask()
         if proposal is None:
             self.progress.exhausted = True
-            return self._next()
+            return self._step()
         return proposal
+
+    def _kept_elsewhere(self) -> set[str]:
+        """Candidates that another coordinator has been training, as far as this one knows."""
+        now = time.monotonic()
+        self._elsewhere = {one: at for one, at in self._elsewhere.items() if now - at < ASK_AGAIN_S}
+        return {key for key, _ in self._elsewhere}
 
     def _more(self, candidates: Collection[Candidate]) -> bool:
         """Whether new architectures may still be proposed."""
         if self.progress.exhausted:
             return False
         if self.settings.trials is not None:
-            return self.progress.trials < self.settings.trials
+            return self.progress.trials + self._new_running() < self.settings.trials
         return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.top + 1))), candidates)
 
-    def _order(self, step: Promotion | Proposal) -> Order:
-        with self.clock("proposal"):
-            candidates = self.archive.candidates.values()
-            rung = step.rung if isinstance(step, Promotion) else 0
-            seconds = self.pace.training_s(self.ladder.cost(rung), candidates) if self.settings.time_s else 0
-            if isinstance(step, Promotion):
-                return self._orders.promote(step, seconds)
-            costs = self.proposer.known_costs(step.graph)
-            return self._orders.start(step, self.progress.trials, costs, seconds)
+    def _new_running(self) -> int:
+        """Architectures that are trained for the first time now."""
+        return sum(order.key not in self.archive.candidates for order in self._trainings.orders)
 
-    def _wait(self, order: Order) -> Candidate:
-        self.progress.running = order
-        began = time.monotonic()
-        future = self._submit(self._evaluate, self.job, order)
-        assert self._asker is not None
-        self._asker.think()
-        while True:
-            try:
-                candidate: Candidate = future.result(timeout=TICK_S)
-                break
-            except FutureTimeoutError:
-                self._listener.tick(self)
-            except BrokenProcessPool:
-                candidate = self._orders.died(order, f"{self.run.log} ends with what it printed")
-                self._record.store(candidate)
-                break
+    def _order(self, step: Promotion | Proposal, number: int) -> Order:
+        candidates, cost = self.archive.candidates.values(), self.ladder.cost(step.rung)
+        slots = self._trainings.slots
+        seconds = self.pace.training_s(cost, candidates, slots) if self.settings.time_s else 0
+        if isinstance(step, Promotion):
+            return self._orders.promote(step, seconds)
+        return self._orders.start(step, number, self.proposer.known_costs(step.graph), seconds)
+
+    def _over(self, outcome: Outcome) -> None:
+        """A training has ended, one way or another."""
+        order, candidate = outcome.order, outcome.candidate
+        if outcome.died:
+            self._record.died(order, outcome.died)
+            self._listener.died(self, order, outcome.died, RETRIES + 1 - outcome.attempts)
+            if candidate is None:
+                self._trainings.start(order)
+                return
+            self._record.store(candidate)
+        assert candidate is not None
         before = order.before.time_s if order.before else {}
         spent = {stage: s - before.get(stage, 0.0) for stage, s in candidate.time_s.items()}
         for stage, seconds in spent.items():
             self.seconds[stage] += seconds
-        self.seconds["other"] += time.monotonic() - began - sum(spent.values())
-        return candidate
+        self.seconds["other"] += outcome.seconds - sum(spent.values())
+        if self.job.from_bank:
+            with self.clock("inherit"):
+                deposit(self.run, order, candidate)
+        self._peers.publish(self._take(candidate))
+        self._listener.finished(self, candidate)
 
-    def _take(self, candidate: Candidate) -> None:
-        """A training is done: archive, strategy, record."""
+    def _hear(self) -> None:
+        """Take up what other coordinators have finished."""
+        for candidate in self._peers.news():
+            self._elsewhere.pop((candidate.key, candidate.rung), None)
+            self._number = max(self._number, candidate.number + 1)
+            self._take(candidate, own=False)
+            self._listener.finished(self, candidate)
+
+    def _take(self, candidate: Candidate, own: bool = True) -> Candidate:
+        """A training is done: archive, strategy and, of this coordinator's own, record."""
         assert self._asker is not None
         with self.clock("proposal"):
             new = candidate.key not in self.archive.candidates
@@ -271,8 +273,10 @@ class Study:
                 self._asker.tell(candidate, values, broken)
             else:
                 self._refresh(candidate)
-            self._record.keep(candidate, values, broken)
+            if own:
+                self._record.keep(candidate, values, broken)
             self.save("running")
+        return candidate
 
     def _learn(self) -> None:
         """What full training makes of low-rung accuracies, for strategies that read values."""

@@ -12,6 +12,7 @@ from edgeml.target.limits import describe
 
 if TYPE_CHECKING:
     from edgeml.search.candidate import Candidate
+    from edgeml.search.evaluate import Order
     from edgeml.search.prune import Pruned
     from edgeml.search.study import Study
 
@@ -43,6 +44,11 @@ class PlainListener:
         """One line."""
         self._console.print(trial_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
 
+    def died(self, study: Study, order: Order, reason: str, left: int) -> None:
+        """One line."""
+        line = died_line(order, reason, left)
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """One line."""
         self._console.print(variant_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
@@ -64,6 +70,12 @@ def headline(study: Study) -> str:
         + f" -> {study.run.path}"
         + "".join(f"\n{taken_away(one)}" for one in study.pruned)
     )
+
+
+def died_line(order: Order, reason: str, left: int) -> str:
+    """A worker's death in one line."""
+    what = {0: "given up", 1: "one more try"}.get(left, f"{left} more tries")
+    return f"trial {order.number} ({order.key}): {reason}; {what}"
 
 
 def taken_away(one: Pruned) -> str:

@@ -16,6 +16,7 @@ from edgeml.search.preference import favourite
 from edgeml.target.limits import describe
 from edgeml.terminal.lines import (
     counted,
+    died_line,
     duration,
     headline,
     place,
@@ -27,6 +28,7 @@ from edgeml.terminal.lines import (
 
 if TYPE_CHECKING:
     from edgeml.search.candidate import Candidate
+    from edgeml.search.evaluate import Order
     from edgeml.search.study import Study
 
 NARROW = 64
@@ -72,6 +74,10 @@ class LiveListener:
             self._live.console.print(trial_line(study, candidate), markup=False, highlight=False)
         self.tick(study)
 
+    def died(self, study: Study, order: Order, reason: str, left: int) -> None:
+        """One line that stays on the screen."""
+        self._live.console.print(died_line(order, reason, left), markup=False, highlight=False)
+
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """One line that stays on the screen."""
         self._live.console.print(variant_line(study, candidate), markup=False, highlight=False)
@@ -100,10 +106,7 @@ def _progress(study: Study, width: int) -> list[RenderableType]:
 
 def _doing(study: Study) -> str:
     """What goes on, and what came of candidates that are not on their way any more."""
-    running = study.progress.running
-    doing = f"training trial {running.number}" if running else "proposing"
-    if running and study.ladder.top:
-        doing += f", {place(study, running.index)}"
+    doing = _training(study)
     candidates = list(study.archive.candidates.values())
     ended = sum(any(row.get("stopped") for row in c.rungs) for c in candidates)
     counts = {
@@ -112,6 +115,17 @@ def _doing(study: Study) -> str:
         "failed": study.progress.failed,
     }
     return "; ".join([doing, *(f"{number} {what}" for what, number in counts.items() if number)])
+
+
+def _training(study: Study) -> str:
+    """What the workers do."""
+    running = study.progress.running
+    if not running:
+        return "proposing"
+    rungs = study.ladder.top > 0
+    each = [f"{one.number}, {place(study, one.index)}" if rungs else str(one.number) for one in running[:3]]
+    more = f" and {len(running) - 3} more" if len(running) > 3 else ""
+    return f"training trial {' and '.join(each)}{more}"
 
 
 def _rungs(study: Study, width: int) -> list[RenderableType]:

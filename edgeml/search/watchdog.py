@@ -1,0 +1,159 @@
+"""Ends a worker that hangs, runs over its time or needs more memory than it may, and says which it was."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from edgeml.search.compute import Compute
+
+LOOK_S = 0.5
+DEFAULT_MEMORY = 0.8
+"""Share of the computer's memory that all workers together may take where no limit is given."""
+STALLED_S = 600.0
+"""A worker that has used less than STALLED_CPU_S of processor time for so long hangs."""
+STALLED_CPU_S = 1.0
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class Watchdog:
+    """Watches one worker process while it evaluates."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._trial_s = compute.trial_s
+        self._limit_bytes = compute.memory_bytes
+        self._workers = compute.workers
+
+    def watch(self, process: BaseProcess) -> Callable[[], str | None]:
+        """Begin; call what is returned when the evaluation is over: it gives why the worker was ended."""
+        over = threading.Event()
+        said: list[str] = []
+
+        def run() -> None:
+            limit = self._limit_bytes or int(DEFAULT_MEMORY * total_memory() / self._workers)
+            cpu = _Progress()
+            began = time.monotonic()
+            while not over.wait(LOOK_S):
+                reason = self._late(time.monotonic() - began) or _too_large(process, limit)
+                if reason := reason or cpu.stalled(process):
+                    said.append(reason)
+                    kill_tree(process)
+                    return
+
+        threading.Thread(target=run, daemon=True).start()
+
+        def stop() -> str | None:
+            over.set()
+            return said[0] if said else None
+
+        return stop
+
+    def _late(self, elapsed_s: float) -> str | None:
+        if self._trial_s is None or elapsed_s < self._trial_s:
+            return None
+        return f"the evaluation took longer than --trial-time {self._trial_s:g} s and its worker was ended"
+
+
+class _Progress:
+    """Whether a process still uses its processor."""
+
+    def __init__(self) -> None:
+        self._at, self._seconds = time.monotonic(), 0.0
+
+    def stalled(self, process: BaseProcess) -> str | None:
+        now, used = time.monotonic(), _cpu_s(process)
+        if used is None or used > self._seconds + STALLED_CPU_S or used < self._seconds:
+            self._at, self._seconds = now, used or 0.0
+        if now - self._at < STALLED_S:
+            return None
+        return f"the worker had stood still for {STALLED_S / 60:g} minutes and was ended"
+
+
+def _too_large(process: BaseProcess, limit: int) -> str | None:
+    used = memory_bytes(process.pid)
+    if used <= limit:
+        return None
+    return (
+        f"the worker needed {used / 1e9:.1f} GB of memory, over its limit of {limit / 1e9:.1f} GB "
+        "(--worker-memory), and was ended"
+    )
+
+
+def kill_tree(process: BaseProcess) -> None:
+    """End a process and all that it has started."""
+    import psutil
+
+    children = []
+    with suppress(psutil.Error, ValueError):
+        children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in children:
+        with suppress(psutil.Error):
+            child.kill()
+
+
+def memory_bytes(pid: int | None) -> int:
+    """Memory of a process and its children that they do not share with a file or each other, bytes."""
+    import psutil
+
+    total = 0
+    with suppress(psutil.Error, ValueError):
+        root = psutil.Process(pid)
+        for one in (root, *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                info = one.memory_info()
+                total += info.rss - getattr(info, "shared", 0)
+    return total
+
+
+def _cpu_s(process: BaseProcess) -> float | None:
+    import psutil
+
+    total = 0.0
+    try:
+        root = psutil.Process(process.pid)
+        for one in (root, *root.children(recursive=True)):
+            times = one.cpu_times()
+            total += times.user + times.system
+    except psutil.Error:
+        return None
+    return total
+
+
+def total_memory() -> int:
+    """Bytes of memory that this computer, or the container this runs in, has."""
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    with suppress(OSError, ValueError):
+        total = min(total, int((CGROUP / "memory.max").read_text()))
+    return total
+
+
+def oom_kills() -> int:
+    """Processes of this container that the system has ended for want of memory, as far as it says."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = (CGROUP / "memory.events").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
+    return 0
+
+
+def how_it_ended(code: int | None, out_of_memory: bool) -> str:
+    """Exit code of a worker -> a clause."""
+    if code is None:
+        return "the worker process died"
+    if code >= 0:
+        return f"the worker process died with exit code {code}"
+    if -code == signal.SIGKILL:
+        why = "for want of memory" if out_of_memory else "from outside; for want of memory perhaps"
+        return f"the worker process was killed (SIGKILL) {why}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"the worker process died of {name}"
