@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -90,6 +91,18 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server of this worker's own, in /tmp: its user is another one and must get there."""
+    from tests import postgres_server
+
+    with tempfile.TemporaryDirectory(prefix="edgeml-postgres-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        server = postgres_server.serve(Path(folder) / "server")
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

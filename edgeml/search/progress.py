@@ -23,6 +23,7 @@ class Progress:
     interrupted: bool = False
     exhausted: bool = False
     running: list[Order] = field(default_factory=list)
+    waiting: str | None = None
 
 
 class Listener(Protocol):

@@ -1,21 +1,20 @@
 """What a search leaves behind while it runs: candidates, state.json, front.json and Optuna's study on disk.
 
-The study in study.db has one trial a training (user attributes: key, number, rung), for readers such as
-optuna-dashboard. The search itself never reads it back: candidates/ holds all it needs to go on.
+The study in study.db, or in a shared database, has one trial a training (user attributes: key, number, rung),
+for readers such as optuna-dashboard. The search itself never reads it back: candidates/ holds all it needs to
+go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from edgeml.search.candidate import Candidate
+from edgeml.search.database import Database
 from edgeml.search.evaluate import Order
-from edgeml.search.run_dir import RunDir, database_errors, write_json
-
-if TYPE_CHECKING:
-    from optuna.study import Study as OptunaStudy
-
+from edgeml.search.run_dir import RunDir, write_json
+from edgeml.search.study_notes import StudyNotes
 
 Writes = Callable[[], dict[str, Any]]
 
@@ -35,16 +34,26 @@ class Record(Protocol):
     def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
         """A training is done; `values` are its objectives as measured, None where it failed."""
 
+    def heard(self, candidate: Candidate) -> None:
+        """Another coordinator's training is done, which has noted it; the folder is in this run directory."""
+
     def save(self, state: Writes, front: Writes) -> None:
         """Write where the search stands."""
 
 
 class RunRecord:
-    """The record of a run directory."""
+    """The record of a run directory.
+
+    Args:
+        run: the run directory.
+
+    Attributes:
+        notes: Optuna's study; RUN/study.db where None is given before `open`.
+    """
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
-        self._study: OptunaStudy | None = None
+        self.notes: StudyNotes | None = None
         self._distributions: dict[str, Any] = {}
 
     def open(self, axes: int, distributions: Mapping[str, Any], known: Iterable[Candidate]) -> None:
@@ -53,18 +62,10 @@ class RunRecord:
         Raises:
             StorageError: the database cannot be written.
         """
-        import optuna
-
         self._distributions = dict(distributions)
-        with database_errors(self._run.path):
-            self._study = optuna.create_study(
-                storage=self._run.storage_url,
-                study_name="edgeml",
-                directions=["minimize"] * axes,
-                load_if_exists=True,
-            )
-            trials = self._study.get_trials(deepcopy=False)
-            noted = {(t.user_attrs.get("key"), t.user_attrs.get("rung")) for t in trials}
+        if self.notes is None:
+            self.notes = StudyNotes(Database(self._run.storage_url), "edgeml")
+        noted = self.notes.open(axes)
         for candidate in known:
             if (candidate.key, candidate.rung) not in noted:
                 self._note(candidate, None, {})
@@ -77,16 +78,15 @@ class RunRecord:
         """Note a failed trial; without a rung, so that the training itself does not count as noted."""
         import optuna
 
-        assert self._study is not None
-        with database_errors(self._run.path):
-            self._study.add_trial(
-                optuna.trial.create_trial(
-                    state=optuna.trial.TrialState.FAIL,
-                    params=order.choices,
-                    distributions=self._distributions,
-                    user_attrs={"key": order.key, "number": order.number, "reason": reason},
-                )
+        assert self.notes is not None
+        self.notes.add(
+            optuna.trial.create_trial(
+                state=optuna.trial.TrialState.FAIL,
+                params=order.choices,
+                distributions=self._distributions,
+                user_attrs={"key": order.key, "number": order.number, "reason": reason},
             )
+        )
 
     def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
         """Rewrite the candidate and note the training.
@@ -102,19 +102,22 @@ class RunRecord:
     ) -> None:
         import optuna
 
-        assert self._study is not None
         state = optuna.trial.TrialState
-        with database_errors(self._run.path):
-            self._study.add_trial(
-                optuna.trial.create_trial(
-                    state=state.FAIL if values is None else state.COMPLETE,
-                    values=None if values is None else list(values),
-                    params=candidate.choices,
-                    distributions=self._distributions,
-                    user_attrs={"key": candidate.key, "number": candidate.number, "rung": candidate.rung},
-                    constraints=dict(broken) or None,
-                )
+        assert self.notes is not None
+        self.notes.add(
+            optuna.trial.create_trial(
+                state=state.FAIL if values is None else state.COMPLETE,
+                values=None if values is None else list(values),
+                params=candidate.choices,
+                distributions=self._distributions,
+                user_attrs={"key": candidate.key, "number": candidate.number, "rung": candidate.rung},
+                constraints=dict(broken) or None,
             )
+        )
+
+    def heard(self, candidate: Candidate) -> None:
+        """Rewrite the candidate."""
+        self._run.update(candidate)
 
     def save(self, state: Writes, front: Writes) -> None:
         """Write state.json and front.json."""
@@ -135,6 +138,9 @@ class NoRecord:
         """Nothing."""
 
     def keep(self, candidate: Candidate, values: Sequence[float] | None, broken: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def heard(self, candidate: Candidate) -> None:
         """Nothing."""
 
     def save(self, state: Writes, front: Writes) -> None:

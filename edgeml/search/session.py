@@ -27,8 +27,10 @@ from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.executor import Executor, Workers
 from edgeml.search.finishing import finish
 from edgeml.search.ladder import Ladder, load_ladder
+from edgeml.search.meeting import Meeting
 from edgeml.search.progress import Listener, Silent
 from edgeml.search.prune import Pruned, prune
+from edgeml.search.record import RunRecord
 from edgeml.search.run_dir import LAYOUT, RunDir, read_json, write_json
 from edgeml.search.settings import Settings, check_same
 from edgeml.search.strategy import strategy
@@ -69,6 +71,7 @@ def run_session(
     strategy(settings.strategy)
     compression = plan(settings.compress, settings.max_drop)
     ladder = load_ladder(settings.fidelity)
+    meeting = Meeting(compute, run_dir)
     if resume:
         check_same(run_dir.open()["settings"], settings)
         run_dir.clear_unfinished()
@@ -76,7 +79,7 @@ def run_session(
         run_dir.create()
     executor = executor_for(compute, run_dir)
     try:
-        study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor)
+        study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
@@ -84,6 +87,7 @@ def run_session(
         finish(study, executor, compression, _variants(run_dir) if resume else [])
     finally:
         executor.kill()
+        meeting.close()
         run_dir.discard()
     return study
 
@@ -103,6 +107,7 @@ def _prepare(
     resume: bool,
     listener: Listener | None,
     executor: Executor,
+    meeting: Meeting,
 ) -> Study:
     with telling(listener.reading if listener else None):
         data = load(settings.data, settings.read_options, guarded=not resume).aimed(settings.metric)
@@ -119,19 +124,34 @@ def _prepare(
     fidelity = full_fidelity(len(data.train), settings.epochs)
     whole, (space, pruned) = space, prune(space, task, targets)
     strategy(settings.strategy)(space, settings.seed)  # refuses before anything is written
+    about = _describe(settings, targets, whole, data, pruned, ladder)
+    meeting.join(about, settings.trials)
     study = Study(
-        run_dir, settings, space, task, job, fidelity, evaluate, executor, listener or Silent(), ladder
+        run_dir,
+        settings,
+        space,
+        task,
+        job,
+        fidelity,
+        evaluate,
+        executor,
+        listener or Silent(),
+        ladder,
+        record=(record := RunRecord(run_dir)),
+        peers=meeting.peers,
     )
+    record.notes = meeting.notes(study.waits)
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
     if resume:
         _check_unchanged(run_dir, data, whole, ladder)
         state = run_dir.path / "state.json"
         known = [candidate for candidate in run_dir.load_candidates() if not candidate.is_variant]
-        study.restore(known, read_json(state) if state.exists() else {})
+        study.restore(meeting.take_up(known), read_json(state) if state.exists() else {})
     else:
         data.save(run_dir.data)
-        write_json(run_dir.path / "run.json", _describe(settings, targets, whole, data, pruned, ladder))
+        write_json(run_dir.path / "run.json", about)
+        study.restore(meeting.take_up([]), {})
     return study
 
 

@@ -26,6 +26,7 @@ from edgeml.search.record import Record, RunRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.rungs import Promotion, Rungs
 from edgeml.search.settings import Settings
+from edgeml.search.sharing import Sharing
 from edgeml.search.standing import front, state
 from edgeml.search.start import deposit
 from edgeml.search.stopwatch import Stopwatch
@@ -34,8 +35,6 @@ from edgeml.search.trainings import RETRIES, Evaluate, Outcome, Trainings
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
-ASK_AGAIN_S = 60.0
-"""After so long a training that another coordinator had is asked for again: it may have died."""
 
 __all__ = ["Study", "trial_seed"]
 
@@ -78,8 +77,7 @@ class Study:
         self._space = space
         self._trainings = Trainings(executor, evaluate, job)
         self._peers, self._listener = peers or Alone(), listener
-        self._number = 0
-        self._elsewhere: dict[tuple[str, int], float] = {}
+        self._sharing = Sharing(self._peers, self.proposer)
 
     @property
     def elapsed_s(self) -> float:
@@ -107,6 +105,8 @@ class Study:
                     self._over(outcome)
                 self._hear()
                 self._listener.tick(self)
+                if not self.progress.running:
+                    time.sleep(TICK_S)
         except KeyboardInterrupt:
             self.progress.interrupted = True
         self.progress.running = []
@@ -119,13 +119,19 @@ class Study:
         """Take up the candidates and the clock of a run that is resumed."""
         for candidate in candidates:
             self._count(candidate)
-            self._number = max(self._number, candidate.number + 1)
+            self._sharing.count(candidate.number)
             for row in candidate.rungs:
                 self.rungs.count(min(int(row["rung"]), self.ladder.top))
         self.progress.before_s = float(state.get("elapsed_s", 0.0))
         self.seconds.update(state.get("time_s", {}))
         self.proposer.refused = Counter(state.get("refused", {}))
         self.proposer.duplicates = int(state.get("duplicates_avoided", 0))
+
+    def waits(self, what: str | None) -> None:
+        """Say that the database of the study is waited for; None when that is over."""
+        if what is not None or self.progress.waiting is not None:
+            self.progress.waiting = what
+            self._listener.tick(self)
 
     def compressed(self, candidate: Candidate) -> None:
         """Say that a finalist has a new variant."""
@@ -150,7 +156,7 @@ class Study:
             self.proposer,
             1 + len(self.archive.objectives),
             self.ladder.top,
-            self.settings.seed * 7919 + 13 + self.progress.trials,
+            self.settings.seed * 7919 + 13 + self.progress.trials + self._sharing.seed,
         )
         self._asker.look_at(Focus(self.settings.prefer, tuple(self.archive.objectives)))
         known = sorted(self.archive.candidates.values(), key=lambda candidate: candidate.number)
@@ -166,30 +172,29 @@ class Study:
             self._trainings.start(order)
             self._asker.think()
         self.progress.running = self._trainings.orders
-        return bool(self.progress.running)
+        return bool(self.progress.running) or self._others_go_on()
+
+    def _others_go_on(self) -> bool:
+        """Whether what other coordinators train may yet give this one something to do."""
+        if self.settings.time_s and self.time_left_s() <= 0:
+            return False
+        return self._peers.busy or self._hear(wait=True) or self._peers.busy
 
     def _next(self) -> Order | None:
         """What is trained next; None where trials, time or space are used up, for now."""
         with self.clock("proposal"):
             while (step := self._step()) is not None:
-                key, rung, number = step.key, step.rung, self._number
-                if isinstance(step, Promotion):
-                    number = step.candidate.number
-                else:
-                    self.proposer.seen.add(key)
-                taken = self._peers.claim(key, rung, number)
-                if taken is None:
-                    self._elsewhere[key, rung] = time.monotonic()
-                    continue
-                self._number = max(self._number, taken + 1)
-                return self._order(step, taken)
+                number = self._sharing.claim(step)
+                if number is not None:
+                    return self._order(step, number)
         return None
 
     def _step(self) -> Promotion | Proposal | None:
         assert self._asker is not None
         running = self._trainings.orders
-        self.rungs.under_way = [order.index for order in running]
-        busy = {order.key for order in running} | self._kept_elsewhere()
+        elsewhere = self._peers.taken()
+        self.rungs.under_way = [*(order.index for order in running), *(rung for _, rung in elsewhere)]
+        busy = {order.key for order in running} | {key for key, _ in elsewhere}
         candidates = [c for c in self.archive.candidates.values() if c.key not in busy]
         more = self._more(candidates)
         promotion = self.rungs.promotion(candidates, more, self._asker.gains)
@@ -203,15 +208,9 @@ class Study:
             return self._step()
         return proposal
 
-    def _kept_elsewhere(self) -> set[str]:
-        """Candidates that another coordinator has been training, as far as this one knows."""
-        now = time.monotonic()
-        self._elsewhere = {one: at for one, at in self._elsewhere.items() if now - at < ASK_AGAIN_S}
-        return {key for key, _ in self._elsewhere}
-
     def _more(self, candidates: Collection[Candidate]) -> bool:
         """Whether new architectures may still be proposed."""
-        if self.progress.exhausted:
+        if self.progress.exhausted or self._peers.spent:
             return False
         if self.settings.trials is not None:
             return self.progress.trials + self._new_running() < self.settings.trials
@@ -251,13 +250,16 @@ class Study:
         self._peers.publish(self._take(candidate))
         self._listener.finished(self, candidate)
 
-    def _hear(self) -> None:
-        """Take up what other coordinators have finished."""
-        for candidate in self._peers.news():
-            self._elsewhere.pop((candidate.key, candidate.rung), None)
-            self._number = max(self._number, candidate.number + 1)
+    def _hear(self, wait: bool = False) -> bool:
+        """Take up what other coordinators have finished, and what they have given back."""
+        news = self._peers.news(wait)
+        for candidate in news:
+            self._sharing.count(candidate.number)
             self._take(candidate, own=False)
             self._listener.finished(self, candidate)
+        back = self._sharing.given_back(self.archive.candidates)
+        self.progress.exhausted = self.progress.exhausted and not back
+        return bool(news) or back
 
     def _take(self, candidate: Candidate, own: bool = True) -> Candidate:
         """A training is done: archive, strategy and, of this coordinator's own, record."""
@@ -275,6 +277,8 @@ class Study:
                 self._refresh(candidate)
             if own:
                 self._record.keep(candidate, values, broken)
+            else:
+                self._record.heard(candidate)
             self.save("running")
         return candidate
 

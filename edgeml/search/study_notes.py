@@ -72,7 +72,7 @@ class StudyNotes:
 
     def _storage(self) -> RDBStorage:
         import optuna
-        from sqlalchemy import event
+        from sqlalchemy import NullPool, event
 
         from edgeml.search.shared_tables import setting_up
 
@@ -81,8 +81,8 @@ class StudyNotes:
         with setting_up(self._database.engine):  # the first connection also turns on SQLite's log
             storage = optuna.storages.RDBStorage(
                 url.replace("{", "{{").replace("}", "}}"),  # Optuna formats it
-                engine_kwargs=dict(self._database.options),
+                # Trials are added seldom, and a connection of its own each does not go stale meanwhile.
+                engine_kwargs={**self._database.options, "poolclass": NullPool},
             )
         event.listen(storage.engine, "connect", prepare)
-        storage.engine.dispose()
         return storage

@@ -26,6 +26,7 @@ class PlainListener:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._told_s = time.monotonic()
+        self._waited = False
 
     def reading(self, what: str, done: int, total: int) -> None:
         """A line every TELLING_S seconds."""
@@ -38,7 +39,12 @@ class PlainListener:
         self._console.print(headline(study), soft_wrap=True, markup=False, highlight=False)
 
     def tick(self, study: Study) -> None:
-        """Nothing."""
+        """A line where the study's database is waited for, and one where it is back."""
+        waiting = study.progress.waiting
+        if bool(waiting) != self._waited:
+            self._waited = bool(waiting)
+            line = waiting or "the database is back"
+            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def finished(self, study: Study, candidate: Candidate) -> None:
         """One line."""
@@ -68,7 +74,7 @@ def headline(study: Study) -> str:
         + (f", {limits}" if limits else "")
         + (f"; {study.progress.trials} trials are done" if study.progress.trials else "")
         + f" -> {study.run.path}"
-        + "".join(f"\n{taken_away(one)}" for one in study.pruned)
+        + "".join(f"\n{line}" for line in (*study.run.repaired, *map(taken_away, study.pruned)))
     )
 
 

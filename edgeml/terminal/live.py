@@ -106,7 +106,7 @@ def _progress(study: Study, width: int) -> list[RenderableType]:
 
 def _doing(study: Study) -> str:
     """What goes on, and what came of candidates that are not on their way any more."""
-    doing = _training(study)
+    doing = study.progress.waiting or _training(study)
     candidates = list(study.archive.candidates.values())
     ended = sum(any(row.get("stopped") for row in c.rungs) for c in candidates)
     counts = {

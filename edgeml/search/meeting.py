@@ -1,0 +1,122 @@
+"""Where a session's study is, and who else works on it.
+
+That is RUN/study.db and nobody, or with --storage a database and whoever names the same study.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from edgeml.errors import ConfigError
+from edgeml.search.candidate import Candidate
+from edgeml.search.compute import Compute
+from edgeml.search.database import Database, Waiting
+from edgeml.search.peers import Alone, Peers
+from edgeml.search.run_dir import RunDir
+from edgeml.search.settings import FIXED
+from edgeml.search.study_notes import StudyNotes
+
+if TYPE_CHECKING:
+    from edgeml.search.shared_folders import Coordinator
+
+ALONE = "edgeml"
+"""Name of the study in RUN/study.db."""
+LONGEST_NAME = 100
+
+
+class Meeting:
+    """The database of a session's study, and its other coordinators once it is joined.
+
+    Args:
+        compute: --storage, --study and --store.
+        run: the run directory.
+
+    Attributes:
+        peers: the others; nobody before `join`.
+
+    Raises:
+        ConfigError: --storage or --study cannot be used.
+        MissingToolError: the database's driver is not installed.
+    """
+
+    def __init__(self, compute: Compute, run: RunDir) -> None:
+        if compute.study is not None and not compute.storage:
+            raise ConfigError("--study names a study in a database: give --storage too.")
+        if compute.study is not None and not 0 < len(compute.study.strip()) <= LONGEST_NAME:
+            raise ConfigError(f"--study: expected a name of 1 to {LONGEST_NAME} characters.")
+        self._compute, self._run = compute, run
+        self._database = Database(compute.storage) if compute.storage else None
+        self._me: Coordinator | None = None
+        self._name = ALONE
+        self.peers: Peers = Alone()
+
+    def join(self, about: dict[str, Any], trials: int | None) -> None:
+        """Enter the shared study, where there is one.
+
+        Args:
+            about: what run.json holds.
+            trials: of the whole study.
+
+        Raises:
+            RunError: the study there has other settings.
+            StorageError: the database cannot be used.
+        """
+        if self._database is None:
+            return
+        from edgeml.search.shared import Shared
+        from edgeml.search.shared_folders import SameDisk, ThroughStore, identity
+        from edgeml.search.store import Store
+
+        agreed = agreed_on(about)
+        self._name = self._compute.study or named(agreed)
+        store = self._compute.store
+        folders = ThroughStore(self._run, Store(store), self._name) if store else SameDisk(self._run)
+        self._me = identity(self._run, stores=bool(store))
+        self.peers = peers = Shared(self._database, self._name, self._me, folders, trials)
+        peers.join(agreed)
+
+    def take_up(self, known: list[Candidate]) -> list[Candidate]:
+        """Candidates of this run directory, which has begun -> those of the whole study, by number.
+
+        Raises:
+            RunError: files of another coordinator cannot be read here.
+            StorageError: the database or the store cannot be used.
+        """
+        if self._me is not None:
+            from edgeml.search.shared_folders import sign
+
+            sign(self._run, self._me)
+        return self.peers.take_up(known)
+
+    def notes(self, waiting: Waiting) -> StudyNotes:
+        """Optuna's study.
+
+        Args:
+            waiting: told when its database is waited for.
+        """
+        if self._database is None:
+            self._database = Database(self._run.storage_url)
+        self._database.waiting = waiting
+        return StudyNotes(self._database, self._name)
+
+    def close(self) -> None:
+        """Give back what is claimed, close connections."""
+        self.peers.close()
+        if self._database is not None:
+            self._database.close()
+
+
+def agreed_on(about: dict[str, Any]) -> dict[str, Any]:
+    """What run.json says -> what all coordinators of a study must have equal, by its name for the user."""
+    settings = {name: about["settings"].get(name) for name in FIXED}
+    contents = {"targets": about["targets"], "space": about["space"], "fidelity": about["ladder"]}
+    data = {"data (hash)": about["dataset"]["hash"], "split (hash)": about["dataset"].get("split_hash")}
+    return {**settings, **contents, **data}
+
+
+def named(agreed: dict[str, Any]) -> str:
+    """A study's name from what its coordinators agree on."""
+    digest = hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()
+    return f"edgeml-{digest[:12]}"
