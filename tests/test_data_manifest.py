@@ -95,6 +95,24 @@ def test_an_absolute_path_inside_is_fine(tmp_path):
     assert read_source(str(path), ReadOptions()).names["train"][0] == "img/a0.png"
 
 
+def test_a_symlink_does_not_lead_out(tmp_path):
+    path = csv_list(tmp_path / "inner")
+    (tmp_path / "inner" / "img").rename(tmp_path / "img")
+    (tmp_path / "inner" / "img").symlink_to(tmp_path / "img")
+    assert "move the list" in refused(path, "line 2 leads out of the list's folder by a symlink")
+    (tmp_path / "inner" / "img").unlink()
+    (tmp_path / "inner" / "real").symlink_to(tmp_path / "inner" / "kept")
+    (tmp_path / "img").rename(tmp_path / "inner" / "kept")
+    (tmp_path / "inner" / "img").symlink_to("real")
+    assert len(read_source(str(path), ReadOptions()).names["train"]) == 24  # links inside are fine
+
+
+def test_a_link_to_the_whole_folder_is_fine(tmp_path):
+    csv_list(tmp_path / "inner")
+    (tmp_path / "link").symlink_to(tmp_path / "inner")
+    assert len(read_source(str(tmp_path / "link" / "list.csv"), ReadOptions()).names["train"]) == 24
+
+
 def test_what_is_no_list_is_refused(tmp_path):
     def written(name, content):
         path = tmp_path / name

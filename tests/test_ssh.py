@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeml.errors import ModelError
+from edgeml.errors import ConfigError, ModelError
 from edgeml.target.board.address import parse_address
 from edgeml.target.board.turn import turn
 from edgeml.target.meter import MeterUnavailableError, Subject
@@ -60,12 +61,29 @@ def test_real_milliseconds_of_two_models_in_one_session(loopback: loopback_sshd.
     assert conditions["device"] and conditions["cores"] >= 1 and conditions["board"].endswith("@127.0.0.1")
 
 
-def test_the_meter_takes_its_board_from_the_profile(loopback: loopback_sshd.Loopback) -> None:
-    own = {"url": loopback.url(sys.executable), "rounds": 5}
+def test_the_meter_takes_its_board_from_the_profile(
+    loopback: loopback_sshd.Loopback, wrapper: Wrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = wrapper(f"exec {shutil.which('ssh')} -F '{loopback.client()}' \"$@\"", "programs/ssh")
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")  # what ~/.ssh/config would say
+    own = {"url": loopback.url(sys.executable).partition("&config=")[0], "rounds": 5}
     target = Target(name="mine", description="d", objectives=["latency_ms"], options={"ssh": own})
     assert ssh.missing(target) == ""
     found = ssh.measure({"small": Subject.of(SMALL)}, target)
     assert found["small"]["latency_ms"].value > 0
+
+
+def test_a_profile_does_not_choose_the_configuration(tmp_path: Path) -> None:
+    """One from elsewhere could bring a file with a ProxyCommand, which ssh runs on this computer."""
+    (tmp_path / "evil.config").write_text(f"Host *\n  ProxyCommand touch {tmp_path / 'ran'}\n")
+    own = {"url": f"ssh://board?config={tmp_path / 'evil.config'}"}
+    target = Target(name="mine", description="d", objectives=["latency_ms"], options={"ssh": own})
+    for use in (ssh.missing, lambda target: ssh.measure({"small": Subject.of(SMALL)}, target)):
+        with pytest.raises(
+            ConfigError, match=r"must not choose ssh's configuration.*--device or [$]EDGEML_SSH"
+        ):
+            use(target)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_without_a_board_the_next_meter_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

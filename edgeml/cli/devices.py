@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeml.cli.output import console, print_json
+from edgeml.cli.output import console, print_json, say
 
 if TYPE_CHECKING:
     from edgeml.target.measurement import Measurement
@@ -59,7 +59,7 @@ def measure(model: Path, target: str, device: str | None, as_json: bool) -> None
         print_json({name: m.to_dict() for name, m in found.items()})
         return
     for m in found.values():
-        click.echo(_line(m))
+        say(_line(m))
 
 
 def _line(m: Measurement) -> str:
@@ -97,4 +97,4 @@ def calibrate(device: str, base: str, out: Path, models: int, seed: int, force: 
         from edgeml.report.calibration_table import text
 
         console().print(text(found), highlight=False)
-        click.echo(f"wrote {out}; use it with --target {out.stem if out.parent.name == 'targets' else out}")
+        say(f"wrote {out}; use it with --target {out.stem if out.parent.name == 'targets' else out}")

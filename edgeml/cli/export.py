@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeml.cli.output import INTERRUPTED, console, print_json
+from edgeml.cli.output import INTERRUPTED, console, print_json, say
 
 if TYPE_CHECKING:
     from edgeml.export.folder import Exported
@@ -58,10 +58,10 @@ def _print_export(done: Exported) -> None:
     rows = [(one.name, f"{one.size:,}", one.format or "-", one.proof or "-") for one in done.files]
     _print_table(("file", "bytes", "format", "proof"), rows)
     for name, reason in done.skipped.items():
-        click.echo(f"not made: {name}: {reason}")
+        say(f"not made: {name}: {reason}")
     for note in done.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"folder: {done.folder}; what it is: {done.folder / 'MODEL_CARD.md'}")
+        say(f"note: {note}")
+    say(f"folder: {done.folder}; what it is: {done.folder / 'MODEL_CARD.md'}")
 
 
 @click.command()
@@ -96,15 +96,15 @@ def _ended_by_ctrl_c() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("ended by Ctrl-C; nothing was written.", err=True)
+        say("ended by Ctrl-C; nothing was written.", err=True)
         sys.exit(INTERRUPTED)
 
 
 def _print_rebuild(done: Rebuilt) -> None:
     _print_table((f"int8 {done.goals[1].title}", "original", "rebuilt"), done.rows())
     for note in done.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"folder: {done.folder} ({done.epochs:g} epochs from scratch, {done.seconds:.0f} s)")
+        say(f"note: {note}")
+    say(f"folder: {done.folder} ({done.epochs:g} epochs from scratch, {done.seconds:.0f} s)")
 
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

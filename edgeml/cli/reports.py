@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgeml.cli.output import console, print_json
+from edgeml.cli.output import console, print_json, say
 
 
 @click.command()
@@ -20,7 +20,7 @@ def report(run: Path, show: bool) -> None:
     from edgeml.report.page import write_report
 
     page = write_report(run)
-    click.echo(page)
+    say(page)
     if show:
         _open(page.as_uri())
 
@@ -54,9 +54,9 @@ def compare(
         screen.print(table)
         screen.print()
     for note in found.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     if out is not None:
-        click.echo(f"page: {out}")
+        say(f"page: {out}")
 
 
 @click.command()
@@ -72,12 +72,12 @@ def dashboard(run: Path, port: int | None, no_open: bool) -> None:
     try:
         with serving(run, port) as server:
             address = f"http://{HOST}:{server.server_port}/dashboard/"
-            click.echo(f"dashboard: {address} (Ctrl-C ends it)")
+            say(f"dashboard: {address} (Ctrl-C ends it)")
             if not no_open:
                 _open(address)
             server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:
-        click.echo("dashboard closed")
+        say("dashboard closed")
 
 
 def _open(address: str) -> None:
@@ -88,4 +88,4 @@ def _open(address: str) -> None:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     )
     if not (screen and webbrowser.open(address)):
-        click.echo(f"no browser can be opened here; open {address}")
+        say(f"no browser can be opened here; open {address}")

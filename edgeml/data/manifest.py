@@ -1,6 +1,7 @@
 """A list of image files, CSV or JSON Lines, with a path and a label each -> Source.
 
-Paths are relative to the list's folder and stay inside it: a list from elsewhere must not read other files.
+Paths are relative to the list's folder and stay inside it, symlinks followed: a list from elsewhere, unpacked
+from an archive perhaps, must not read other files.
 """
 
 from __future__ import annotations
@@ -212,5 +213,12 @@ def _inside(where: str, root: Path, number: int, said: str) -> str:
         raise DataError(
             f"{where}: line {number} leads out of the list's folder ({shown(said)}), expected files below "
             f"{shown(root)}; move the list to a folder above all images."
+        )
+    real = os.path.realpath(root / relative)
+    if os.path.commonpath([root, real]) != str(root):
+        raise DataError(
+            f"{where}: line {number} leads out of the list's folder by a symlink ({shown(said)} is "
+            f"{shown(real)}), expected files below {shown(root)}; copy the images there, or move the list "
+            "to a folder above them."
         )
     return relative

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import math
 import os
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +85,15 @@ def cache_folder(name: str) -> Path:
     try:
         return Path.home() / ".cache" / "edgeml" / name
     except RuntimeError:  # no home
-        return Path(tempfile.gettempdir()) / "edgeml" / name
+        return _own_folder() / name
+
+
+@cache
+def _own_folder() -> Path:
+    """A private folder of this process, not one of a known name that another user could make first."""
+    made = Path(tempfile.mkdtemp(prefix="edgeml-cache-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def no_space(folder: Path, size: int, error: OSError) -> StorageError:

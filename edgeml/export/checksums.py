@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgeml.errors import ModelError
 
@@ -43,6 +43,11 @@ def read_sums(folder: Path) -> dict[str, str]:
             raise ModelError(
                 f"{path}:{number}: found {line[:80]!r}, expected a checksum, two spaces and a file name; "
                 "export the model again."
+            )
+        if ".." in (parts := PurePosixPath(match[2]).parts) or "\0" in match[2] or parts[0] == "/":
+            raise ModelError(
+                f"{path}:{number}: {match[2][:80]!r} leads out of the folder, expected a file in it; "
+                "remove the line."
             )
     return {match[2]: match[1] for match in found if match}
 

@@ -165,7 +165,7 @@ async function draw() {
   for (const [index, spec] of specs.entries()) {
     const place = document.getElementById("chart-" + index);
     try {
-      views.push((await vegaEmbed(place, themed(spec), { actions: false, renderer: "svg" })));
+      views.push((await vegaEmbed(place, themed(spec), { actions: false, renderer: "svg", ast: true })));
     } catch (error) {
       place.textContent = "This chart could not be drawn: " + error.message;
       console.error(error);

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from edgeml.data import scratch
 from edgeml.errors import ModelError
 from edgeml.target.board.process import Finished, converse, printable
 from edgeml.target.coral.log import CompilerLog, complaint, is_final, parse
@@ -109,8 +109,7 @@ def compile_model(
 
 def cache_folder() -> Path:
     """Where compiled models are kept."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "edgeml" / COMPILER
+    return scratch.cache_folder(COMPILER)
 
 
 def _compile(

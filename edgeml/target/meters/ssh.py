@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from edgeml.errors import DeviceError
+from edgeml.errors import ConfigError, DeviceError
 from edgeml.target.board import report, runner
 from edgeml.target.board.address import FORM, SshAddress, parse_address
 from edgeml.target.board.failure import CONNECT_S, explain
@@ -61,6 +61,21 @@ class SshOptions(Options):
     runtime: Runtime = "auto"
     timeout_s: float = Field(TIMEOUT_S, gt=0, le=86400)
     rounds: int = Field(ROUNDS, ge=runner.MIN_ROUNDS, le=1000)
+
+    @field_validator("url")
+    @classmethod
+    def _without_config(cls, url: str | None) -> str | None:
+        """A profile may come from elsewhere, and ssh runs what its configuration says (ProxyCommand)."""
+        try:
+            chosen = parse_address(url).config if url else ""
+        except ConfigError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        if chosen:
+            raise ValueError(
+                "a profile must not choose ssh's configuration, which can run programs here; give the "
+                f"address with config= by --device or ${ADDRESS_VARIABLE}"
+            )
+        return url
 
 
 def missing(target: Target) -> str:
