@@ -41,7 +41,7 @@ def coordinator(url, tmp_path):
         made.append(shared)
         shared.run = run
         shared.join(agreed)
-        sign(run, me)
+        sign(run, me, "", "study")
         shared.known = shared.take_up(run.load_candidates())
         return shared
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import sqlite3
 import tempfile
 import threading
@@ -65,6 +66,7 @@ def serving(path: Path, port: int | None = None, refresh_s: float = REFRESH_S) -
     run = open_run(path)
     source = run.path / "study.db"
     if not source.is_file():
+        _say_where(run.path)
         raise RunError(f"{run.path} has no study.db; the search has not begun or was made without a record.")
     with tempfile.TemporaryDirectory(prefix="edgeml-dashboard-") as folder:
         copied = Path(folder) / "study.db"
@@ -122,14 +124,34 @@ def _follow(
     source: Path, copied: Path, rename: Callable[[], object], ended: threading.Event, refresh_s: float
 ) -> None:
     """Take the copy again whenever the study has grown."""
-    seen = source.stat().st_mtime_ns
+    seen = _changed(source)
     while not ended.wait(refresh_s):
         with contextlib.suppress(OSError, RunError):  # moved or locked just now: the old copy serves on
-            now = source.stat().st_mtime_ns
+            now = _changed(source)
             if now != seen:
                 copy(source, copied)
                 rename()
                 seen = now
+
+
+def _changed(source: Path) -> tuple[int, ...]:
+    """When a database was written last; a search that is running writes into a log beside it."""
+    log = source.with_name(f"{source.name}-wal")
+    return tuple(path.stat().st_mtime_ns for path in (source, log) if path.exists())
+
+
+def _say_where(run: Path) -> None:
+    """Refuse a run whose study is in a database that others share.
+
+    Raises:
+        RunError: it is.
+    """
+    try:
+        about = json.loads((run / "coordinator.json").read_text(encoding="utf-8"))
+        where = f"study {about['study']} in {about['storage']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    raise RunError(f"the trials of {run} are {where}; look at them there, with `optuna-dashboard URL`.")
 
 
 def _server(storage: object, port: int | None) -> WSGIServer:

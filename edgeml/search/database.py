@@ -6,6 +6,7 @@ is never part of a message: URLs are shown without it, and statements without th
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import time
 from collections.abc import Callable
@@ -144,6 +145,17 @@ class Database:
         while (left := ends - time.monotonic()) > 0:
             self._away(reason)
             time.sleep(min(TICK_S, left))
+
+    def fold(self) -> None:
+        """Make an SQLite database one file again that can be read where nothing can be written.
+
+        Where a reader still has it open it stays as it is.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with contextlib.suppress(SQLAlchemyError), self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 500")
+            connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
 
     def close(self) -> None:
         """Close its connections."""

@@ -84,10 +84,10 @@ class Meeting:
             RunError: files of another coordinator cannot be read here.
             StorageError: the database or the store cannot be used.
         """
-        if self._me is not None:
+        if self._me is not None and self._database is not None:
             from edgeml.search.shared_folders import sign
 
-            sign(self._run, self._me)
+            sign(self._run, self._me, self._database.shown, self._name)
         return self.peers.take_up(known)
 
     def notes(self, waiting: Waiting) -> StudyNotes:
@@ -105,6 +105,8 @@ class Meeting:
         """Give back what is claimed, close connections."""
         self.peers.close()
         if self._database is not None:
+            if not self._compute.storage:
+                self._database.fold()
             self._database.close()
 
 

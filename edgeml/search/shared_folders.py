@@ -52,9 +52,17 @@ def identity(run: RunDir, stores: bool = False) -> Coordinator:
     return Coordinator(str(kept or uuid.uuid4().hex), host, path, stores)
 
 
-def sign(run: RunDir, me: Coordinator) -> None:
-    """Write into a run directory whose it is."""
-    write_json(run.path / FILE, {"id": me.id, "host": me.host, "path": me.path})
+def sign(run: RunDir, me: Coordinator, storage: str, study: str) -> None:
+    """Write into a run directory whose it is, and which study it works on.
+
+    Args:
+        run: it has begun.
+        me: its coordinator.
+        storage: URL of the database without its password.
+        study: name of the study.
+    """
+    about = {"id": me.id, "host": me.host, "path": me.path, "storage": storage, "study": study}
+    write_json(run.path / FILE, about)
 
 
 class Folders(Protocol):
