@@ -9,6 +9,7 @@
     +-- ModelError              a model file that cannot be read, converted or run
     +-- DeviceError             a board or phone that cannot be reached, is not trusted or goes away
     +-- MissingToolError        an optional package or program that is not installed
+    +-- ClusterError            a Dask cluster that cannot be reached, has no worker to use or goes away
     +-- StorageError            no disk space, no permission, read-only folder
 
 `DisconnectedArchError` is not a user's mistake but a property of an architecture (no path from input to
@@ -74,6 +75,10 @@ class DeviceError(EdgemlError):
 
 class MissingToolError(EdgemlError):
     """An optional package or program that is not installed; the message says how to get it."""
+
+
+class ClusterError(EdgemlError):
+    """A Dask cluster that cannot be reached, has no worker that can be used or goes away half way."""
 
 
 class StorageError(EdgemlError):

@@ -57,6 +57,10 @@ class Blob:
         return Blob(digest.hexdigest(), size)
 
 
+class DamagedError(StorageError):
+    """A file of a store is not what its name says; it has been removed, to be sent again."""
+
+
 class Store:
     """Files by content below an fsspec URL.
 
@@ -105,7 +109,8 @@ class Store:
         """The content of a file.
 
         Raises:
-            StorageError: it cannot be read, or is not what its name says; then it is removed.
+            StorageError: it cannot be read.
+            DamagedError: it is not what its name says.
         """
         content: bytes = self._tried("read", lambda: self._files.cat_file(self._place(blob, group)))
         self._check(Blob.of(content), blob, group)
@@ -122,6 +127,11 @@ class Store:
             raise StorageError(f"{to}: cannot be written ({error.strerror or error}); make room.") from error
         finally:
             temporary.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Look anew for what is in the store: somebody else has removed a file."""
+        with self._lock:
+            self._there.clear()
 
     def clear(self, group: str) -> None:
         """Remove all files of a group, where there are any."""
@@ -184,9 +194,9 @@ class Store:
             return
         self._there.discard(f"{group}/{wanted.sha256}")
         self._tried("removed", lambda: self._files.rm_file(self._place(wanted, group)))
-        raise StorageError(
+        raise DamagedError(
             f"{self.shown}/{group}/{wanted.sha256}: found {found.size:,} bytes with another hash, expected "
-            f"{wanted.size:,} bytes of that one; it was removed, go on with --resume (it is sent again)."
+            f"{wanted.size:,} bytes of that one; it was removed and is sent again with the next attempt."
         )
 
     def _tried(self, done: str, action: Callable[[], Found]) -> Found:

@@ -1,0 +1,93 @@
+"""The connection to a Dask scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from edgeml.errors import ClusterError, MissingToolError
+
+CONNECT_S = 20.0
+"""How long a scheduler may take to answer, at first and where the connection is lost."""
+PATIENCE_S = 600.0
+"""How long a search waits for workers, unless Dask's distributed.scheduler.no-workers-timeout says."""
+
+
+def connected(url: str, shown: str, log: Path) -> Any:
+    """Address of a scheduler -> a Dask client; what Dask prints goes into the log.
+
+    Raises:
+        ClusterError: no Dask scheduler answers there.
+        MissingToolError: distributed is not installed.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingToolError(
+            "--scheduler needs distributed and fsspec: pip install 'edgeml[cluster]', on the workers too."
+        ) from error
+    _quiet(log)
+    try:
+        with ThreadPoolExecutor(1) as pool:  # the caller's thread may have an event loop (notebooks)
+            pool.submit(asyncio.run, _identity(url)).result()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other versions on the workers: they are asked one by one
+            return Client(url, timeout=CONNECT_S, set_as_default=False, name="edgeml")
+    except ImportError as error:
+        raise MissingToolError(f"--scheduler {shown}: {error}; install it or use tcp://host:8786.") from error
+    except Exception as error:  # a dozen kinds: addresses, names, TLS, what is no scheduler
+        reason = (str(error).splitlines() or [""])[0].replace(url, shown)
+        raise ClusterError(
+            f"--scheduler {shown}: no Dask scheduler answers there ({type(error).__name__}: {reason}); "
+            "expected an address such as tcp://host:8786, see that `dask scheduler` runs and that its port "
+            "is open."
+        ) from error
+
+
+async def _identity(url: str) -> None:
+    """Ask who is there: Client waits for ever where something else listens.
+
+    Raises:
+        ValueError: no scheduler.
+        OSError: no answer in time.
+    """
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    async def ask() -> Any:
+        comm = await connect(url, timeout=CONNECT_S, **Security().get_connection_args("client"))
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            return await comm.read()
+        finally:
+            comm.abort()
+
+    try:
+        found = await asyncio.wait_for(ask(), CONNECT_S + 1)
+    except TimeoutError as error:
+        raise OSError(f"what listens there gave no answer of Dask's in {CONNECT_S:g} s") from error
+    kind = found.get("type") if isinstance(found, dict) else None
+    if kind != "Scheduler":
+        raise ValueError(f"a Dask {kind} listens there")
+
+
+def patience_s() -> float:
+    """Seconds to wait for workers."""
+    import dask
+    from dask.utils import parse_timedelta
+
+    said = dask.config.get("distributed.scheduler.no-workers-timeout", None)
+    return PATIENCE_S if said is None else float(parse_timedelta(said))
+
+
+def _quiet(log: Path) -> None:
+    """Have Dask's own messages in the run's log: the terminal says what they mean."""
+    handler = logging.FileHandler(log, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
+    logger = logging.getLogger("distributed")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
