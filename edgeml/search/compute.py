@@ -50,6 +50,10 @@ class Compute:
         ):
             if value is not None and value < least:
                 raise ConfigError(f"{option} {value}: expected at least {least:,}.")
+        if self.store and not self.scheduler:
+            raise ConfigError(
+                "--store is the way to a cluster's workers and back: give --scheduler too, or leave it out."
+            )
         if self.scheduler and self.workers != 1:
             raise ConfigError(
                 "--workers and --scheduler exclude each other: a cluster has as many workers as join it; "

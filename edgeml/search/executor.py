@@ -45,7 +45,10 @@ class Executor(Protocol):
         """Run a module-level function elsewhere; a dead worker makes the future raise WorkerDiedError."""
 
     def kill(self) -> None:
-        """End what runs, at once."""
+        """End what runs, at once; what is submitted afterwards runs."""
+
+    def close(self) -> None:
+        """End what runs, for good."""
 
 
 class Inline:
@@ -63,6 +66,9 @@ class Inline:
         return future
 
     def kill(self) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
         """Nothing runs."""
 
 
@@ -121,6 +127,10 @@ class Workers:
             self._waiting.clear()
         for worker in self._workers:
             worker.kill()
+
+    def close(self) -> None:
+        """As `kill`."""
+        self.kill()
 
 
 class _Worker:

@@ -32,6 +32,9 @@ class Listener(Protocol):
     def reading(self, what: str, done: int, total: int) -> None:
         """So many of a data set's files are read."""
 
+    def said(self, sentence: str) -> None:
+        """Something that a user should know: workers are awaited, one cannot be used."""
+
     def started(self, study: Study) -> None:
         """The first trial is about to be asked for."""
 
@@ -52,6 +55,9 @@ class Silent:
     """A listener that does nothing."""
 
     def reading(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def said(self, sentence: str) -> None:
         """Nothing."""
 
     def started(self, study: Study) -> None:

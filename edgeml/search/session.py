@@ -77,8 +77,9 @@ def run_session(
         run_dir.clear_unfinished()
     else:
         run_dir.create()
-    executor = executor_for(compute, run_dir)
+    executor: Executor | None = None
     try:
+        executor = executor_for(compute, run_dir, listener or Silent())
         study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
@@ -86,14 +87,23 @@ def run_session(
             executor.kill()
         finish(study, executor, compression, _variants(run_dir) if resume else [])
     finally:
-        executor.kill()
+        if executor is not None:
+            executor.close()
         meeting.close()
         run_dir.discard()
     return study
 
 
-def executor_for(compute: Compute, run_dir: RunDir) -> Executor:
-    """What a session's evaluations are given to, started."""
+def executor_for(compute: Compute, run_dir: RunDir, listener: Listener) -> Executor:
+    """What a session's evaluations are given to, started.
+
+    Raises:
+        ClusterError: no scheduler answers, or none of its workers can be used.
+    """
+    if compute.scheduler:
+        from edgeml.search.cluster import Cluster
+
+        return Cluster(compute, run_dir, listener.said)
     workers = Workers(run_dir.log, compute)
     workers.start()
     return workers

@@ -34,6 +34,10 @@ class PlainListener:
             self._told_s = time.monotonic()
             self._console.print(f"{what}: {done:,} of {total:,}", markup=False, highlight=False)
 
+    def said(self, sentence: str) -> None:
+        """One line."""
+        self._console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
     def started(self, study: Study) -> None:
         """Says what is about to be done."""
         self._console.print(headline(study), soft_wrap=True, markup=False, highlight=False)

@@ -59,6 +59,10 @@ class LiveListener:
         row.add_row(Text(what), bar, Text(f"{done:,} of {total:,}"))
         self._live.update(row)
 
+    def said(self, sentence: str) -> None:
+        """One line that stays on the screen."""
+        self._live.console.print(sentence, markup=False, highlight=False)
+
     def started(self, study: Study) -> None:
         """Says what is about to be done."""
         self._live.console.print(headline(study), markup=False, highlight=False)
