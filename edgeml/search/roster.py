@@ -26,7 +26,7 @@ class Roster:
         self._threads: dict[str, int] = {}
         self._answers: dict[str, Answer] = {}
         self._asking: set[str] = set()
-        self._differs = False
+        self._differs = self._greeted = False
         self._lock = threading.Lock()
 
     @property
@@ -72,9 +72,15 @@ class Roster:
         there = self._client.scheduler_info(n_workers=-1)["workers"]
         with self._lock:
             self._threads = {where: int(about["nthreads"]) for where, about in there.items()}
+            gone = [where for where in self._answers if where not in there and self._fits(where)]
             self._answers = {where: one for where, one in self._answers.items() if where in there}
             new = [where for where in there if where not in self._answers and where not in self._asking]
             self._asking.update(new)
+        if gone:
+            self._say(
+                f"{counted(gone)} gone away ({', '.join(gone[:3])}{', ...' if gone[3:] else ''}), what ran "
+                f"there is given to others; {self.slots} evaluate at once now"
+            )
         if new:
             thread = threading.Thread(target=self._ask, args=(new,), daemon=True)
             thread.start()
@@ -95,6 +101,10 @@ class Roster:
                 found = _understood(where, said.get(where))
                 if found is not None and where in self._threads:
                     self._answers[where] = found
+        joined = [where for where in new if where in self.fit]
+        if joined and self._greeted:
+            self._say(f"{counted(joined)} joined; {self.slots} evaluate at once now")
+        self._greeted = True
         for where in new:
             if sentence := self.unfit.get(where):
                 self._say(sentence)
@@ -104,6 +114,11 @@ class Roster:
                     f"worker {where} has edgeml of this version, though not the same source; it is used, and "
                     "what it makes may differ"
                 )
+
+
+def counted(workers: list[str]) -> str:
+    """["a", "b"] -> "2 workers have"."""
+    return "1 worker has" if len(workers) == 1 else f"{len(workers)} workers have"
 
 
 def _understood(where: str, said: Any) -> Answer | None:
