@@ -144,6 +144,7 @@ def search(
     from edgeml.search.budget import budget as budget_of
     from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
     from edgeml.search.compute import LOCAL
+    from edgeml.search.own_files import own
     from edgeml.search.preference import DEFAULT_PREFER, preferring
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
@@ -162,14 +163,17 @@ def search(
     old: dict[str, Any] = {}
     if resume:
         run_dir = RunDir(_path_to_resume(out))
+        resume = data is None or not run_dir.unbegun  # with its data, one killed before it had begun begins
+    if resume:
         old = run_dir.open()["settings"]
-        data = old["data"] if data is None else data
+        data = old.get("data") if data is None else data
     if data is None:
         raise ConfigError(
             "--data is missing; give digits, a folder of class folders, a .npz file or IDX files."
         )
     named = [target] if isinstance(target, str) else list(target or old.get("targets") or ["cpu"])
-    targets = preferring(Targets.load(named), prefer or str(old.get("prefer", DEFAULT_PREFER)))
+    files = own(run_dir.path, "targets", named) if resume else named
+    targets = preferring(Targets.load(files), prefer or str(old.get("prefer", DEFAULT_PREFER)))
     named_budget = budget or str(old.get("budget", DEFAULT_BUDGET))
     spent = budget_of(named_budget)
     settings = Settings(

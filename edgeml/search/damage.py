@@ -93,7 +93,7 @@ def worked_out(candidates: Iterable[Candidate]) -> dict[str, Any]:
     return {"elapsed_s": last, "time_s": dict(seconds)}
 
 
-def set_aside(path: Path, folder: Path) -> Path:
+def moved_aside(path: Path, folder: Path) -> Path:
     """Move a file or folder into `folder` under a name that is free there, which is returned.
 
     Raises:

@@ -10,6 +10,7 @@ RUN/bank.safetensors    shared weights (--inherit bank)
 RUN/worker.log          what TensorFlow and other native code printed
 RUN/diagnosis.json      what the knee gets wrong on the validation split, with small pictures
 RUN/report.html, RUN/report.md
+RUN/files/              copies of the target, space and fidelity files it was started with
 RUN/damaged/            what could not be read at --resume, set aside
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 from edgeml.durable import database_errors, flush_folder, storage_errors, write_files, write_json
 from edgeml.errors import RunError
 from edgeml.search.candidate import Candidate
-from edgeml.search.damage import as_json, read_json, set_aside, wrong_with
+from edgeml.search.damage import as_json, moved_aside, read_json, wrong_with
 from edgeml.search.lock import held
 
 __all__ = ["LAYOUT", "RunDir", "database_errors", "read_json", "storage_errors", "write_json"]
@@ -168,7 +169,7 @@ class RunDir:
         try:
             return read_json(path)
         except RunError:
-            self._set_aside(path, "was damaged; it is worked out again from the candidates")
+            self.set_aside(path, "was damaged; it is worked out again from the candidates")
             return {}
 
     def check_whole(self) -> None:
@@ -181,11 +182,11 @@ class RunDir:
 
         front = self.path / "front.json"
         if front.exists() and as_json(front) is None:
-            self._set_aside(front, "was damaged; it is worked out again from the candidates")
+            self.set_aside(front, "was damaged; it is worked out again from the candidates")
         try:
             Bank.open(self.bank)
         except RunError:
-            self._set_aside(self.bank, "was damaged; weights are gathered anew")
+            self.set_aside(self.bank, "was damaged; weights are gathered anew")
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the run for one process.
@@ -213,8 +214,17 @@ class RunDir:
                     continue
                 except RunError:
                     wrong = "its candidate.json is not of this edgeml"
-            self._set_aside(folder, f"is damaged ({wrong}); another architecture takes its place")
+            self.set_aside(folder, f"is damaged ({wrong}); another architecture takes its place")
         return sorted(found, key=lambda candidate: candidate.number)
+
+    def load(self, key: str) -> Candidate:
+        """A stored candidate.
+
+        Raises:
+            RunError: its file is gone or damaged.
+        """
+        path = self.candidates / key / "candidate.json"
+        return Candidate.from_dict(read_json(path), str(path))
 
     def store(self, candidate: Candidate, files: dict[str, bytes]) -> None:
         """Write a candidate's folder whole or not at all; it is on the disk when this returns."""
@@ -247,9 +257,10 @@ class RunDir:
         """TFLite bytes of a candidate."""
         return (self.candidates / key / "model.tflite").read_bytes()
 
-    def _set_aside(self, path: Path, what: str) -> None:
+    def set_aside(self, path: Path, what: str) -> None:
+        """Move something into damaged/ and remember to say so."""
         with storage_errors(path, NOT_YOURS):
-            place = set_aside(path, self.path / "damaged")
+            place = moved_aside(path, self.path / "damaged")
         self.repaired.append(f"{path} {what} (kept in {place}).")
 
     def _clear_temporary(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgeml.arch.space import Space, Task
 from edgeml.arch.space_file import load_space
-from edgeml.data.dataset import Dataset, load
+from edgeml.data.dataset import Dataset
 from edgeml.data.guardrails import stop
 from edgeml.data.reading import telling
 from edgeml.data.source import kind_of
@@ -23,16 +23,19 @@ from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import plan
 from edgeml.search.compute import LOCAL, Compute
+from edgeml.search.damage import worked_out
 from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.executor import Executor, Workers
 from edgeml.search.finishing import finish
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.meeting import Meeting
+from edgeml.search.own_files import copy_files, own
 from edgeml.search.progress import Listener, Silent
 from edgeml.search.prune import Pruned, prune
 from edgeml.search.record import RunRecord
-from edgeml.search.run_dir import LAYOUT, RunDir, read_json, write_json
+from edgeml.search.run_dir import LAYOUT, RunDir
 from edgeml.search.settings import Settings, check_same
+from edgeml.search.source import read_data
 from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
 from edgeml.target.targets import Targets
@@ -67,14 +70,15 @@ def run_session(
     """
     began = clock.monotonic()
     if settings.space:
-        load_space(settings.space)  # a wrong name is said before data are read
+        load_space(*own(run_dir.path, "search_spaces", [settings.space]))  # a wrong name is said before data
     strategy(settings.strategy)
     compression = plan(settings.compress, settings.max_drop)
-    ladder = load_ladder(settings.fidelity)
+    ladder = load_ladder(*own(run_dir.path, "fidelities", [settings.fidelity]))
     meeting = Meeting(compute, run_dir)
     if resume:
         check_same(run_dir.open()["settings"], settings)
         run_dir.clear_unfinished()
+        run_dir.check_whole()
     else:
         run_dir.create()
     executor: Executor | None = None
@@ -120,10 +124,10 @@ def _prepare(
     meeting: Meeting,
 ) -> Study:
     with telling(listener.reading if listener else None):
-        data = load(settings.data, settings.read_options, guarded=not resume).aimed(settings.metric)
+        data = read_data(run_dir, settings, resume).aimed(settings.metric)
     stop(data.findings, str(data.provenance["source"]))
     settings = replace(settings, space=settings.space or default_space(data, targets))
-    space = load_space(str(settings.space))
+    space = load_space(*own(run_dir.path, "search_spaces", [str(settings.space)]))
     for word in _compressions(space):
         plan(word)  # refuses where the package for it is missing
     task = task_of(data, space)
@@ -154,13 +158,13 @@ def _prepare(
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
     if resume:
-        _check_unchanged(run_dir, data, whole, ladder)
-        state = run_dir.path / "state.json"
+        _check_unchanged(run_dir, whole, ladder)
         known = [candidate for candidate in run_dir.load_candidates() if not candidate.is_variant]
-        study.restore(meeting.take_up(known), read_json(state) if state.exists() else {})
+        study.restore(meeting.take_up(known), run_dir.state() or worked_out(known))
     else:
         data.save(run_dir.data)
-        write_json(run_dir.path / "run.json", about)
+        copy_files(run_dir.path, targets, str(settings.space), settings.fidelity)
+        run_dir.begin(about)
         study.restore(meeting.take_up([]), {})
     return study
 
@@ -198,13 +202,8 @@ def _variants(run_dir: RunDir) -> list[Candidate]:
     return [candidate for candidate in run_dir.load_candidates() if candidate.is_variant]
 
 
-def _check_unchanged(run_dir: RunDir, data: Dataset, space: Space, ladder: Ladder) -> None:
-    run = read_json(run_dir.path / "run.json")
-    if run["dataset"]["hash"] != data.hash:
-        raise RunError(
-            f"--resume: the data in {data.provenance.get('source', data.name)} has changed since "
-            f"{run_dir.path} was started (other hash); restore it or start a new run with another --out."
-        )
+def _check_unchanged(run_dir: RunDir, space: Space, ladder: Ladder) -> None:
+    run = run_dir.open()
     if run["space"] != _space_dict(space):
         raise RunError(
             f"--resume: search space {space.name} has changed since {run_dir.path} was started; "

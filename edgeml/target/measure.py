@@ -111,6 +111,17 @@ def metrics_of_outline(target: Target) -> set[str]:
     return found | ({"host_ops"} if target.rules else set()) | {"ram_bytes"}
 
 
+def metrics_of_clock(target: Target) -> set[str]:
+    """Metrics that a stopwatch decides, so that they differ from run to run."""
+    known: set[str] = set()
+    timed: set[str] = set()
+    for entry in (METERS[name] for name in target.meters):
+        if not entry.missing(target):
+            timed |= set(entry.metrics) - known if entry.wall_clock else set()
+            known |= set(entry.metrics)
+    return timed
+
+
 def _by_meters(
     subjects: Mapping[str, Subject], target: Target, wanted: Callable[[MeterEntry], bool] = lambda _: True
 ) -> dict[str, Figures]:

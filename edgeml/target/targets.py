@@ -146,6 +146,11 @@ class Targets:
                 found += [f"{target.name}: {v.op}: {v.reason} ({v.instead})" for v in causes]
         return list(dict.fromkeys(found))
 
+    @property
+    def timed(self) -> list[str]:
+        """Metrics that a stopwatch decides, so that they differ from run to run."""
+        return list(self._names(lambda target: sorted(measure.metrics_of_clock(target))))
+
     def limited_by_artifact(self, limits: Limits) -> bool:
         """Whether a limit is on something that an untrained artifact already tells."""
         later = self._names(measure.metrics_of_artifact)
