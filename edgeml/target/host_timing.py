@@ -8,6 +8,8 @@ first session of a process lasts FIRST_S, to learn what the best is. The value i
 rounds of each round's 10th percentile. Sequential blocks with a mean misranked 10 of 84 neighbouring
 networks, interleaved low percentiles none (noise study on the machines edgeml is made on).
 
+Trainings of other workers stand still meanwhile (train/quiet.py); the conditions hold how long that took.
+
 The interval spans the counting rounds' 10th to 90th percentile, widened on both sides by WIDEN, which is what
 sessions differ by beyond that (bench/host_latency.py). Where hardly a calm round came, all rounds count, and
 the lower end is as much lower as the reference was slower than its best.
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from edgeml.target.measurement import Measurement
+from edgeml.train.quiet import alone
 
 ROUNDS, ROUND_S, WARM_UP_RUNS = 25, 0.004, 5
 CALM, CALM_ROUNDS, FEWEST_CALM = 1.1, 10, 3
@@ -92,6 +95,18 @@ def time_runs(
             run()
     if not runs:
         return {}
+    with alone() as waited_s:
+        found = _rounds(runs, seed)
+    conditions = conditions | {
+        "interleaved_with": len(runs) - 1,
+        "statistic": STATISTIC,
+        "waited_s": None if waited_s is None else round(waited_s, 3),
+    }
+    return {name: _measurement(readings, tool, conditions, widen) for name, readings in found.items()}
+
+
+def _rounds(runs: Mapping[str, Run], seed: int) -> dict[str, _Readings]:
+    """Time the runs in turns until enough rounds were calm, or patience ends."""
     known = np.isfinite(_REFERENCE.best)
     found = {name: _Readings() for name in runs}
     order, rng, began = list(runs), random.Random(seed), time.monotonic()
@@ -103,8 +118,7 @@ def time_runs(
         if slow or not known:
             time.sleep(PAUSE_S)
     _REFERENCE.patience_s = PATIENCE_S if _calm(found) else _REFERENCE.patience_s / 2
-    conditions = conditions | {"interleaved_with": len(runs) - 1, "statistic": STATISTIC}
-    return {name: _measurement(readings, tool, conditions, widen) for name, readings in found.items()}
+    return found
 
 
 def _enough(found: Mapping[str, _Readings], elapsed: float, least_s: float) -> bool:

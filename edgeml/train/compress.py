@@ -25,6 +25,7 @@ from edgeml.train.grappler import unoptimised
 from edgeml.train.loop import LARGEST_NORM, divergence, gather
 from edgeml.train.objective import objective
 from edgeml.train.optimiser import optimiser
+from edgeml.train.quiet import working
 from edgeml.train.statistics import estimate_statistics
 
 TEACHER_WEIGHT = 0.5
@@ -139,7 +140,8 @@ def tune(
                 before_step()
             warm = min(1.0, (index + 1) / max(1.0, WARM_UP * total))
             rate = tuning.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * index / total))
-            losses.append(float(step(tf.constant(taken), tf.constant(rate, tf.float32))))
+            with working():
+                losses.append(float(step(tf.constant(taken), tf.constant(rate, tf.float32))))
             if not np.isfinite(losses[-1]):
                 raise ModelError(
                     f"fine-tuning failed: loss became {losses[-1]} at step {index + 1} of {total}, "

@@ -16,6 +16,7 @@ from edgeml.train.fidelity import Fidelity
 from edgeml.train.grappler import unoptimised
 from edgeml.train.loop import Loop, trace
 from edgeml.train.objective import loss_of_guessing
+from edgeml.train.quiet import working
 from edgeml.train.statistics import estimate_statistics
 from edgeml.train.watch import CurvePoint, Distil, Watch, accuracy_float, watched
 
@@ -176,8 +177,9 @@ class _Run:
     def _advance(self, count: int) -> None:
         rates = _rates(np.arange(self.done, self.done + count), self.total, self.recipe.learning_rate)
         batches = self.order.take(count)
-        found = [self.loop.step(batch, rate)[:2] for batch, rate in zip(batches, rates, strict=True)]
-        losses = np.array([float(loss) for loss, _ in found])
+        with working():
+            found = [self.loop.step(batch, rate)[:2] for batch, rate in zip(batches, rates, strict=True)]
+            losses = np.array([float(loss) for loss, _ in found])
         self._check(losses, rates)
         history = self.result.history
         if not history or "epoch" in history[-1]:
