@@ -42,7 +42,11 @@ from edgeml.cli.output import INTERRUPTED, console
     type=int,
     help="Architectures to train. [default: 30, by --budget; with --time, what it allows]",
 )
-@click.option("--time", "time_text", help="Time limit such as 90s, 30m, 1h30m. [default: none]")
+@click.option(
+    "--time",
+    "time_text",
+    help="Time limit such as 90s, 30m, 1h30m. [default: by --budget; with --trials, none]",
+)
 @click.option(
     "--limit", "limits", multiple=True, metavar="K=V", help="Such as size_kb=100, ram_kb, macs, latency_ms."
 )
@@ -68,6 +72,11 @@ from edgeml.cli.output import INTERRUPTED, console
     default=True,
     show_default=True,
     help="End trainings whose learning curve will hardly reach the front.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="The same files every time, byte for byte: slower, and nothing may be decided by the clock.",
 )
 @click.option("--confirm", is_flag=True, help="Train the front's members from scratch too; show both.")
 @click.option(

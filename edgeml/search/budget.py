@@ -34,8 +34,8 @@ class Budget:
 
 BUDGETS = {
     "quick": Budget(12, 600.0, "fast", 1 / 3),
-    "standard": Budget(DEFAULT_TRIALS, 0.0, DEFAULT_FIDELITY, 1.0),
-    "thorough": Budget(100, 0.0, DEFAULT_FIDELITY, 2.0),
+    "standard": Budget(DEFAULT_TRIALS, 3600.0, DEFAULT_FIDELITY, 1.0),
+    "thorough": Budget(100, 8 * 3600.0, DEFAULT_FIDELITY, 2.0),
 }
 """By the name of --budget; `standard` is what a search does without the option."""
 DEFAULT_BUDGET = "standard"
