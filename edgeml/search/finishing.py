@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
@@ -16,6 +18,9 @@ from edgeml.search.final import confirm
 from edgeml.search.final import finish as final_figures
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
+from edgeml.search.trainings import settled
+
+Result = TypeVar("Result")
 
 
 def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidate]) -> None:
@@ -58,13 +63,11 @@ def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
         return found
     try:
         with study.clock("compress"):
-            under_way = [
-                (candidate, executor.submit(compress, study.job, candidate.key, plan, study.fidelity))
-                for candidate in study.archive.finalists()
-                if not plan.was_done(candidate)
-            ]
-            for candidate, future in under_way:
-                done, variants = _compressed(study, plan, candidate, future)
+            missing = [candidate for candidate in study.archive.finalists() if not plan.was_done(candidate)]
+            orders = [(compress, study.job, candidate.key, plan, study.fidelity) for candidate in missing]
+            under_way = [executor.submit(*order) for order in orders]
+            for candidate, order, future in zip(missing, orders, under_way, strict=True):
+                done, variants = _compressed(study, plan, candidate, future, partial(executor.submit, *order))
                 study.archive.keep(done)
                 for variant in variants:
                     study.archive.keep(variant)
@@ -77,11 +80,15 @@ def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
 
 
 def _compressed(
-    study: Study, plan: Plan, candidate: Candidate, future: Future[tuple[Candidate, list[Candidate]]]
+    study: Study,
+    plan: Plan,
+    candidate: Candidate,
+    future: Future[tuple[Candidate, list[Candidate]]],
+    again: Callable[[], Future[tuple[Candidate, list[Candidate]]]],
 ) -> tuple[Candidate, list[Candidate]]:
     """A finalist's record and its variants; a crash in native code is a result with a reason."""
     try:
-        done, variants = future.result()
+        done, variants = settled(future, again)
     except WorkerDiedError as error:
         record = {"asked": plan.word, "max_drop": plan.max_drop, "failure": str(error)}
         done, variants = replace(candidate, compression=record), []
@@ -93,7 +100,7 @@ def _compressed(
 def _measure(study: Study, executor: Executor, keys: list[str]) -> None:
     """Test accuracies, and latencies in one interleaved session."""
     with study.clock("final"):
-        figures = executor.submit(final_figures, study.job, keys).result()
+        figures = _once(executor, final_figures, study.job, keys)
     for key in keys:
         candidate, own = study.archive.candidates[key], figures[key]
         again = {name: new for name, new in own["metrics"].items() if _same(candidate.metrics, name, new)}
@@ -109,8 +116,8 @@ def _diagnose(study: Study, executor: Executor) -> None:
         return
     try:
         with study.clock("final"):
-            found = executor.submit(diagnose, study.job, knee.key).result()
-    except (ModelError, WorkerDiedError):
+            found = _once(executor, diagnose, study.job, knee.key)
+    except ModelError:
         return
     write_json(study.run.path / FILE, found)
 
@@ -118,15 +125,32 @@ def _diagnose(study: Study, executor: Executor) -> None:
 def _confirm(study: Study, executor: Executor) -> None:
     """Train every member of the front from fresh weights too: what inheritance did must not be hidden."""
     with study.clock("confirm"):
-        under_way = [
-            (candidate, executor.submit(confirm, study.job, candidate.key, study.fidelity))
-            for candidate in study.archive.finalists()
-            if candidate.confirmed is None
-        ]
-        for candidate, future in under_way:
-            done = replace(candidate, confirmed=future.result())
+        missing = [candidate for candidate in study.archive.finalists() if candidate.confirmed is None]
+        orders = [(confirm, study.job, candidate.key, study.fidelity) for candidate in missing]
+        under_way = [executor.submit(*order) for order in orders]
+        for candidate, order, future in zip(missing, orders, under_way, strict=True):
+            try:
+                found = settled(future, partial(executor.submit, *order))
+            except WorkerDiedError as error:
+                found = {"failure": str(error)}
+            done = replace(candidate, confirmed=found)
             study.run.update(done)
             study.archive.keep(done)
+
+
+def _once(executor: Executor, function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function gives in a worker.
+
+    Raises:
+        ModelError: one worker after the other died on it.
+    """
+    submit = partial(executor.submit, function, *arguments)
+    try:
+        return settled(submit(), submit)
+    except WorkerDiedError as error:
+        raise ModelError(
+            f"final figures: {error}; go on with --resume (nothing finished is lost)."
+        ) from error
 
 
 def _same(metrics: dict[str, dict[str, Any]], name: str, new: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
@@ -15,6 +16,7 @@ from edgeml.search.executor import Executor, WorkerDiedError
 RETRIES = 2
 """Times that a training whose worker died is tried again; then its candidate is infeasible."""
 
+Result = TypeVar("Result")
 Evaluate = Callable[[Job, Order], Candidate]
 
 
@@ -87,6 +89,20 @@ class Trainings:
         if deaths:
             candidate = replace(candidate, deaths=list(deaths))
         return Outcome(order, candidate, None, len(deaths), seconds)
+
+
+def settled(future: Future[Result], again: Callable[[], Future[Result]]) -> Result:
+    """What comes of something given to a worker; it is given to another where the worker dies.
+
+    Raises:
+        WorkerDiedError: each died; and what the function raises.
+    """
+    for _ in range(RETRIES):
+        try:
+            return future.result()
+        except WorkerDiedError:
+            future = again()
+    return future.result()
 
 
 def gave_up(order: Order, deaths: list[str]) -> Candidate:
