@@ -190,6 +190,16 @@ def test_models_that_cannot_be_read_ask_for_a_store(coordinator, tmp_path):
         coordinator("b")
 
 
+def test_models_of_a_run_that_is_gone_come_from_who_has_them(coordinator, tmp_path):
+    a, b = coordinator("a"), coordinator("b")
+    a.claim("k0", 0, 0)
+    finish(a, "k0", 0)
+    assert [c.key for c in hear(b)] == ["k0"]
+    (tmp_path / "a").rename(tmp_path / "moved")
+    c = coordinator("c")
+    assert [one.key for one in c.known] == ["k0"] and c.run.model("k0") == b"k0 0"
+
+
 def test_models_go_through_a_store(coordinator, tmp_path):
     store = (tmp_path / "store").as_uri()
     a = coordinator("a", store=store)

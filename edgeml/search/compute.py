@@ -97,6 +97,10 @@ def shown(url: str | None) -> str | None:
     """A URL as it may be shown and written down: without password, token or query."""
     if not url:
         return url
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    if at and ":" in user:  # databases take a password with slashes as it is, which urlsplit does not
+        url = f"{scheme}://{user.partition(':')[0]}:***@{place}"
     try:
         parts = urlsplit(url)
     except ValueError:

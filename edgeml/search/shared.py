@@ -65,18 +65,17 @@ class Shared:
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="edgeml-heartbeat", daemon=True)
 
-    def join(self, agreed: dict[str, Any], first_number: int = 0) -> None:
+    def join(self, agreed: dict[str, Any]) -> None:
         """Enter the study.
 
         Args:
             agreed: what all coordinators must have equal, by its name for the user.
-            first_number: of trials, where the study is new.
 
         Raises:
             RunError: the study there is another one.
             StorageError: the database cannot be used.
         """
-        self.database(lambda: self._rows.set_up(agreed, first_number), opening=True)
+        self.database(lambda: self._rows.set_up(agreed), opening=True)
         self.place = self.database(lambda: self._rows.enter(self.me))
         self._heart.start()
 
@@ -97,7 +96,7 @@ class Shared:
         own = {candidate.key: candidate for candidate in known}
         for candidate in own.values():
             self._inbox.have(candidate)
-        self._look(wait=True)
+        found = self.news(wait=True)
         if unreachable := self._inbox.unreachable():
             one = unreachable[0]
             raise RunError(
@@ -109,8 +108,8 @@ class Shared:
                 own[key] = replace(candidate, number=self.database(partial(self._rows.number, candidate)))
                 self.publish(own[key])
         self.database(self._rows.give_back)
-        found = own | {candidate.key: candidate for candidate in self.news(wait=True)}
-        return sorted(found.values(), key=lambda candidate: candidate.number)
+        whole = own | {candidate.key: candidate for candidate in found}
+        return sorted(whole.values(), key=lambda candidate: candidate.number)
 
     def claim(self, key: str, rung: int, number: int) -> int | None:
         """Take a training, unless another coordinator has it or the study's trials are used up."""

@@ -44,7 +44,7 @@ class Inbox:
     def __init__(self, me: Coordinator, folders: Folders) -> None:
         self.owners: dict[str, Coordinator] = {me.id: me}
         self.published: set[tuple[str, int]] = set()
-        self._folders = folders
+        self._me, self._folders = me, folders
         self._rungs: dict[str, int] = {}
         self._pending: dict[str, _Pending] = {}
 
@@ -69,12 +69,17 @@ class Inbox:
             if now - one.tried < (SELDOM_S if one.missing(now) else TRY_AGAIN_S):
                 continue
             one.tried = now
-            owner = self.owners.get(one.owner)
-            if owner is not None and self._folders.get(one.candidate, one.files, owner):
+            if any(self._folders.get(one.candidate, one.files, owner) for owner in self._who_has(one)):
                 del self._pending[key]
                 self.have(one.candidate)
                 found.append(one.candidate)
         return sorted(found, key=lambda candidate: candidate.number)
+
+    def _who_has(self, one: _Pending) -> list[Coordinator]:
+        """Who trained it, then the others, who have taken it up."""
+        first = [self.owners[one.owner]] if one.owner in self.owners else []
+        rest = [owner for owner in self.owners.values() if owner.id not in (one.owner, self._me.id)]
+        return first + rest
 
     def trainings(self) -> set[tuple[str, int]]:
         """What is on its way."""
@@ -84,7 +89,7 @@ class Inbox:
     def expects(self) -> bool:
         """Whether something is on its way that is likely to come."""
         now = time.monotonic()
-        return any(not one.missing(now) for one in self._pending.values())
+        return any(not one.missing(now) and one.owner != self._me.id for one in self._pending.values())
 
     def unreachable(self) -> list[Coordinator]:
         """Owners of what is on its way whose files cannot be read here."""

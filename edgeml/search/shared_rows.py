@@ -75,12 +75,12 @@ class Rows:
     def __init__(self, engine: Engine, study: str, me: str) -> None:
         self._engine, self._study, self._me = engine, study, me
 
-    def set_up(self, agreed: dict[str, Any], first_number: int) -> None:
+    def set_up(self, agreed: dict[str, Any]) -> None:
         """Make tables and the study where they are missing, else compare what all must agree on."""
         with tables.setting_up(self._engine):
             tables.make(self._engine)
             with self._engine.begin() as connection:
-                tables.agree(connection, self._study, agreed, first_number)
+                tables.agree(connection, self._study, agreed)
 
     def enter(self, me: Coordinator) -> int:
         """Enter a coordinator -> its place among the study's coordinators, from 0."""

@@ -117,14 +117,13 @@ def make(engine: Engine) -> None:
     METADATA.create_all(engine)
 
 
-def agree(connection: Connection, study: str, agreed: dict[str, Any], first_number: int) -> None:
+def agree(connection: Connection, study: str, agreed: dict[str, Any]) -> None:
     """Enter a study, or make sure that the one there is the same.
 
     Args:
         connection: in a transaction.
         study: its name.
         agreed: what has to be equal, by its name for the user.
-        first_number: of trials, where the study is new.
 
     Raises:
         RunError: names the first thing that differs.
@@ -138,7 +137,7 @@ def agree(connection: Connection, study: str, agreed: dict[str, Any], first_numb
                 layout=LAYOUT,
                 agreed=json.dumps(wanted),
                 turns=0,
-                numbers=first_number,
+                numbers=0,
                 architectures=0,
                 serials=0,
             )
