@@ -88,6 +88,7 @@ def _quiet(log: Path) -> None:
     """Have Dask's own messages in the run's log: the terminal says what they mean."""
     handler = logging.FileHandler(log, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
-    logger = logging.getLogger("distributed")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
+    for name in ("distributed", "distributed.client"):  # those that Dask gives a handler of their own
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False

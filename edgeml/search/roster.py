@@ -125,13 +125,10 @@ def _understood(where: str, said: Any) -> Answer | None:
     """What a worker answered; None where it went away meanwhile."""
     if isinstance(said, Answer):
         return said
-    if isinstance(said, ImportError):
-        host = where.partition("://")[2].rpartition(":")[0]
-        what = str(said).splitlines()[0]
-        return Answer(
-            host,
-            1,
-            "",
-            f"it has no such edgeml ({what}); pip install 'edgeml[cluster]' there and start it again",
-        )
-    return None
+    if said is None or isinstance(said, OSError):
+        return None
+    host = where.partition("://")[2].rpartition(":")[0]
+    what = (str(said).splitlines() or [""])[0]  # Dask passes on the text of an ImportError alone
+    return Answer(
+        host, 1, "", f"it has no such edgeml ({what}); pip install 'edgeml[cluster]' there and start it again"
+    )
