@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from edgeml.errors import ClusterError, EdgemlError
 from edgeml.search.cluster_worker import perform
 from edgeml.search.compute import Compute, shown
-from edgeml.search.dask_client import CONNECT_S, connected, patience_s
+from edgeml.search.dask_client import CONNECT_S, check_scheduler, connected, patience_s
 from edgeml.search.exchange import Delivery, Exchange
 from edgeml.search.executor import WorkerDiedError
 from edgeml.search.greeting import question
@@ -73,6 +73,7 @@ class Cluster:
             recycle=compute.recycle,
         )
         self._run, self._say = run, say
+        self._exchange = Exchange(run, compute.store)
         self._client = connected(str(compute.scheduler), self._address, run.log)
         self._errands: set[_Errand] = set()
         self._held: list[_Errand] = []
@@ -82,14 +83,16 @@ class Cluster:
         self._waiting_since: float | None = None
         self._said_at = 0.0
         try:
-            self._exchange = Exchange(run, compute.store)
             asked = question(self._exchange.store, self._exchange.group, self._exchange.shared)
+            check_scheduler(self._client, self._address)
             self._roster = Roster(self._client, asked, say)
             self._roster.look(GREET_S)
             if self._roster.unfit and not self._roster.fit:
                 raise ClusterError(self._none_fit())
         except BaseException:
             self._client.close(timeout=5)
+            with suppress(EdgemlError):
+                self._exchange.close()
             raise
         self._threads = ThreadPoolExecutor(AT_ONCE, "edgeml-cluster")
         self._count_waiting()
@@ -275,7 +278,7 @@ class Cluster:
 
     def _none_fit(self) -> str:
         reasons = list(self._roster.unfit.values())
-        return f"none of the {len(reasons)} workers of {self._address} can be used; {reasons[0]}"
+        return f"{self._address} has no worker that can be used ({len(reasons)} there); {reasons[0]}"
 
     def _gone(self) -> str:
         return (

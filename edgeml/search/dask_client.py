@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.errors import ClusterError, MissingToolError
+from edgeml.search.greeting import software
 
 CONNECT_S = 20.0
 """How long a scheduler may take to answer, at first and where the connection is lost."""
@@ -73,6 +74,24 @@ async def _identity(url: str) -> None:
     kind = found.get("type") if isinstance(found, dict) else None
     if kind != "Scheduler":
         raise ValueError(f"a Dask {kind} listens there")
+
+
+def check_scheduler(client: Any, shown: str) -> None:
+    """See that the scheduler can read what is sent to workers: it unpacks the names of functions and classes.
+
+    Raises:
+        ClusterError: there is no edgeml where it runs, or an older one.
+    """
+    try:
+        client.run_on_scheduler(software)
+    except OSError as error:
+        raise ClusterError(f"--scheduler {shown}: it went away; start it again.") from error
+    except Exception as error:  # the text of an ImportError is all that Dask passes on
+        what = (str(error).splitlines() or [""])[0]
+        raise ClusterError(
+            f"--scheduler {shown}: it has no such edgeml ({what}); pip install 'edgeml[cluster]' where it "
+            "runs and start it again."
+        ) from error
 
 
 def patience_s() -> float:
