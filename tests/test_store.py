@@ -1,0 +1,141 @@
+"""The store that weights and data take to and from a cluster: whole files by content, or a sentence."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from edgeml.errors import ConfigError, MissingToolError, StorageError
+from edgeml.search import store as stores
+from edgeml.search.store import Blob, DamagedError, Store
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(stores, "PAUSES_S", (0.0,))
+
+
+@pytest.fixture(params=["memory", "file"])
+def url(request, tmp_path):
+    return f"memory://{uuid.uuid4().hex}/deep" if request.param == "memory" else (tmp_path / "s").as_uri()
+
+
+def inside(store: Store, blob: Blob, group: str) -> str:
+    return store._place(blob, group)
+
+
+def test_what_is_put_is_read_by_another(url, tmp_path):
+    (tmp_path / "big").write_bytes(b"x" * 3_000_000)
+    here, there = Store(url), Store(url)
+    small, big = here.put(b"weights", "runs/a"), here.put_file(tmp_path / "big", "data")
+    assert small == Blob.of(b"weights") and big.size == 3_000_000
+    assert there.read(small, "runs/a") == b"weights"
+    there.fetch(big, "data", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "big").read_bytes()
+    here.clear("runs/a")
+    there.fetch(big, "data", tmp_path / "again")
+    with pytest.raises(StorageError, match="cannot be read from"):
+        there.read(small, "runs/a")
+    assert here.put(b"weights", "runs/a") == small and there.read(small, "runs/a") == b"weights"
+    Store(url).clear("runs/never")
+
+
+@pytest.mark.parametrize("torn", [b"wei", b"wEIghts", b""])
+def test_a_torn_file_is_never_taken_and_is_sent_again(url, torn, tmp_path):
+    store = Store(url)
+    blob = store.put(b"weights", "runs/a")
+    store._files.pipe_file(inside(store, blob, "runs/a"), torn)
+    for read in (lambda: store.read(blob, "runs/a"), lambda: store.fetch(blob, "runs/a", tmp_path / "f")):
+        with pytest.raises(StorageError) as caught:
+            read()
+        assert not (tmp_path / "f").exists()
+    assert isinstance(caught.value, StorageError)
+    store.forget()
+    assert store.put(b"weights", "runs/a") == blob
+    assert store.read(blob, "runs/a") == b"weights"
+
+
+def test_a_damaged_file_is_told_by_its_hash(url):
+    store = Store(url)
+    blob = store.put(b"weights", "runs/a")
+    store._files.pipe_file(inside(store, blob, "runs/a"), b"wEIghts")
+    with pytest.raises(DamagedError, match="found 7 bytes with another hash, expected 7 bytes"):
+        store.read(blob, "runs/a")
+
+
+def test_a_half_written_one_of_an_earlier_session_is_written_again(url):
+    first = Store(url)
+    blob = first.put(b"weights", "runs/a")
+    first._files.pipe_file(inside(first, blob, "runs/a"), b"we")
+    second = Store(url)
+    second.put(b"weights", "runs/a")
+    assert second.read(blob, "runs/a") == b"weights"
+
+
+def test_writing_that_fails_half_way_leaves_nothing_under_the_name(tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "s"))
+
+    def half(path, content):
+        Path(path).write_bytes(content[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store._files, "pipe_file", half)
+    with pytest.raises(StorageError, match="No space left on device"):
+        store.put(b"weights", "runs/a")
+    assert list((tmp_path / "s" / "runs" / "a").iterdir()) == []
+    monkeypatch.undo()
+    assert store.read(store.put(b"weights", "runs/a"), "runs/a") == b"weights"
+
+
+def test_a_store_that_does_not_answer_once_is_asked_again(monkeypatch):
+    store = Store(f"memory://{uuid.uuid4().hex}")
+    real, failures = store._files.cat_file, [OSError("503 slow down")]
+
+    def cat(path):
+        if failures:
+            raise failures.pop()
+        return real(path)
+
+    blob = store.put(b"weights", "data")
+    monkeypatch.setattr(store._files, "cat_file", cat)
+    assert store.read(blob, "data") == b"weights"
+
+
+def test_a_name_that_is_no_hash_reads_nothing():
+    store = Store(f"memory://{uuid.uuid4().hex}")
+    with pytest.raises(StorageError, match="no name of a file"):
+        store.read(Blob("../../secret", 3), "data")
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        ("what://bucket/prefix", ConfigError, "expected a URL such as file:///shared/edgeml"),
+        ("ftp://user:hush@127.0.0.1:1/x", StorageError, "cannot be reached from"),
+    ],
+)
+def test_a_wrong_url_is_one_sentence_without_secrets(url, kind, words):
+    with pytest.raises(kind) as caught:
+        Store(url)
+    message = str(caught.value)
+    assert words in message and "\n" not in message and "hush" not in message
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    import fsspec
+
+    def missing(url):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec, "url_to_fs", missing)
+    with pytest.raises(MissingToolError, match="pip install s3fs"):
+        Store("s3://bucket/prefix")
+
+
+def test_errors_keep_the_secrets_of_a_url():
+    url = "sftp://me:p%40ss@host/x?token=abc"
+    assert "p%40ss" not in stores.said(OSError(f"{url} p@ss abc token=abc"), url)
+    said = stores.said(OSError("login with p@ss refused"), url)
+    assert said == "OSError: login with *** refused"
