@@ -13,6 +13,7 @@ from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.resources import names
+from edgeml.search.archive import Archive
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
 from edgeml.search.executor import Inline
@@ -207,28 +208,28 @@ def test_rank_correlation_is_scipys_and_says_when_it_is_poor():
     assert spearman(pairs) == pytest.approx(spearmanr(*zip(*pairs, strict=True)).statistic)
     assert spearman([(1, 1), (2, 2)]) is None and spearman([(1, 1), (1, 2), (1, 3)]) is None
 
-    def rows(full):
-        return [
-            Candidate(str(i), i, "complete", {}, {}, 0, rung=1,
-                      rungs=[{"rung": 0, "accuracy": i / 20}, {"rung": 1, "accuracy": full(i)}])
-            for i in range(12)
-        ]  # fmt: skip
+    def found(full, count=12):
+        run = Archive([], 0.9)
+        for i in range(count):
+            rows = [{"rung": 0, "accuracy": i / 20}, {"rung": 1, "accuracy": full(i)}]
+            run.keep(Candidate(str(i), i, "complete", {}, {}, 0, rung=1, rungs=rows))
+        return correlations(run.tally.pairs, TWO)[0]
 
-    assert correlations(rows(lambda i: i / 15), TWO)[0]["ranks"] is True
-    poor = correlations(rows(lambda i: (7 * i % 12) / 15), TWO)[0]
+    assert found(lambda i: i / 15)["ranks"] is True
+    poor = found(lambda i: (7 * i % 12) / 15)
     assert poor["ranks"] is False and poor["pairs"] == 12
-    assert correlations(rows(lambda i: i / 15)[:4], TWO)[0]["ranks"] is None
+    assert found(lambda i: i / 15, 4)["ranks"] is None
 
 
 def test_nothing_is_promoted_twice_or_while_a_rung_has_had_its_share():
     rungs = Rungs(TWO, ["macs"], 12)
-    assert rungs.promotion([], True, None) is None
-    waiting = [
-        Candidate(str(i), i, "stopped", {}, {}, 0, accuracy=0.5 + i / 50, rung=0,
-                  rungs=[{"rung": 0, "accuracy": 0.5 + i / 50}], metrics={"macs": {"value": 10 + i}})
-        for i in range(6)
-    ]  # fmt: skip
-    for _ in waiting:
+    waiting = Archive(["macs"], 0.9)
+    assert rungs.promotion(waiting, True, None) is None
+    for i in range(6):
+        waiting.keep(
+            Candidate(str(i), i, "stopped", {}, {}, 0, accuracy=0.5 + i / 50, rung=0,
+                      rungs=[{"rung": 0, "accuracy": 0.5 + i / 50}], metrics={"macs": {"value": 10 + i}})
+        )  # fmt: skip
         rungs.count(0)
     promotion = rungs.promotion(waiting, True, None)
     assert promotion is not None and promotion.rung == 1

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from math import prod
 
 from edgeml.arch.layers import (
     SEPARATE,
@@ -71,6 +72,17 @@ class Graph:
     def by_name(self) -> dict[str, Node]:
         """Nodes by the name of their place."""
         return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Index of every node by its name."""
+        return {node.name: i for i, node in enumerate(self.nodes)}
+
+    @cached_property
+    def kernels(self) -> dict[str, tuple[type[Layer], tuple[int, ...], int]]:
+        """Kind of layer, shape and size of every kernel, by the name of its node."""
+        shapes = ((node, node.weight_shapes.get("kernel")) for node in self.nodes)
+        return {node.name: (type(node.layer), shape, prod(shape)) for node, shape in shapes if shape}
 
     @cached_property
     def key(self) -> str:

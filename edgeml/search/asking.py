@@ -1,23 +1,32 @@
 """The study that the strategy reads: one Optuna trial per architecture, in memory, always up to date.
 
 Trials on a lower rung stand here with the accuracy expected of their full training; when they are trained
-further, their values are refreshed in place. What is kept on disk is the record (search/record.py).
+further, their values are refreshed in place. It holds a limited number of trials (search/active.py). What is
+kept on disk is the record (search/record.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgeml.arch.space import Space
+from edgeml.search.active import LIMIT, active
 from edgeml.search.candidate import Candidate
 from edgeml.search.preference import Focus
 from edgeml.search.propose import Proposal, Proposer
-from edgeml.search.rungs import Gains
+from edgeml.search.row import Row
+from edgeml.search.rungs import Gains, Waits
 from edgeml.search.strategy import sampler
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.trial import FrozenTrial
+
+Told = tuple[Sequence[float] | None, Mapping[str, float]]
+"""Objectives as the strategy is told them, None where the candidate failed; and what limits are broken by."""
 
 
 class Asker:
@@ -48,9 +57,20 @@ class Asker:
         if self._guide is not None:
             wrapped.top = top
         self._proposer = proposer
-        self._study = optuna.create_study(directions=["minimize"] * axes, sampler=self._sampler)
+        self._axes, self._limited = axes, not getattr(wrapped, "sees_all", False)
+        self._dropped: list[str] = []
+        self._start_over()
+
+    def _start_over(self) -> None:
+        import optuna
+
+        from edgeml.search.strategy.trials import Trials
+
+        self._study: Study = optuna.create_study(
+            storage=Trials(), directions=["minimize"] * self._axes, sampler=self._sampler
+        )
         self._place: dict[str, int] = {}
-        self._asked: dict[str, Any] = {}
+        self._asked: dict[str, int] = {}
 
     @property
     def distributions(self) -> dict[str, Any]:
@@ -79,7 +99,7 @@ class Asker:
             self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
             return None
         assert proposal is not None, "the sampler proposed a point that it had to refuse"
-        self._asked[proposal.key] = trial
+        self._asked[proposal.key] = trial.number
         return proposal
 
     def tell(
@@ -88,28 +108,73 @@ class Asker:
         """A candidate's first training is done; without values it failed."""
         import optuna
 
-        trial = self._asked.pop(candidate.key, None)
-        if trial is None:
+        number = self._asked.pop(candidate.key, None)
+        if number is None:
             self._adopt(candidate, values, constraints)
-            return
-        if values is None:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            return
-        trial.set_user_attr("key", candidate.key)
-        trial.set_user_attr("rungs", _errors(candidate))
-        for name, amount in constraints.items():
-            trial.set_constraint(name, amount)
-        self._study.tell(trial, list(values))
-        self._place[candidate.key] = trial.number
+        elif values is None:
+            self._study.tell(number, state=optuna.trial.TrialState.FAIL)
+        else:
+            trial = self._trials()[number]
+            trial.user_attrs.update(key=candidate.key, rungs=_errors(candidate))
+            for name, amount in constraints.items():
+                trial.set_constraint(name, amount)
+            self._study.tell(number, list(values))
+            self._place[candidate.key] = number
+        if self._limited and len(self._trials()) > LIMIT:
+            self._shrink()
+
+    def take_up(self, rows: Sequence[Row], told: Callable[[str], tuple[Candidate, Told]]) -> None:
+        """Take up candidates of earlier sessions, by trial number; where there are many, the active ones."""
+        if self._limited and len(rows) > LIMIT:
+            known = [row for row in rows if row.status != "failed"]
+            nothing = (np.inf,) * self._axes
+            values = np.array([row.scores or nothing for row in known])
+            excess = np.array([float(row.status == "infeasible") for row in known])
+            stay = active(values, excess, np.array([row.rung for row in known]))
+            active_rows = [known[place] for place in stay]
+            self._dropped += list({row.key for row in rows} - {row.key for row in active_rows})
+            rows = active_rows
+        for row in rows:
+            candidate, (values_told, broken) = told(row.key)
+            self._adopt(candidate, values_told, broken)
+
+    def _shrink(self) -> None:
+        """Go on with a study of the active trials, and those in training."""
+        import optuna
+
+        state = optuna.trial.TrialState
+        trials = self._trials()
+        known = [trial for trial in trials if trial.state == state.COMPLETE]
+        values = np.array([trial.values for trial in known])
+        excess = np.array([sum(max(0.0, v) for v in trial.constraints.values()) for trial in known])
+        rungs = np.array([max((rung for rung, _ in trial.user_attrs["rungs"]), default=0) for trial in known])
+        stay = active(values, excess, rungs)
+        asked = {key: trials[number] for key, number in self._asked.items()}
+        self._start_over()
+        for place in stay:
+            self._place[known[place].user_attrs["key"]] = len(self._trials())
+            self._study.add_trial(known[place])
+        for key, trial in asked.items():
+            self._asked[key] = len(self._trials())
+            self._study.add_trial(trial)
+        kept = set(stay.tolist())
+        self._dropped += [t.user_attrs["key"] for place, t in enumerate(known) if place not in kept]
+        if self._guide is not None:
+            self._guide.forget()
+
+    def dropped(self) -> list[str]:
+        """Keys of candidates that the strategy does not see any more, since last asked."""
+        keys, self._dropped = self._dropped, []
+        return keys
 
     def _adopt(
         self, candidate: Candidate, values: Sequence[float] | None, constraints: Mapping[str, float]
     ) -> None:
-        """Take up a candidate of an earlier session."""
+        """Take up a candidate that this coordinator has not asked for in this session."""
         import optuna
 
         state = optuna.trial.TrialState
-        self._place[candidate.key] = len(self._study.get_trials(deepcopy=False))
+        self._place[candidate.key] = len(self._trials())
         self._study.add_trial(
             optuna.trial.create_trial(
                 state=state.FAIL if values is None else state.COMPLETE,
@@ -128,9 +193,21 @@ class Asker:
             trial.values = list(values)
             trial.user_attrs["rungs"] = _errors(candidate)
 
+    def revalue(self, values: Mapping[str, Sequence[float]]) -> None:
+        """More is known of what the accuracies of candidates that wait will be; by key."""
+        trials = self._trials()
+        for key, own in values.items():
+            place = self._place.get(key)
+            if place is not None and trials[place].values is not None:
+                trials[place].values = list(own)
+
     def _trial(self, key: str) -> FrozenTrial | None:
         place = self._place.get(key)
-        return None if place is None else self._study.get_trials(deepcopy=False)[place]
+        return None if place is None else self._trials()[place]
+
+    def _trials(self) -> list[FrozenTrial]:
+        """The study's own, not copies."""
+        return self._study.get_trials(deepcopy=False)
 
     def think(self) -> None:
         """Let the strategy use the time in which something is trained."""
@@ -146,7 +223,7 @@ class Asker:
 
         guide = self._guide
 
-        def expected(candidates: Sequence[Candidate]) -> Sequence[float]:
+        def expected(candidates: Sequence[Waits]) -> Sequence[float]:
             done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             keys = [candidate.key for candidate in candidates]
             return [float(gain) for gain in guide.gains(done, keys, self._top)]
@@ -160,7 +237,7 @@ class Asker:
 
     def told(self) -> Iterable[FrozenTrial]:
         """All trials, for tests."""
-        return self._study.get_trials(deepcopy=False)
+        return self._trials()
 
 
 def _errors(candidate: Candidate) -> list[list[float]]:

@@ -82,6 +82,7 @@ class Order:
         parent: key of the candidate to inherit from.
         needed: accuracy that joins the front at its costs; 0 where it is not known or does not matter.
         curves: completed learning curves of this rung.
+        at_s: seconds of search when it was given to a worker.
     """
 
     number: int
@@ -100,6 +101,7 @@ class Order:
     parent: str | None = None
     needed: float = 0.0
     curves: tuple[tuple[float, ...], ...] = ()
+    at_s: float = 0.0
 
 
 class _InfeasibleError(Exception):
@@ -119,6 +121,7 @@ def evaluate(job: Job, order: Order) -> Candidate:
     Raises:
         StorageError: the folder cannot be written.
     """
+    began = time.monotonic()
     arch = Arch.from_dict(order.arch)
     candidate = order.before or Candidate(
         order.key, order.number, "complete", order.choices, order.arch, order.seed
@@ -133,8 +136,15 @@ def evaluate(job: Job, order: Order) -> Candidate:
         candidate = replace(candidate, status="infeasible", reason=str(error), metrics=error.metrics)
     finally:
         forget()
+    candidate = stamp(candidate, order.at_s + time.monotonic() - began)
     RunDir(Path(job.run)).store(candidate, files)
     return candidate
+
+
+def stamp(candidate: Candidate, at_s: float) -> Candidate:
+    """Say at which second of the search a candidate's last training was done."""
+    rows = [*candidate.rungs[:-1], *({**row, "at_s": at_s} for row in candidate.rungs[-1:])]
+    return replace(candidate, finished_at_s=at_s, rungs=rows)
 
 
 def forget() -> None:

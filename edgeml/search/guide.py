@@ -102,6 +102,12 @@ class Guide:
             best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[:PROMISING]
             self._grow(HOMEWORK, best)
 
+    def forget(self) -> None:
+        """The study holds fewer trials than before, under other numbers: read it anew, drop old vectors."""
+        self._pool.forget(self._keys)
+        self._feasible, self._marks = {}, []
+        self._fitted_on, self._front_of = (0, 0), (-1, -1)
+
     @one_thread()
     def gains(self, trials: Sequence[Any], keys: Sequence[str], top: int) -> Floats:
         """Expected gain of hypervolume if the candidates with these keys were fully trained."""
@@ -131,6 +137,7 @@ class Guide:
         marks = [trial.user_attrs.get(RUNGS) or trial.values for trial in feasible]
         same = len(self._marks) <= len(marks) and all(map(is_, self._marks, marks))
         first = len(self._marks) if same else 0
+        same = bool(first)
         self._marks = marks
         if not same:
             self._keys, self._errors, self._choices = [], [], []

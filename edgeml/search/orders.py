@@ -14,9 +14,6 @@ from edgeml.search.settings import Settings
 from edgeml.train.curves import needed_accuracy
 from edgeml.train.fidelity import Fidelity
 
-CURVES = 60
-"""Completed learning curves that a training is compared with."""
-
 
 class Orders:
     """Makes the orders of one run."""
@@ -44,7 +41,7 @@ class Orders:
             seed=trial_seed(self._settings.seed, number),
             parent=parent.key if parent else None,
             needed=self._needed(costs) if self._ladder.top == 0 else 0.0,
-            curves=self._curves(0),
+            curves=self._archive.tally.curves(0),
         )
 
     def promote(self, promotion: Promotion, seconds: float) -> Order:
@@ -68,7 +65,7 @@ class Orders:
             before=candidate,
             carry=self._ladder.goes_on(index),
             needed=self._needed(costs) if self._ladder.top == index else 0.0,
-            curves=self._curves(index),
+            curves=self._archive.tally.curves(index),
         )
 
     def _fidelity(self, index: int, seconds: float) -> Fidelity:
@@ -83,17 +80,7 @@ class Orders:
             own = [costs[name] for name in self._archive.objectives]
         except KeyError:
             return 0.0
-        points = [point for _, point in self._archive.scored()]
-        return needed_accuracy(points, own)
-
-    def _curves(self, index: int) -> tuple[tuple[float, ...], ...]:
-        rows = [
-            row
-            for candidate in self._archive.candidates.values()
-            for row in candidate.rungs
-            if row["rung"] == index and row.get("curve") and not row.get("stopped")
-        ]
-        return tuple(tuple(row["curve"]) for row in rows[-CURVES:])
+        return needed_accuracy(self._archive.front_points(), own)
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from bisect import insort
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from edgeml.search.candidate import Candidate
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
@@ -23,45 +24,42 @@ class Pace:
 
     def __init__(self, settings: Settings, progress: Progress, rungs: Rungs) -> None:
         self._settings, self._progress, self._rungs = settings, progress, rungs
+        self._typical: list[float] = []  # seconds of a full training, by each training so far, sorted
+        self._besides: list[float] = []  # what each took besides: building, converting, measuring
 
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self._settings.time_s - (time.monotonic() - self._progress.started_at)
 
-    def training_s(self, cost: float, candidates: Iterable[Candidate], slots: int = 1) -> float:
+    def count(self, *rows: Mapping[str, Any]) -> None:
+        """Trainings are done; these are their rows."""
+        for row in rows if self._settings.time_s else ():
+            if "train_s" in row:
+                insort(self._typical, row["train_s"] / max(row["cost"], 1e-9))
+                insort(self._besides, row["besides_s"])
+
+    def training_s(self, cost: float, slots: int = 1) -> float:
         """Seconds a training of `cost` full trainings may take: its share of the time left, less the rest.
 
         The time left is that of all `slots` workers; one training has at most that of one.
         """
-        rows = list(candidates)
         trials = BY_TIME_ALONE if self._settings.trials is None else self._settings.trials
-        left, besides = max(cost, self._rungs.left(trials)), _besides_s(rows)
+        left, besides = max(cost, self._rungs.left(trials)), _median(self._besides)
         share = min(1.0, TRIAL_TIME_SHARE * cost * slots / left) * self.time_left_s() - besides
-        return min(max(share, LEAST_TRAINING * cost * _typical_s(rows)), self.time_left_s() - besides)
+        return min(max(share, LEAST_TRAINING * cost * _median(self._typical)), self.time_left_s() - besides)
 
-    def over(self, cost: float, candidates: Iterable[Candidate]) -> bool:
+    def over(self, cost: float) -> bool:
         """Whether what is new now could not be fully trained any more, at `cost` full trainings from here."""
-        return bool(self._settings.time_s) and self.time_left_s() < cost * _typical_s(candidates)
+        return bool(self._settings.time_s) and self.time_left_s() < cost * _median(self._typical)
 
-    def worth_it(self, cost: float, candidates: Iterable[Candidate]) -> bool:
+    def worth_it(self, cost: float) -> bool:
         """Whether there is time for enough of such a training."""
         if not self._settings.time_s:
             return True
-        rows = list(candidates)
-        return self.time_left_s() - _besides_s(rows) > LEAST_TRAINING * cost * _typical_s(rows)
+        least = LEAST_TRAINING * cost * _median(self._typical)
+        return self.time_left_s() - _median(self._besides) > least
 
 
-def _typical_s(candidates: Iterable[Candidate]) -> float:
-    """Seconds of a full training, by all trainings so far; 0 while there is none."""
-    return _median(candidates, lambda row: row["train_s"] / max(row["cost"], 1e-9))
-
-
-def _besides_s(candidates: Iterable[Candidate]) -> float:
-    """Seconds that a training takes besides: building, converting, measuring."""
-    return _median(candidates, lambda row: row["besides_s"])
-
-
-def _median(candidates: Iterable[Candidate], of: Callable[[dict[str, float]], float]) -> float:
-    """Over all trainings; 0 while there is none."""
-    values = sorted(of(row) for candidate in candidates for row in candidate.rungs if "train_s" in row)
-    return values[len(values) // 2] if values else 0.0
+def _median(ordered: Sequence[float]) -> float:
+    """0 while there is nothing."""
+    return ordered[len(ordered) // 2] if ordered else 0.0

@@ -30,7 +30,9 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
     Slices along the last axis (Fonseca et al. 2006); exact for any number of objectives.
     """
     inside = [tuple(p) for p in points if all(a < b for a, b in zip(p, reference, strict=True))]
-    return _volume([inside[i] for i in front(inside)], tuple(reference))
+    if len(reference) > 2:  # else the sweep passes over dominated points by itself
+        inside = [inside[i] for i in front(inside)]
+    return _volume(inside, tuple(reference))
 
 
 def _volume(points: list[tuple[float, ...]], reference: tuple[float, ...]) -> float:
@@ -45,14 +47,21 @@ def _volume(points: list[tuple[float, ...]], reference: tuple[float, ...]) -> fl
                 total += (reference[0] - x) * (level - y)
                 level = y
         return total
-    total = 0.0
+    total, below = 0.0, list[tuple[float, ...]]()
     ordered = sorted(points, key=lambda p: p[-1])
     for index, point in enumerate(ordered):
         upper = ordered[index + 1][-1] if index + 1 < len(ordered) else reference[-1]
+        below = _joined(below, point[:-1])
         if upper > point[-1]:
-            below = [p[:-1] for p in ordered[: index + 1]]
-            total += _volume([below[i] for i in front(below)], reference[:-1]) * (upper - point[-1])
+            total += _volume(below, reference[:-1]) * (upper - point[-1])
     return total
+
+
+def _joined(members: list[tuple[float, ...]], point: tuple[float, ...]) -> list[tuple[float, ...]]:
+    """A front with one more point, which joins it, takes the place of others, or changes nothing."""
+    if any(all(a <= b for a, b in zip(one, point, strict=True)) for one in members):
+        return members
+    return [one for one in members if not all(a <= b for a, b in zip(point, one, strict=True))] + [point]
 
 
 def reference_point(points: Sequence[Point], chance_error: float) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ class Peers(Protocol):
     def busy(self) -> bool:
         """Whether others train something now, or a result of theirs is on its way."""
 
-    def take_up(self, known: Iterable[Candidate]) -> list[Candidate]:
+    def take_up(self, known: Iterable[Candidate]) -> Iterable[Candidate]:
         """Candidates of this run directory -> those of the whole study, by number; they are here then."""
 
     def claim(self, key: str, rung: int, number: int) -> int | None:
@@ -61,9 +61,9 @@ class Alone:
 
     place, spent, busy = 0, False, False
 
-    def take_up(self, known: Iterable[Candidate]) -> list[Candidate]:
+    def take_up(self, known: Iterable[Candidate]) -> Iterable[Candidate]:
         """There are no others."""
-        return list(known)
+        return known
 
     def claim(self, key: str, rung: int, number: int) -> int | None:
         """Everything is free."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -85,6 +85,11 @@ class Pool:
             for key in worst_first[: len(worst_first) // 4]:
                 self.points.pop(key, None)
                 self.costs.pop(key, None)
+
+    def forget(self, others: Iterable[str]) -> None:
+        """Drop vectors of all but the points and `others`."""
+        stay = self.points.keys() | set(others)
+        self._vectors = {key: vector for key, vector in self._vectors.items() if key in stay}
 
     def vector(self, key: str, choices: Point) -> Floats:
         """Vector of a point, in the pool or not; its logarithms in units of the first pool's spread."""

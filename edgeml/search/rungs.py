@@ -7,9 +7,10 @@ hypervolume where the strategy has a surrogate, else the first by Pareto rank an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from edgeml.search import pareto
 from edgeml.search.candidate import Candidate
@@ -24,8 +25,33 @@ ENOUGH_PAIRS = 8
 POOR = 0.5
 """A rank correlation below is reported as a warning."""
 
-Gains = Callable[[Sequence[Candidate]], Sequence[float]]
+
+class Waits(Protocol):
+    """A candidate that may be trained further."""
+
+    key: str
+    number: int
+    scores: tuple[float, ...] | None
+
+
+class Climbers(Protocol):
+    """Candidates of a run, as far as they have come."""
+
+    @property
+    def candidates(self) -> Mapping[str, Candidate]:
+        """By key."""
+
+    def waiting(self, rung: int) -> Sequence[Waits]:
+        """Those that are done with a rung and may be trained further."""
+
+    def reached(self, rung: int, without: Collection[str]) -> int:
+        """How many were trained on a rung or a higher one, some left out."""
+
+
+Gains = Callable[[Sequence[Waits]], Sequence[float]]
 """Candidates -> what their full training is expected to add to the hypervolume."""
+Pairs = Callable[[int, int], Sequence[tuple[float, float]]]
+"""Two rungs -> accuracies of the candidates that have both."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +90,23 @@ class Rungs:
         first = trials * self.ladder.cost(0) / self.ladder.rungs[0].share
         return max(0.0, first - sum(self.spent))
 
-    def promotion(self, candidates: Sequence[Candidate], more: bool, gains: Gains | None) -> Promotion | None:
+    def promotion(
+        self, climbers: Climbers, more: bool, gains: Gains | None, busy: Collection[str] = ()
+    ) -> Promotion | None:
         """The promotion that is due, None where a new architecture is (or, with `more` False, nothing).
 
         Args:
-            candidates: all of the run.
+            climbers: all candidates of the run.
             more: new architectures may still be proposed.
             gains: of a strategy with a surrogate.
+            busy: keys of candidates that are being trained.
         """
         for rung in range(self.ladder.top, 0, -1):
-            waiting = [c for c in candidates if c.waiting and c.rung == rung - 1]
-            reached = sum(1 for c in candidates if c.rung >= rung - 1 and c.rungs)
             least = self._patience if gains is not None and rung == 1 else LEAST
-            if not waiting or (more and reached < least):
+            if not self._due(rung, more) or (more and climbers.reached(rung - 1, busy) < least):
                 continue
-            if self._due(rung, more):
-                return Promotion(self._best(waiting, gains), rung)
+            if waiting := [one for one in climbers.waiting(rung - 1) if one.key not in busy]:
+                return Promotion(climbers.candidates[self._best(waiting, gains).key], rung)
         return None
 
     def _due(self, rung: int, more: bool) -> bool:
@@ -92,11 +119,11 @@ class Rungs:
             return True
         return spent[rung] + cost / 2 <= share * first + 1e-9
 
-    def _best(self, waiting: list[Candidate], gains: Gains | None) -> Candidate:
+    def _best(self, waiting: list[Waits], gains: Gains | None) -> Waits:
         if gains is not None:
             expected = gains(waiting)
             return max(zip(expected, waiting, strict=True), key=lambda pair: (pair[0], -pair[1].number))[1]
-        points = [candidate.scores(self._objectives) or () for candidate in waiting]
+        points = [candidate.scores or () for candidate in waiting]
         members = pareto.front(points)
         distance = pareto.crowding([points[i] for i in members])
         # Of equals the more accurate: a cheap network that guesses is on every front.
@@ -104,8 +131,12 @@ class Rungs:
         return waiting[order[0][1]]
 
 
-def correlations(candidates: Sequence[Candidate], ladder: Ladder) -> list[dict[str, Any]]:
+def correlations(pairs_of: Pairs, ladder: Ladder) -> list[dict[str, Any]]:
     """Rank correlation that a run observed between each rung and full training.
+
+    Args:
+        pairs_of: two rungs -> accuracies of the candidates that have both.
+        ladder: the rungs.
 
     Returns:
         One row a lower rung: rung, epochs (share of full), pairs, spearman (None where there are fewer than
@@ -113,11 +144,7 @@ def correlations(candidates: Sequence[Candidate], ladder: Ladder) -> list[dict[s
     """
     rows = []
     for index in range(ladder.top):
-        pairs = [
-            (at[index], at[ladder.top])
-            for at in (accuracies(candidate) for candidate in candidates)
-            if index in at and ladder.top in at
-        ]
+        pairs = pairs_of(index, ladder.top)
         value = spearman(pairs)
         known = value is not None and len(pairs) >= ENOUGH_PAIRS
         rows.append(
@@ -149,7 +176,8 @@ def spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
+    order = sorted(values)
     return [
-        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2
+        (low := bisect_left(order, value)) + (bisect_right(order, value, low) - low - 1) / 2
         for value in values
     ]

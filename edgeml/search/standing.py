@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edgeml.search.rungs import correlations
 
 if TYPE_CHECKING:
     from edgeml.search.study import Study
+
+EVERY_S = 1.0
+"""Between two writings of state.json while a search runs, at least."""
+SHARE = 20
+"""Writing it takes this part of the time at most."""
+
+
+class Turns:
+    """When state.json is written while a search runs.
+
+    Attributes:
+        owed: there is something new that was not written.
+    """
+
+    def __init__(self) -> None:
+        self.owed = False
+        self._next = 0.0
+
+    def now(self) -> bool:
+        """Whether it is time; if not, it is owed."""
+        self.owed = time.monotonic() < self._next
+        return not self.owed
+
+    def skip(self) -> None:
+        """What is owed is written at once."""
+        self._next = 0.0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """It is written now."""
+        began = time.monotonic()
+        yield
+        self.owed = False
+        ended = time.monotonic()
+        self._next = ended + max(EVERY_S, SHARE * (ended - began))
 
 
 def state(study: Study, status: str) -> dict[str, Any]:
@@ -42,11 +79,11 @@ def front(study: Study) -> dict[str, Any]:
 
 def rung_rows(study: Study) -> list[dict[str, Any]]:
     """One row a rung: what it is, trainings, their cost, and whether it ranks as full training does."""
-    candidates = list(study.archive.candidates.values())
-    found = {row["rung"]: row for row in correlations(candidates, study.ladder)}
+    tally = study.archive.tally
+    found = {row["rung"]: row for row in correlations(tally.pairs, study.ladder)}
     rows = []
     for index, rung in enumerate(study.ladder.rungs):
-        trained = sum(row["rung"] == index for c in candidates for row in c.rungs)
-        own = {"rung": index, "epochs": rung.epochs, "trained": trained, "cost": study.rungs.spent[index]}
+        trained, cost = tally.trained[index], study.rungs.spent[index]
+        own = {"rung": index, "epochs": rung.epochs, "trained": trained, "cost": cost}
         rows.append({**own, **found.get(index, {})})
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from edgeml.arch.space import Space, Task
 from edgeml.search.archive import Archive
 from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
-from edgeml.search.evaluate import Job, Order
+from edgeml.search.evaluate import Job, Order, stamp
 from edgeml.search.executor import Executor
 from edgeml.search.ladder import Ladder
 from edgeml.search.orders import Orders, trial_seed
@@ -22,12 +22,12 @@ from edgeml.search.preference import Focus
 from edgeml.search.progress import Listener, Progress
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.prune import Pruned
-from edgeml.search.record import Record, RunRecord
+from edgeml.search.record import Known, Record, RunRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.rungs import Promotion, Rungs
 from edgeml.search.settings import Settings
 from edgeml.search.sharing import Sharing
-from edgeml.search.standing import front, state
+from edgeml.search.standing import Turns, front, state
 from edgeml.search.start import deposit
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
@@ -61,7 +61,8 @@ class Study:
         self.run, self.settings, self.job, self.fidelity = run, settings, job, fidelity
         self.proposer = proposer or Proposer(space, task, job.limits, job.targets)
         chance = 1 - 1 / task.classes if task.kind == "classification" else 1.0
-        self.archive = Archive(job.targets.objectives, chance)
+        self._record = record or RunRecord(run)
+        self.archive = Archive(job.targets.objectives, chance, self._record.load)
         self.goal = job.goal
         self.progress = Progress()
         self.ladder = ladder.for_trials(settings.planned_trials)
@@ -72,9 +73,8 @@ class Study:
         self.seconds = self.clock.seconds
         self._teller = Teller(self.archive, job.limits, self.ladder.top)
         self._orders = Orders(settings, job, self.archive, self.ladder, fidelity)
-        self._record = record or RunRecord(run)
+        self._turns = Turns()
         self._asker: Asker | None = None
-        self._space = space
         self._trainings = Trainings(executor, evaluate, job)
         self._peers, self._listener = peers or Alone(), listener
         self._sharing = Sharing(self._peers, self.proposer)
@@ -105,24 +105,28 @@ class Study:
                     self._over(outcome)
                 self._hear()
                 self._listener.tick(self)
+                if self._turns.owed:
+                    self.save("running")
                 if not self.progress.running:
                     time.sleep(TICK_S)
         except KeyboardInterrupt:
             self.progress.interrupted = True
         self.progress.running = []
+        if self._turns.owed:
+            self._turns.skip()
+            self.save("running")
 
     def save(self, status: str) -> None:
-        """Write state.json and front.json."""
-        self._record.save(lambda: state(self, status), lambda: front(self))
+        """Write state.json and front.json; while the search runs, in turn."""
+        if status != "running" or self._turns.now():
+            with self._turns.taken():
+                self._record.save(lambda: state(self, status), lambda: front(self))
 
-    def restore(self, candidates: list[Candidate], state: dict[str, Any]) -> None:
+    def restore(self, candidates: Iterable[Candidate], state: dict[str, Any]) -> None:
         """Take up the candidates and the clock of a run that is resumed."""
-        for candidate in candidates:
-            self._count(candidate)
-            self._sharing.count(candidate.number)
-            for row in candidate.rungs:
-                self.rungs.count(min(int(row["rung"]), self.ladder.top))
-        self.progress.before_s = float(state.get("elapsed_s", 0.0))
+        self.archive.restore(map(self._known, candidates))
+        last = max((row.finished_at_s for row in self.archive.rows.values()), default=0.0)
+        self.progress.before_s = max(float(state.get("elapsed_s", 0.0)), last)
         self.seconds.update(state.get("time_s", {}))
         self.proposer.refused = Counter(state.get("refused", {}))
         self.proposer.duplicates = int(state.get("duplicates_avoided", 0))
@@ -137,12 +141,19 @@ class Study:
         """Say that a finalist has a new variant."""
         self._listener.compressed(self, candidate)
 
+    def _known(self, candidate: Candidate) -> Candidate:
+        """Count a candidate of an earlier session."""
+        self._count(candidate)
+        self._sharing.count(candidate.number)
+        for row in candidate.rungs:
+            self.rungs.count(min(int(row["rung"]), self.ladder.top))
+            self.pace.count(row)
+        return candidate
+
     def _count(self, candidate: Candidate) -> None:
-        new = candidate.key not in self.archive.candidates
-        self.archive.keep(candidate)
-        self.proposer.seen.add(candidate.key)
-        self.progress.trials += new
+        self.progress.trials += candidate.key not in self.archive.rows
         self.progress.failed += candidate.status == "failed"
+        self.proposer.seen.add(candidate.key)
 
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
@@ -152,27 +163,31 @@ class Study:
         """Open the strategy's study and the record, and tell both what is known already."""
         self._asker = Asker(
             self.settings.strategy,
-            self._space,
+            self.proposer.space,
             self.proposer,
             1 + len(self.archive.objectives),
             self.ladder.top,
             self.settings.seed * 7919 + 13 + self.progress.trials + self._sharing.seed,
         )
         self._asker.look_at(Focus(self.settings.prefer, tuple(self.archive.objectives)))
-        known = sorted(self.archive.candidates.values(), key=lambda candidate: candidate.number)
-        self._learn()
-        for candidate in known:
-            self._asker.tell(candidate, self._teller.values(candidate), self._teller.broken(candidate))
+        self._teller.learn(self._asker)
+        rows = sorted(self.archive.rows.values(), key=lambda row: row.number)
+        self._asker.take_up(rows, self._teller.told)
+        self.archive.rest(self._asker.dropped())
+        known = Known({row.key: row.rung for row in rows}, self._teller.told)
         self._record.open(1 + len(self.archive.objectives), self._asker.distributions, known)
 
     def _fill(self) -> bool:
         """Start trainings until all workers have one; False where nothing runs and nothing is left to do."""
         assert self._asker is not None
         while self._trainings.free and (order := self._next()) is not None:
-            self._trainings.start(order)
+            self._start(order)
             self._asker.think()
         self.progress.running = self._trainings.orders
         return bool(self.progress.running) or self._others_go_on()
+
+    def _start(self, order: Order) -> None:
+        self._trainings.start(replace(order, at_s=self.elapsed_s))
 
     def _others_go_on(self) -> bool:
         """Whether what other coordinators train may yet give this one something to do."""
@@ -195,12 +210,11 @@ class Study:
         elsewhere = self._peers.taken()
         self.rungs.under_way = [*(order.index for order in running), *(rung for _, rung in elsewhere)]
         busy = {order.key for order in running} | {key for key, _ in elsewhere}
-        candidates = [c for c in self.archive.candidates.values() if c.key not in busy]
-        more = self._more(candidates)
-        promotion = self.rungs.promotion(candidates, more, self._asker.gains)
-        if promotion is not None and self.pace.worth_it(self.ladder.cost(promotion.rung), candidates):
+        more = self._more()
+        promotion = self.rungs.promotion(self.archive, more, self._asker.gains, busy)
+        if promotion is not None and self.pace.worth_it(self.ladder.cost(promotion.rung)):
             return promotion
-        if not more or not self.pace.worth_it(self.ladder.cost(0), candidates):
+        if not more or not self.pace.worth_it(self.ladder.cost(0)):
             return None
         proposal = self._asker.ask()
         if proposal is None:
@@ -208,22 +222,21 @@ class Study:
             return self._step()
         return proposal
 
-    def _more(self, candidates: Collection[Candidate]) -> bool:
+    def _more(self) -> bool:
         """Whether new architectures may still be proposed."""
         if self.progress.exhausted or self._peers.spent:
             return False
         if self.settings.trials is not None:
             return self.progress.trials + self._new_running() < self.settings.trials
-        return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.top + 1))), candidates)
+        return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.top + 1))))
 
     def _new_running(self) -> int:
         """Architectures that are trained for the first time now."""
         return sum(order.key not in self.archive.candidates for order in self._trainings.orders)
 
     def _order(self, step: Promotion | Proposal, number: int) -> Order:
-        candidates, cost = self.archive.candidates.values(), self.ladder.cost(step.rung)
-        slots = self._trainings.slots
-        seconds = self.pace.training_s(cost, candidates, slots) if self.settings.time_s else 0
+        cost, slots = self.ladder.cost(step.rung), self._trainings.slots
+        seconds = self.pace.training_s(cost, slots) if self.settings.time_s else 0
         if isinstance(step, Promotion):
             return self._orders.promote(step, seconds)
         return self._orders.start(step, number, self.proposer.known_costs(step.graph), seconds)
@@ -235,7 +248,7 @@ class Study:
             self._record.died(order, outcome.died)
             self._listener.died(self, order, outcome.died, RETRIES + 1 - outcome.attempts)
             if candidate is None:
-                self._trainings.start(order)
+                self._start(order)
                 return
             self._record.store(candidate)
         assert candidate is not None
@@ -247,7 +260,7 @@ class Study:
         if self.job.from_bank:
             with self.clock("inherit"):
                 deposit(self.run, order, candidate)
-        self._peers.publish(self._take(candidate))
+        self._peers.publish(self._take(candidate, order))
         self._listener.finished(self, candidate)
 
     def _hear(self, wait: bool = False) -> bool:
@@ -255,45 +268,32 @@ class Study:
         news = self._peers.news(wait)
         for candidate in news:
             self._sharing.count(candidate.number)
-            self._take(candidate, own=False)
+            self._take(candidate)
             self._listener.finished(self, candidate)
         back = self._sharing.given_back(self.archive.candidates)
         self.progress.exhausted = self.progress.exhausted and not back
         return bool(news) or back
 
-    def _take(self, candidate: Candidate, own: bool = True) -> Candidate:
-        """A training is done: archive, strategy and, of this coordinator's own, record."""
+    def _take(self, found: Candidate, order: Order | None = None) -> Candidate:
+        """A training is done: archive, strategy and, of this coordinator's own order, record."""
         assert self._asker is not None
         with self.clock("proposal"):
-            new = candidate.key not in self.archive.candidates
-            rows = [*candidate.rungs[:-1], *({**row, "at_s": self.elapsed_s} for row in candidate.rungs[-1:])]
-            candidate = replace(candidate, finished_at_s=self.elapsed_s, rungs=rows)
+            stamped = order is not None and found.finished_at_s >= order.at_s
+            candidate = found if stamped else stamp(found, self.elapsed_s)
+            new = candidate.key not in self.archive.rows
             self._count(candidate)
+            self.archive.keep(candidate)
             self.rungs.count(candidate.rung)
+            self.pace.count(*candidate.rungs[-1:])
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)
             if new:
                 self._asker.tell(candidate, values, broken)
             else:
-                self._refresh(candidate)
-            if own:
+                self._teller.refresh(self._asker, candidate)
+            self.archive.rest(self._asker.dropped())
+            if not stamped or candidate.deaths:
+                self._record.rewrite(candidate)
+            if order is not None:
                 self._record.keep(candidate, values, broken)
-            else:
-                self._record.heard(candidate)
             self.save("running")
         return candidate
-
-    def _learn(self) -> None:
-        """What full training makes of low-rung accuracies, for strategies that read values."""
-        assert self._asker is not None
-        if self.ladder.top and self._asker.needs_expected:
-            self._teller.learn(self.archive.candidates.values())
-
-    def _refresh(self, candidate: Candidate) -> None:
-        """Bring the strategy's study in line after a promotion."""
-        assert self._asker is not None
-        self._learn()
-        others = self.archive.candidates.values() if self._asker.needs_expected else ()
-        for one in (candidate, *(other for other in others if other.waiting)):
-            values = self._teller.values(one)
-            if values is not None:
-                self._asker.refresh(one, values)

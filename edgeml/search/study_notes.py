@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgeml.search.database import Database, prepare
+from edgeml.search.study_rows import Noted, insert, noted
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -25,7 +26,7 @@ class StudyNotes:
         self._database, self._name = database, name
         self._study: OptunaStudy | None = None
 
-    def open(self, axes: int) -> set[tuple[str | None, int | None]]:
+    def open(self, axes: int) -> Noted:
         """Make the study or open it -> trainings (key, rung) that it has.
 
         Raises:
@@ -42,7 +43,7 @@ class StudyNotes:
                 load_if_exists=True,
             )
         )
-        return {(t.user_attrs.get("key"), t.user_attrs.get("rung")) for t in self._trials()}
+        return self._database(self._noted)
 
     def add(self, trial: FrozenTrial) -> None:
         """Add a trial, once: where a connection was lost, nobody knows at first whether it was added.
@@ -61,6 +62,28 @@ class StudyNotes:
             self._study.add_trial(trial)
 
         self._database(added)
+
+    def add_all(self, trials: Sequence[FrozenTrial]) -> None:
+        """Add trials in one transaction, once.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        tried = False
+
+        def added() -> None:
+            nonlocal tried
+            if tried and any(one.user_attrs == trials[-1].user_attrs for one in self._trials()):
+                return
+            tried = True
+            with self._database.engine.begin() as connection:
+                insert(connection, self._name, trials)
+
+        self._database(added)
+
+    def _noted(self) -> Noted:
+        with self._database.engine.connect() as connection:
+            return noted(connection, self._name)
 
     def close(self) -> None:
         """Close its connections."""

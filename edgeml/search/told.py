@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from edgeml.search.archive import Archive
+from edgeml.search.asking import Asker, Told
 from edgeml.search.candidate import Candidate
-from edgeml.search.rungs import accuracies
+from edgeml.search.row import Row
 from edgeml.target.limits import Limits, violations
 
 GRID = 65
@@ -25,13 +26,27 @@ class Teller:
         self._archive, self._limits, self._top = archive, limits, top
         self._grids: dict[int, np.ndarray] = {}
 
-    def learn(self, candidates: Iterable[Candidate]) -> None:
-        """Fit what full training makes of each rung's accuracy, on the candidates that have both."""
+    def told(self, key: str) -> tuple[Candidate, Told]:
+        """A candidate, and what strategies and readers are told of it."""
+        candidate = self._archive.candidates[key]
+        return candidate, (self.values(candidate), self.broken(candidate))
+
+    def refresh(self, asker: Asker, candidate: Candidate) -> None:
+        """Bring the strategy's study in line after a promotion, which changes what others promise too."""
+        self.learn(asker)
+        values = self.values(candidate)
+        if values is not None:
+            asker.refresh(candidate, values)
+        if asker.needs_expected:
+            waiting = [row for rung in range(self._top) for row in self._archive.waiting(rung)]
+            asker.revalue(self.of_waiting(waiting))
+
+    def learn(self, asker: Asker) -> None:
+        """Fit what full training makes of each rung's accuracy, for strategies that read values."""
         from edgeml.train.curve_rungs import RungModel
 
-        at = [accuracies(candidate) for candidate in candidates]
-        for rung in range(self._top):
-            model = RungModel([(a[rung], a[self._top]) for a in at if rung in a and self._top in a])
+        for rung in range(self._top if asker.needs_expected else 0):
+            model = RungModel(self._archive.tally.pairs(rung, self._top))
             self._grids[rung] = np.array([model.predict(x).mean for x in np.linspace(0, 1, GRID)])
 
     def values(self, candidate: Candidate) -> tuple[float, ...] | None:
@@ -44,6 +59,20 @@ class Teller:
         if candidate.status != "stopped" or scores is None:
             return None
         return (1 - self._expected(candidate), *scores[1:])
+
+    def of_waiting(self, rows: Iterable[Row]) -> dict[str, tuple[float, ...]]:
+        """Values of candidates that wait for their next rung, by key; many at once."""
+        known = [row for row in rows if row.scores is not None]
+        expected = np.array([row.accuracy for row in known], float)
+        rungs = np.array([row.rung for row in known], int)
+        for rung, grid in self._grids.items():
+            here = rungs == rung
+            expected[here] = np.interp(expected[here], np.linspace(0, 1, GRID), grid)
+        found = {}
+        for row, value in zip(known, expected.tolist(), strict=True):
+            assert row.scores is not None
+            found[row.key] = (1 - (value if row.expected is None else row.expected), *row.scores[1:])
+        return found
 
     def broken(self, candidate: Candidate) -> Mapping[str, float]:
         """Relative excess of every limit that the candidate breaks."""

@@ -145,13 +145,13 @@ def short(metric: str) -> str:
 
 def time_left_s(study: Study) -> float:
     """Expected seconds to the end: training left at the pace so far, or the time limit if that is nearer."""
-    spans = [sum(c.time_s.values()) for c in study.archive.candidates.values()]
-    spent = sum(study.rungs.spent)
-    by_trials = study.rungs.left(study.settings.planned_trials) * (sum(spans) / spent if spent else 0.0)
+    tally, spent = study.archive.tally, sum(study.rungs.spent)
+    by_trials = study.rungs.left(study.settings.planned_trials) * (tally.seconds / spent if spent else 0.0)
     if not study.settings.time_s:
         return by_trials
     left = study.time_left_s()
-    return max(0.0, min(left, by_trials) if spans and study.settings.trials is not None else left)
+    known = study.archive.rows and study.settings.trials is not None
+    return max(0.0, min(left, by_trials) if known else left)
 
 
 def duration(seconds: float) -> str:

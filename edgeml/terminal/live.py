@@ -111,11 +111,10 @@ def _progress(study: Study, width: int) -> list[RenderableType]:
 def _doing(study: Study) -> str:
     """What goes on, and what came of candidates that are not on their way any more."""
     doing = study.progress.waiting or _training(study)
-    candidates = list(study.archive.candidates.values())
-    ended = sum(any(row.get("stopped") for row in c.rungs) for c in candidates)
+    tally = study.archive.tally
     counts = {
-        "ended early": ended,
-        "infeasible": sum(c.status == "infeasible" for c in candidates),
+        "ended early": tally.ended,
+        "infeasible": tally.statuses["infeasible"],
         "failed": study.progress.failed,
     }
     return "; ".join([doing, *(f"{number} {what}" for what, number in counts.items() if number)])
@@ -139,17 +138,14 @@ def _rungs(study: Study, width: int) -> list[RenderableType]:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("rung", "epochs", "trained", "waiting", "best int8"):
         table.add_column(name, justify="left" if name == "rung" else "right", no_wrap=True)
-    candidates = list(study.archive.candidates.values())
+    tally = study.archive.tally
     for index, rung in enumerate(study.ladder.rungs):
-        here = [row for c in candidates for row in c.rungs if row["rung"] == index]
-        best = max((float(row["accuracy"]) for row in here if row.get("accuracy") is not None), default=None)
-        waiting = sum(c.waiting and c.rung == index for c in candidates)
         table.add_row(
             f"{index + 1}/{study.ladder.top + 1}",
             f"{study.fidelity.epochs * rung.epochs:.3g}",
-            str(len(here)),
-            str(waiting) if index < study.ladder.top else "",
-            study.goal.said(best, 2),
+            str(tally.trained[index]),
+            str(tally.waiting[index]) if index < study.ladder.top else "",
+            study.goal.said(tally.best.get(index), 2),
         )
     return [table] if width >= 40 else []
 

@@ -24,16 +24,14 @@ Neural Network Training"). In short trainings 0.5 lost: docs/decisions/005-inher
 
 def overlap(child: Graph, parent: Graph) -> float:
     """Fraction of the child's kernel weights that have a counterpart in the parent, 0..1."""
-    nodes = parent.by_name
+    theirs = parent.kernels
     shared = total = 0
-    for node in child.nodes:
-        if "kernel" not in node.weight_shapes:
-            continue
-        shape = node.weight_shapes["kernel"]
-        total += prod(shape)
-        other = nodes.get(node.name)
-        if other is not None and _matches(node, other):
-            shared += prod(min(a, b) for a, b in zip(shape, other.weight_shapes["kernel"], strict=True))
+    for name, (kind, shape, size) in child.kernels.items():
+        total += size
+        other = theirs.get(name)
+        if other is not None and other[0] is kind:
+            same = shape == other[1]
+            shared += size if same else prod(map(min, shape, other[1]))
     return shared / total if total else 0.0
 
 

@@ -55,10 +55,9 @@ Ways = dict[int, list[Role]]
 
 def find_morphism(child: Graph, parent: Graph) -> tuple[Role, ...] | None:
     """A role for every child node with which the child computes the parent's function, or None."""
-    index = {node.name: i for i, node in enumerate(child.nodes)}
     for node in parent.nodes:
         if node.weight_shapes:
-            place = index.get(node.name)
+            place = child.places.get(node.name)
             if place is None or not _grown(child, child.nodes[place], parent, node):
                 return None
     facts = _Facts(child, parent)

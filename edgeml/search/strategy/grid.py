@@ -53,11 +53,15 @@ def grid(space: Space, seed: int) -> BaseSampler:
     from edgeml.search.strategy.learning import distributions
 
     class GridSampler(BaseSampler):
+        sees_all = True
+
         def __init__(self) -> None:
             numbers = list(range(space.size))
             random.Random(seed).shuffle(numbers)
             self._left = iter(numbers)
             self._distributions = distributions(space)
+            self._tried: set[tuple[Any, ...]] = set()
+            self._read = 0
 
         def infer_relative_search_space(
             self, study: Study, trial: FrozenTrial
@@ -67,10 +71,12 @@ def grid(space: Space, seed: int) -> BaseSampler:
         def sample_relative(
             self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
         ) -> dict[str, Any]:
-            tried = {_values(space, t.params) for t in study.get_trials(deepcopy=False)}
+            trials = study.get_trials(deepcopy=False)
+            self._tried |= {_values(space, t.params) for t in trials[self._read :]}
+            self._read = trial.number  # which has no parameters yet, and is read next time
             for number in self._left:
                 choices = point(space, number)
-                if _values(space, choices) not in tried:
+                if _values(space, choices) not in self._tried:
                     return dict(choices)
             raise SpaceExhaustedError
 

@@ -112,7 +112,7 @@ class Observed:
         for start in range(0, len(fresh), POOL):
             rows = np.concatenate([stays, fresh[start : start + POOL]])
             ranks = constrained_ranks(self.values[rows], self.excess[rows])
-            kept = _first(ranks, self.values[rows], POOL)
+            kept = best_rows(ranks, self.values[rows], POOL)
             stays, self._ranks = rows[kept], ranks[kept]
         self._pool = stays
 
@@ -121,7 +121,7 @@ class Observed:
 
         Infeasible trials come after all feasible ones, by how much they break.
         """
-        return np.asarray(self._pool[_first(self._ranks, self.values[self._pool], count)])
+        return np.asarray(self._pool[best_rows(self._ranks, self.values[self._pool], count)])
 
     def front(self) -> np.ndarray:
         """Rows of the front, at most POOL; where nothing is feasible, the row that breaks least."""
@@ -194,7 +194,7 @@ def crowding(values: np.ndarray) -> np.ndarray:
     return distance
 
 
-def _first(ranks: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+def best_rows(ranks: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     """Positions of the first `count` by rank; of the rank that does not fit, the least crowded."""
     order = np.argsort(ranks, kind="stable")
     if len(order) <= count:
