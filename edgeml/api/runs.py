@@ -91,6 +91,7 @@ def search(
     metric: str | None = None,
     prefer: str | None = None,
     budget: str | None = None,
+    deterministic: bool = False,
     listener: Listener | None = None,
     compute: Compute | None = None,
 ) -> Run:
@@ -130,6 +131,7 @@ def search(
             and where the search looks harder (docs/presets.md).
         budget: "quick", "standard" (default) or "thorough": trials, time, epochs and fidelity where they are
             not given, by the size of the data.
+        deterministic: the same call gives the same files, byte for byte (docs/scale.md).
         listener: told about progress.
         compute: where evaluations run: worker processes, a cluster, a shared study (docs/scale.md).
 
@@ -176,13 +178,14 @@ def search(
     targets = preferring(Targets.load(files), prefer or str(old.get("prefer", DEFAULT_PREFER)))
     named_budget = budget or str(old.get("budget", DEFAULT_BUDGET))
     spent = budget_of(named_budget)
+    limit_s = 0.0 if deterministic else spent.time_s
     settings = Settings(
         data=as_path(data),
         targets=named,
         space=space or old.get("space"),
         strategy=strategy or old.get("strategy") or DEFAULT_STRATEGY,
         trials=trials if trials is not None else old.get("trials", None if time_s else spent.trials),
-        time_s=time_s or float(old.get("time_s", spent.time_s) if trials is None else 0.0),
+        time_s=time_s or float(old.get("time_s", limit_s) if trials is None else 0.0),
         seed=seed or int(old.get("seed", 0)),
         limits=targets.limits(limits or {}) if limits or not old else old["limits"],
         epochs=epochs if epochs is not None else old.get("epochs"),
@@ -202,6 +205,7 @@ def search(
         metric=metric or old.get("metric"),
         prefer=prefer or str(old.get("prefer", DEFAULT_PREFER)),
         budget=named_budget,
+        deterministic=deterministic or bool(old.get("deterministic", False)),
     )
     if not resume:
         run_dir = RunDir(Path(out) if out else _new_path(settings))

@@ -41,7 +41,7 @@ class SearchCommand(GroupedCommand):
             "strict",
         ),
         "How much is spent": ("trials", "time_text", "epochs", "fidelity", "curves"),
-        "How it searches": ("space", "strategy", "inherit", "seed", "resume"),
+        "How it searches": ("space", "strategy", "inherit", "seed", "deterministic", "resume"),
         "Where it runs": (
             "workers",
             "worker_threads",

@@ -7,8 +7,10 @@ from seeds and walks folders in sorted order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edgeml.errors import ConfigError
@@ -25,14 +27,13 @@ THREADS = 1
 """Of a worker where --worker-threads says nothing: sums are added up in the same order on any computer."""
 
 
-def check(settings: Settings, targets: Targets, objectives: Collection[str], slots: int) -> list[str]:
+def check(settings: Settings, targets: Targets, compute: Compute) -> list[str]:
     """What stands against the same result twice.
 
     Args:
         settings: of the run.
         targets: the profiles.
-        objectives: metrics that are minimised.
-        slots: evaluations that run at once.
+        compute: where evaluations run.
 
     Returns:
         Sentences for the user on what is promised less.
@@ -45,7 +46,8 @@ def check(settings: Settings, targets: Targets, objectives: Collection[str], slo
             "--deterministic and a time limit exclude each other: how much is trained would depend on how "
             "busy this computer is; say how much with --trials, and --epochs perhaps, instead of --time."
         )
-    timed = [name for name in targets.timed if name in objectives or name in settings.limits]
+    steering = {*targets.objectives, *settings.limits}
+    timed = [name for name in targets.timed if name in steering]
     if timed:
         raise ConfigError(
             f"--deterministic: {timed[0]} of target {' and '.join(targets.names)} is taken with a stopwatch "
@@ -53,12 +55,18 @@ def check(settings: Settings, targets: Targets, objectives: Collection[str], slo
             "estimated or compiled (`edgeml targets`), or null, and time the models afterwards with "
             "`edgeml measure`."
         )
-    if slots > 1 and settings.strategy.partition(":")[0] not in INDEPENDENT:
+    if compute.scheduler is None and compute.storage is None and compute.workers == 1:
+        return []
+    if settings.strategy.partition(":")[0] in INDEPENDENT and compute.storage is None:
         return [
-            f"deterministic: with {slots} workers {settings.strategy} proposes by what has finished first: "
-            "another run may try other architectures; not so with one worker, or --strategy random or grid."
+            "deterministic: with several workers the same architectures are tried every time; where weights "
+            "are inherited from, and who is trained further, depends on what has finished first: one worker, "
+            "or --inherit none and --fidelity full, give the same files too."
         ]
-    return []
+    return [
+        f"deterministic: with several workers {settings.strategy} proposes by what has finished first, so "
+        "another run may try other architectures; not so with one worker, or --strategy random or grid."
+    ]
 
 
 class Deterministic:
@@ -78,23 +86,37 @@ class Deterministic:
         return self._executor.slots
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Run a module-level function elsewhere, settled."""
-        return self._executor.submit(settled, self._threads, function, *arguments)
+        """Run a module-level function elsewhere, in a settled process."""
+        return self._executor.submit(Settled(self._threads, function), *arguments)
 
     def kill(self) -> None:
         """End what runs, at once."""
         self._executor.kill()
 
+    def close(self) -> None:
+        """End it for good."""
+        self._executor.close()
 
-def settled(threads: int, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a function in a process whose TensorFlow computes the same every time. For worker processes."""
-    import tensorflow as tf
 
-    tf.config.experimental.enable_op_determinism()
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.zeros(())  # from here on the number of threads stays
-    except RuntimeError:  # this process was settled before
-        pass
-    return function(*arguments)
+@dataclass(frozen=True)
+class Settled:
+    """A function for worker processes, run where TensorFlow computes the same every time.
+
+    Attributes:
+        threads: of TensorFlow.
+        function: what is run.
+    """
+
+    threads: int
+    function: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Settle this process, then run the function."""
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        with suppress(RuntimeError):  # this process was settled before
+            tf.config.threading.set_intra_op_parallelism_threads(self.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(self.threads)
+            tf.zeros(())  # from here on the number of threads stays
+        return self.function(*arguments)

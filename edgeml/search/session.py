@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import random
@@ -18,7 +17,7 @@ from edgeml.data.dataset import Dataset
 from edgeml.data.guardrails import stop
 from edgeml.data.reading import telling
 from edgeml.data.source import kind_of
-from edgeml.errors import RunError
+from edgeml.search import deterministic
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
 from edgeml.search.compression import plan
@@ -38,6 +37,7 @@ from edgeml.search.settings import Settings, check_same
 from edgeml.search.source import read_data
 from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
+from edgeml.search.unchanged import check_unchanged, space_dict
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
 
@@ -75,6 +75,7 @@ def run_session(
     compression = plan(settings.compress, settings.max_drop)
     ladder = load_ladder(*own(run_dir.path, "fidelities", [settings.fidelity]))
     meeting = Meeting(compute, run_dir)
+    said = deterministic.check(settings, targets, compute) if settings.deterministic else []
     if resume:
         check_same(run_dir.open()["settings"], settings)
         run_dir.clear_unfinished()
@@ -84,6 +85,10 @@ def run_session(
     executor: Executor | None = None
     try:
         executor = executor_for(compute, run_dir, listener or Silent())
+        if settings.deterministic:
+            executor = deterministic.Deterministic(executor, compute)
+        for sentence in said:
+            (listener or Silent()).said(sentence)
         study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
@@ -158,7 +163,7 @@ def _prepare(
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
     if resume:
-        _check_unchanged(run_dir, whole, ladder)
+        check_unchanged(run_dir, whole, ladder)
         known = [candidate for candidate in run_dir.load_candidates() if not candidate.is_variant]
         study.restore(meeting.take_up(known), run_dir.state() or worked_out(known))
     else:
@@ -202,28 +207,6 @@ def _variants(run_dir: RunDir) -> list[Candidate]:
     return [candidate for candidate in run_dir.load_candidates() if candidate.is_variant]
 
 
-def _check_unchanged(run_dir: RunDir, space: Space, ladder: Ladder) -> None:
-    run = run_dir.open()
-    if run["space"] != _space_dict(space):
-        raise RunError(
-            f"--resume: search space {space.name} has changed since {run_dir.path} was started; "
-            "restore it or start a new run with another --out."
-        )
-    if run["ladder"] != json.loads(json.dumps(ladder.to_dict())):
-        raise RunError(
-            f"--resume: fidelity {ladder.name} has changed since {run_dir.path} was started; "
-            "restore it or start a new run with another --out."
-        )
-
-
-def _space_dict(space: Space) -> dict[str, Any]:
-    return {
-        "name": space.name,
-        "size": str(space.size),
-        "decisions": {decision.name: list(decision.choices) for decision in space.decisions},
-    }
-
-
 def _describe(
     settings: Settings,
     targets: Targets,
@@ -258,7 +241,7 @@ def _describe(
             "goal": data.goal.to_dict(),
             "preprocessing": dict(data.preprocessing),
         },
-        "space": _space_dict(space),
+        "space": space_dict(space),
         "ladder": ladder.to_dict(),
         "pruned": [one.to_dict() for one in pruned],
         "targets": targets.dump(),

@@ -43,6 +43,7 @@ class Settings:
         metric: what is maximised; None for the task's own (data/metrics.py).
         prefer: which part of the front counts most (search/preference.py).
         budget: what the sizes above were left to where the user named none (search/budget.py).
+        deterministic: the same files every time (search/deterministic.py).
     """
 
     data: str
@@ -70,6 +71,7 @@ class Settings:
     metric: str | None = None
     prefer: str = "balanced"
     budget: str = "standard"
+    deterministic: bool = False
 
     @property
     def read_options(self) -> ReadOptions:
@@ -104,9 +106,13 @@ FIXED = (
     "stride",
     "metric",
     "prefer",
+    "deterministic",
 )
 """Settings that a resumed run must share with the run it goes on with."""
 
+
+WITHOUT = {"prefer": "balanced", "deterministic": False}
+"""What settings were in runs that do not say."""
 
 READ = tuple(field.name for field in fields(ReadOptions))
 """Settings that say how the data are read."""
@@ -119,7 +125,7 @@ def check_same(old: dict[str, Any], new: Settings) -> None:
         RunError: names the first setting that changed.
     """
     for name in FIXED:
-        if old.get(name, "balanced" if name == "prefer" else None) != getattr(new, name):
+        if old.get(name, WITHOUT.get(name)) != getattr(new, name):
             raise RunError(
                 f"--resume: {name} was {old.get(name)!r} in this run and is {getattr(new, name)!r} now; "
                 "use the same or start a new run with another --out."
