@@ -50,9 +50,10 @@ class Compute:
         ):
             if value is not None and value < least:
                 raise ConfigError(f"{option} {value}: expected at least {least:,}.")
-        if self.store and not self.scheduler:
+        if self.store and not (self.scheduler or self.storage):
             raise ConfigError(
-                "--store is the way to a cluster's workers and back: give --scheduler too, or leave it out."
+                "--store is the way to a cluster's workers or to other searches on a study: give --scheduler "
+                "or --storage too, or leave it out."
             )
         if self.scheduler and self.workers != 1:
             raise ConfigError(
