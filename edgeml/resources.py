@@ -11,6 +11,12 @@ from typing import Any
 
 from edgeml.errors import ConfigError, UnknownNameError
 
+MOST_BYTES = 1 << 20
+"""Of a YAML file; the longest of ours has 6 kB, a calibrated profile 3 kB."""
+MOST_VALUES = 100_000
+"""In a YAML file with its aliases written out: nine lines of nine aliases each are 400 million."""
+MOST_SHOWN = 120
+"""Characters of a value in a message."""
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -74,18 +80,24 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], i
 
     lines: dict[tuple[str | int, ...], int] = {}
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(
+                f"{path}: has {path.stat().st_size:,} bytes, expected a YAML file of at most "
+                f"{MOST_BYTES:,}; check the name."
+            )
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
         if root is not None:
             _collect_lines(root, (), lines, {})
+        value = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); expected a UTF-8 YAML file.") from error
     # PyYAML itself raises the last three where a tag does not fit its value, as in `!!timestamp noon`.
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        said = "nested too deep" if isinstance(error, RecursionError) else error
+        problem = " ".join(str(getattr(error, "problem", None) or said).split())[:MOST_SHOWN]
         raise ConfigError(f"{where}: not valid YAML ({problem}); fix the syntax on that line.") from error
     if not isinstance(value, dict) or root is None:
         raise ConfigError(f"{path}: found {type(value).__name__}, expected a mapping of keys to values.")
@@ -93,25 +105,40 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], i
 
 
 def _collect_lines(
-    node: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], done: dict[int, bool]
-) -> None:
-    """Lines of a node and of what it holds; `done` knows the nodes seen, False while one is still open."""
+    node: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], done: dict[int, int]
+) -> int:
+    """Lines of a node and of what it holds -> how many values that is with every alias written out.
+
+    `done` knows the numbers of the nodes seen, 0 while one is still open.
+    """
     import yaml
 
-    lines.setdefault(path, node.start_mark.line + 1)
+    line = node.start_mark.line + 1
+    lines.setdefault(path, line)
     if id(node) in done:
         if not done[id(node)]:
-            raise ValueError(f"the value on line {node.start_mark.line + 1} contains itself")
-        return  # an alias: what it holds has its lines where the anchor stands
-    done[id(node)] = False
+            raise ValueError(f"the value on line {line} contains itself")
+        return done[id(node)]  # an alias: what it holds has its lines where the anchor stands
+    done[id(node)], count = 0, 1
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
-            lines[(*path, str(key.value))] = key.start_mark.line + 1
-            _collect_lines(child, (*path, str(key.value)), lines, done)
+            place = (*path, str(key.value))
+            if place in lines and key.value != "<<":
+                raise ValueError(
+                    f"{str(key.value)[:MOST_SHOWN]!r} stands on line {lines[place]} and again on line "
+                    f"{key.start_mark.line + 1}; remove one"
+                )
+            lines[place] = key.start_mark.line + 1
+            count += _collect_lines(child, place, lines, done)
     elif isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _collect_lines(child, (*path, index), lines, done)
-    done[id(node)] = True
+            count += _collect_lines(child, (*path, index), lines, done)
+    if count > MOST_VALUES:
+        raise ValueError(
+            f"the aliases up to line {line} stand for more than {MOST_VALUES:,} values; write fewer"
+        )
+    done[id(node)] = count
+    return count
 
 
 def validation_message(path: Path, lines: dict[tuple[str | int, ...], int], error: Any) -> str:
@@ -126,5 +153,14 @@ def validation_message(path: Path, lines: dict[tuple[str | int, ...], int], erro
     line = lines.get(known, 1)
     key = ".".join(str(part) for part in where) or "the file"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    found = "" if isinstance(first["input"], dict | list) else f", found {first['input']!r}"
-    return f"{path}:{line}: {key}: {first['msg'].removeprefix('Value error, ')}{found}{more}."
+    found = "" if isinstance(first["input"], dict | list) else f", found {_brief(first['input'])}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{path}:{line}: {key[:MOST_SHOWN]}: {said[: 5 * MOST_SHOWN]}{found}{more}."
+
+
+def _brief(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out an int of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

@@ -64,8 +64,9 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
 
     if path.is_dir():
         files = open_run(path)
-        models = {c.key: RunDir(path).model(c.key) for c in files.front_candidates}
-        named = targets or files.run["settings"]["targets"]
+        folder = RunDir(path).candidates
+        models = {c.key: read_file(folder / c.key / "model.tflite") for c in files.front_candidates}
+        named = targets or (files.run.get("settings") or {}).get("targets") or ()
         if not models:
             raise RunError(f"{path} has no finished candidate to check; go on with `edgeml search --resume`.")
     else:

@@ -13,7 +13,7 @@ import click
 
 from edgeml.arch.own_ops import load_own
 from edgeml.cli import data, devices, doctor, export, lists, reports, runs
-from edgeml.cli.output import say
+from edgeml.cli.output import one_line, say
 from edgeml.errors import EdgemlError
 
 BAD_INPUT = 2
@@ -34,7 +34,7 @@ class _Group(click.Group):
         except EdgemlError as error:
             if debug:
                 raise
-            say(f"error: {error}", err=True)
+            say(f"error: {one_line(error)}", err=True)
             sys.exit(BAD_INPUT)
 
 

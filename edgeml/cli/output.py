@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+LONGEST = 2000
+"""Characters of an error; longer ones lose their middle."""
 KEPT = "\n\t\u200d"
 """Control characters that stay: the last joins emoji."""
 
@@ -37,6 +40,12 @@ def _harmless(letter: str) -> bool:
 def _picture(letter: str) -> str:
     code = ord(letter)
     return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line of a length that can be read, whatever names it repeats."""
+    text = re.sub(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*", " ", str(error))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 4 :]}"
 
 
 def say(text: object, err: bool = False) -> None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data import matrices
+from edgeml.data import matrices, scratch
 from edgeml.data.labels import to_labels
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split, readable, shown, some
@@ -149,6 +149,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
                 f"{shown(path)}: {key} is truncated, {info.file_size} bytes of {size}; "
                 "save or download it again."
             )
+        scratch.check_fits(shown(path), key, size)
     with archive.open(info) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         file.read(1)  # reaching the end makes zipfile check the CRC

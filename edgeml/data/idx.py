@@ -13,11 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data import scratch
 from edgeml.data.arrays import assemble
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, shown, some
 from edgeml.errors import DataError
 
+BLOCK = 1 << 24
+"""Bytes that are read at a time."""
+DEFLATE = 1032
+"""Times that deflate makes a file smaller at best (https://zlib.net/zlib_tech.html)."""
 _NAME = re.compile(
     r"^(?P<set>.*?)(?P<part>train|t10k|test)-(?P<what>images|labels)[-.]idx\d-ubyte(?P<gz>\.gz)?$",
     re.IGNORECASE,
@@ -109,11 +114,17 @@ def _parse(file: gzip.GzipFile | BufferedReader, path: Path) -> NDArray[Any]:
     shape = tuple(int(size) for size in np.frombuffer(sizes[: len(sizes) // 4 * 4], ">u4"))
     dtype = np.dtype(_TYPES[magic[2]])
     expected = math.prod(shape) * dtype.itemsize
-    # One read of a size that a damaged header asks for could fail to allocate; read() takes what is there.
-    data = file.read()
+    packed = DEFLATE if isinstance(file, gzip.GzipFile) else 1
+    scratch.check_fits(shown(path), f"the shape {shape}", min(expected, packed * path.stat().st_size))
+    # One read of a size that a damaged header asks for could fail to allocate; zipped zeros go on for long.
+    data, block = bytearray(), b"-"
+    while block and len(data) <= expected:
+        block = file.read(BLOCK)
+        data += block
     if len(shape) < magic[3] or len(data) != expected:
+        found = f"more than {expected}" if len(data) > expected + 1 else f"{len(data)}"
         raise DataError(
-            f"{shown(path)}: found {len(data)} bytes of data, expected {expected} for the shape {shape} in "
+            f"{shown(path)}: found {found} bytes of data, expected {expected} for the shape {shape} in "
             "its header; download the file again."
         )
     array = np.frombuffer(data, dtype).reshape(shape)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeml.data.delimited import LARGEST
+from edgeml.data.scratch import check_fits
 from edgeml.data.source import shown, some
 from edgeml.data.table import Column, Table
 from edgeml.errors import DataError, MissingToolError
@@ -37,10 +38,11 @@ def read_parquet(path: Path) -> Table:
                     f"{shown(path)}: {rows} rows of {len(names)} columns, expected at most "
                     f"{LARGEST // 4} numbers; keep fewer rows or columns."
                 )
+            check_fits(shown(path), "the table", _unpacked(file.metadata))
             columns = {name: _column(path, name, file.read([name]).column(0)) for name in names}
-    except (ArrowException, OSError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
+    except (FileNotFoundError, PermissionError, DataError):
+        raise
+    except (ArrowException, OSError, ArithmeticError, ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{shown(path)}: not a readable Parquet file ({type(error).__name__}), expected one that is "
             "whole; "
@@ -51,11 +53,40 @@ def read_parquet(path: Path) -> Table:
     return Table(shown(path), columns, rows)
 
 
+def _unpacked(metadata: Any) -> int:
+    """Bytes that the pages of a file say they take when they are unpacked."""
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    return sum(max(0, group.total_byte_size) for group in groups)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _coded(name: str, found: Any) -> Column:
+    """Texts that Arrow has as codes: each different one becomes a str once."""
+    known: dict[str, int] = {}
+    parts = [np.zeros(0, np.int32)]
+    for chunk in found.chunks:
+        texts = ["" if value is None else str(value) for value in chunk.dictionary.to_pylist()]
+        own = np.array([*(known.setdefault(text, len(known)) for text in texts), -1], np.int32)
+        if chunk.null_count:
+            own[-1] = known.setdefault("", len(known))
+        parts.append(
+            own[chunk.indices.fill_null(len(own) - 1).to_numpy(zero_copy_only=False).astype(np.int64)]
+        )
+    return Column(name, codes=np.concatenate(parts), texts=list(known))
+
+
 def _column(path: Path, name: str, found: Any) -> Column:
     import pyarrow
     from pyarrow import types
 
     kind = found.type
+    if types.is_dictionary(kind) and _is_text(kind.value_type):
+        return _coded(name, found)
     if types.is_dictionary(kind):
         found = found.cast(kind.value_type)
         kind = found.type
@@ -64,11 +95,10 @@ def _column(path: Path, name: str, found: Any) -> Column:
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         values = found.cast(pyarrow.float64(), safe=False).to_numpy()
         return Column(name, numbers=np.asarray(values, np.float64))
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_temporal(kind):
-        texts = ["" if value is None else str(value) for value in found.to_pylist()]
-        known: dict[str, int] = {}
-        codes = np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
-        return Column(name, codes=codes, texts=list(known))
+    if _is_text(kind):
+        return _coded(name, found.dictionary_encode())
+    if types.is_temporal(kind):
+        return _coded(name, found.cast(pyarrow.string()).dictionary_encode())
     if types.is_null(kind):
         return Column(name, numbers=np.full(len(found), np.nan))
     raise DataError(

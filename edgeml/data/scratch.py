@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from edgeml.errors import ConfigError, StorageError
+from edgeml.errors import ConfigError, DataError, StorageError
 
 LARGEST = 1 << 30
 """Bytes of one array that are held in memory at most; less where less than four times that is available."""
@@ -35,10 +35,29 @@ def in_memory_bytes() -> int:
     """
     said = os.environ.get(VARIABLE)
     if said is None:
-        return min(LARGEST, _available() // 4)
+        return min(LARGEST, available_bytes() // 4)
     if not said.isdecimal():
         raise ConfigError(f"${VARIABLE} is {said!r}, expected a number of bytes; correct or unset it.")
     return int(said)
+
+
+def check_fits(where: str, what: str, size: int) -> None:
+    """Refuse what a file announces before memory is taken for it: a few kilobytes can stand for gigabytes.
+
+    Args:
+        where: shown path.
+        what: in it, for the message.
+        size: bytes it takes.
+
+    Raises:
+        DataError: it is more than half of the memory that is free.
+    """
+    most = available_bytes() // 2
+    if size > most:
+        raise DataError(
+            f"{where}: {what} takes {size / 1e9:,.1f} GB of memory, expected at most {most / 1e9:,.1f} GB "
+            "here; keep fewer or smaller samples, or check that the file is not damaged."
+        )
 
 
 def is_large(shape: tuple[int, ...], dtype: DTypeLike) -> bool:
@@ -109,7 +128,22 @@ def no_space(folder: Path, size: int, error: OSError) -> StorageError:
     )
 
 
-def _available() -> int:
+def available_bytes() -> int:
+    """Bytes of memory that this process may still take, by the machine and by its own limit (`ulimit -v`)."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    machine = _machine_bytes()
+    if limit == resource.RLIM_INFINITY:
+        return machine
+    try:
+        taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except OSError:
+        taken = 0
+    return min(machine, max(0, limit - taken))
+
+
+def _machine_bytes() -> int:
     """Bytes of memory that programs may still take."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -28,7 +28,9 @@ def check_place(out: Path) -> None:
     Raises:
         RunError: it does; the message names what.
     """
-    if not out.exists():
+    with _errors(out, 0):
+        there = out.exists()
+    if not there:
         above = next(parent for parent in out.absolute().parents if parent.exists())
         if not above.is_dir():
             raise RunError(f"{out}: {above} is a file, expected a folder; choose another --out.")
@@ -36,10 +38,10 @@ def check_place(out: Path) -> None:
     if not out.is_dir():
         raise RunError(f"{out} is a file, expected a folder to write to; choose another --out.")
     with _errors(out, 0):
-        there = _files(out)
-    if there and CARD not in there:
+        held = _files(out)
+    if held and CARD not in held:
         raise RunError(f"{out} exists and is not an earlier export; choose another --out.")
-    others = sorted(there - _written(out)) if there else []
+    others = sorted(held - _written(out)) if held else []
     if others:
         raise RunError(
             f"{out} holds files that no export wrote ({some(others)}); move them or choose another --out."

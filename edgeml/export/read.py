@@ -9,7 +9,7 @@ from typing import Any
 from edgeml.arch.cell import Arch
 from edgeml.arch.graph import Graph
 from edgeml.data.dataset import Dataset
-from edgeml.errors import DataError, ModelError, RunError
+from edgeml.errors import DataError, DisconnectedArchError, EdgemlError, ModelError, RunError
 from edgeml.export.checksums import digest
 from edgeml.export.given import ExportInput
 from edgeml.report import climb
@@ -39,10 +39,23 @@ def read_candidate(run_path: Path, key: str, run: Mapping[str, Any]) -> ExportIn
         raise RunError(f"{folder}: candidate {key} has no model to export ({record.get('reason')}).")
     artifact = _stored(folder / "model.tflite", key, stored.get("sha256"))
     content = _stored(folder / WEIGHTS, key, stored.get("weights_sha256"))
-    graph = Arch.from_dict(record["arch"]).graph
+    graph = _graph(folder, record)
     weights = _weights(folder / WEIGHTS, content, graph)
-    targets = Targets.load(run["settings"]["targets"])
+    targets = Targets.load((run.get("settings") or {}).get("targets") or ())
     return ExportInput(graph, weights, artifact, record, run, targets, run_path)
+
+
+def _graph(folder: Path, record: Mapping[str, Any]) -> Graph:
+    try:
+        return Arch.from_dict(record["arch"]).graph
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        said = f"{type(error).__name__}: {error}"
+    except (EdgemlError, DisconnectedArchError) as error:
+        said = str(error).rstrip(".")
+    raise RunError(
+        f"{folder / 'candidate.json'} is damaged: its architecture cannot be read ({said}); copy the run "
+        "again."
+    )
 
 
 def check_trained(files: RunFiles, key: str) -> None:

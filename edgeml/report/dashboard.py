@@ -71,7 +71,13 @@ def serving(path: Path, port: int | None = None, refresh_s: float = REFRESH_S) -
     with tempfile.TemporaryDirectory(prefix="edgeml-dashboard-") as folder:
         copied = Path(folder) / "study.db"
         copy(source, copied)
-        storage = _named(run, copied)
+        try:
+            storage = _named(run, copied)
+        except Exception as error:  # a database that holds other things than Optuna wrote: a dozen kinds
+            said = " ".join(str(error).split())[:200]
+            raise RunError(
+                f"{source} is damaged ({type(error).__name__}: {said}); copy the run again."
+            ) from error
         server = _server(storage, port)
         ended = threading.Event()
         watcher = threading.Thread(

@@ -6,15 +6,17 @@ has no such section.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeml.errors import RunError
 from edgeml.report import figures
 from edgeml.report.example_pictures import drawn
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.plots import Spec, chart_data, finish
 from edgeml.report.run_files import RunFiles
+from edgeml.report.run_json import read as read_json
+from edgeml.report.run_shapes import DiagnosisShape
 from edgeml.report.tables import row, table
 from edgeml.search.diagnosis import FILE, LAYOUT
 
@@ -25,12 +27,10 @@ FULL = 55
 def read(run: RunFiles) -> Mapping[str, Any] | None:
     """The file; None where there is none for the knee that the run has now."""
     try:
-        found = json.loads((run.path / FILE).read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except (OSError, ValueError):
+        found = read_json(run.path / FILE, DiagnosisShape)
+    except (FileNotFoundError, RunError):
         return None
-    if not isinstance(found, dict) or found.get("layout") != LAYOUT or found.get("key") != run.knee:
-        return None
-    return found
+    return found if found["layout"] == LAYOUT and found["key"] == run.knee else None
 
 
 def sentence(found: Mapping[str, Any]) -> str:

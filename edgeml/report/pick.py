@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeml.errors import RunError, UnknownNameError
 from edgeml.report.run_files import CandidateFile, RunFiles
-from edgeml.search.preference import DEFAULT_PREFER, favourite
+from edgeml.search.preference import DEFAULT_PREFER, PREFERS, favourite
 
 WORDS = ("preferred", "knee", "accuracy", "latency", "size")
 
@@ -51,7 +51,8 @@ def preferred(run: RunFiles) -> CandidateFile:
 
 def preference(run: RunFiles) -> str:
     """What --prefer was; runs older than it preferred nothing."""
-    return str((run.run.get("settings") or {}).get("prefer") or DEFAULT_PREFER)
+    said = (run.run.get("settings") or {}).get("prefer")
+    return said if said in PREFERS else DEFAULT_PREFER
 
 
 def _lowest(run: RunFiles, metric: str) -> str:

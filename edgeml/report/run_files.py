@@ -10,7 +10,6 @@ Every file is written whole or not at all, so a file that does not parse is dama
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,9 @@ from typing import Any
 
 from edgeml.data.goal import Goal
 from edgeml.errors import RunError
+from edgeml.report.candidate_shape import CandidateShape
+from edgeml.report.run_json import Shape, read
+from edgeml.report.run_shapes import FrontShape, RunShape, StateShape
 from edgeml.search.run_dir import LAYOUT
 
 
@@ -181,11 +183,11 @@ def open_run(path: Path) -> RunFiles:
         raise RunError(f"no run directory at {path}.")
     if not (path / "run.json").is_file():
         raise RunError(f"{path} is not an edgeml run: it has no run.json.")
-    run = _read(path / "run.json")
-    _check_layout(path, run.get("layout"))
-    state = _read_if_there(path / "state.json") or {"status": "running"}
+    _check_layout(path, read(path / "run.json", Shape).get("layout"))
+    run = read(path / "run.json", RunShape)
+    state = _read_if_there(path / "state.json", StateShape) or {"status": "running"}
     candidates = tuple(sorted(_candidates(path), key=_rank))
-    front = _read_if_there(path / "front.json") or {}
+    front = _read_if_there(path / "front.json", FrontShape) or {}
     complete = {candidate.key for candidate in candidates if candidate.status == "complete"}
     keys = tuple(str(key) for key in front.get("keys") or () if key in complete)
     knee = front.get("knee") or state.get("knee")
@@ -208,11 +210,13 @@ def _rank(candidate: CandidateFile) -> tuple[float, int]:
 def _candidates(path: Path) -> list[CandidateFile]:
     """Folders with a dot in front are being written; one may also be replaced while we read."""
     files = sorted((path / "candidates").glob("[!.]*/candidate.json"))
-    values = [(file, _read_if_there(file)) for file in files]
+    values = [(file, _read_if_there(file, CandidateShape)) for file in files]
     return [_candidate(file, value) for file, value in values if value is not None]
 
 
 def _candidate(file: Path, value: Mapping[str, Any]) -> CandidateFile:
+    if value.get("key") in ("", ".", "..") or Path(str(value.get("key"))).name != str(value.get("key")):
+        raise RunError(f"{file} is damaged: its key {str(value.get('key'))[:80]!r} is no folder's name.")
     try:
         figures = {str(k): _figure(str(k), v) for k, v in (value.get("metrics") or {}).items() if v}
         return CandidateFile(
@@ -268,21 +272,8 @@ def _number(value: object) -> float | None:
     return value
 
 
-def _read_if_there(file: Path) -> dict[str, Any] | None:
+def _read_if_there(file: Path, shape: type[Shape]) -> dict[str, Any] | None:
     try:
-        return _read(file)
+        return read(file, shape)
     except FileNotFoundError:
         return None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """NaN and infinities, which JSON does not have but Python writes, are read as null."""
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:
-        raise RunError(f"cannot read {file}: {error}.") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{file} is damaged: expected a JSON object, found {type(value).__name__}.")
-    return value

@@ -84,7 +84,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 yield reader.line_num, {column: str(row[column]) for column in COLUMNS}
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read ({error.strerror}); expected a CSV file with the columns "
+            f"{path}: cannot be read ({error.strerror or error}); expected a CSV file with the columns "
             f"{' and '.join(COLUMNS)}."
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:

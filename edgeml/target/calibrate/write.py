@@ -26,9 +26,13 @@ def check_out(out: Path, base: str, force: bool) -> None:
         raise ConfigError(f"--out {out}: expected a path that ends in .yaml, for example targets/mine.yaml.")
     if out.stem == base:
         raise ConfigError(f"--out {out}: it would inherit itself; choose another name than the base's.")
-    if out.is_dir():
+    try:
+        folder, there = out.is_dir(), out.exists()
+    except OSError as error:
+        raise ConfigError(f"--out {out}: {error.strerror}; expected a path of a file to write.") from error
+    if folder:
         raise ConfigError(f"--out {out}: is a folder; expected a file to write.")
-    if out.exists() and not force:
+    if there and not force:
         raise ConfigError(f"--out {out}: exists; choose another name, or give --force to replace it.")
 
 
