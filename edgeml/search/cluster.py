@@ -150,7 +150,9 @@ class Cluster:
             return
         try:
             parcel = self._exchange.pack(errand.call, self._limits, self._roster.threads())
-            name = f"edgeml-{errand.call[0].__name__}-{uuid.uuid4().hex}"
+            function = errand.call[0]
+            called = getattr(function, "__name__", type(function).__name__)  # --deterministic wraps it
+            name = f"edgeml-{called}-{uuid.uuid4().hex}"
             where = {"workers": fit, "allow_other_workers": True} if unfit else {}
             errand.inner = self._client.submit(perform, parcel, key=name, pure=False, retries=0, **where)
             errand.inner.add_done_callback(lambda _: self._soon(errand))

@@ -95,7 +95,7 @@ class _Slot:
         self._log = folder / "worker.log"
         self._read = 0
         self._workers: Workers | None = None
-        self._compute: Compute | None = None
+        self._kind: tuple[Compute, type] | None = None
         self._timer: threading.Timer | None = None
 
     def busy(self) -> None:
@@ -173,11 +173,12 @@ class _Slot:
             threads=dict(parcel.threads).get(platform.node(), parcel.compute.threads or 1),
             memory_bytes=memory,
         )
-        if self._workers is None or own != self._compute:
+        kind = own, type(parcel.call[0])  # a process cannot be made deterministic later
+        if self._workers is None or kind != self._kind:
             self._end()
             # Dask's nanny starts workers as daemons, which may have no children; ours end with their parent.
             multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-            self._workers, self._compute = Workers(self._log, own), own
+            self._workers, self._kind = Workers(self._log, own), kind
             self._workers.start()
         return self._workers
 
