@@ -32,7 +32,13 @@ BANNED_NAMES = {
     "common",
     "misc",
 }
-FOREIGN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+FOREIGN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torch"}
+CALLS = {
+    "eval", "exec", "__import__", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load",
+    "os.system", "os.popen", "tempfile.mktemp", "ssl._create_unverified_context",
+    "*.enable_unsafe_deserialization",
+}  # fmt: skip
+KEYWORDS = {"allow_pickle=True", "shell=True", "verify=False", "safe_mode=False", "StrictHostKeyChecking=no"}
 
 
 def module_name(path: Path) -> str:
@@ -123,7 +129,7 @@ def test_nothing_runs_foreign_code(path: Path) -> None:
 
 
 def foreign_code(tree: ast.AST) -> Iterator[str]:
-    """Pickle and its kind, eval, exec, yaml.load and numpy's allow_pickle=True, with their lines."""
+    """Pickle and its kind, eval, exec, yaml.load, shells, allow_pickle=True and their like, by line."""
     for node in ast.walk(tree):
         found: set[str] = set()
         if isinstance(node, ast.Import):
@@ -132,15 +138,10 @@ def foreign_code(tree: ast.AST) -> Iterator[str]:
             found = {(node.module or "").partition(".")[0]} & FOREIGN_CODE
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            found = {called} & {
-                "eval",
-                "exec",
-                "yaml.load",
-                "yaml.load_all",
-                "yaml.unsafe_load",
-                "yaml.full_load",
-            }
-            found |= {ast.unparse(word) for word in node.keywords} & {"allow_pickle=True"}
+            found = {called, f"*.{called.rpartition('.')[2]}"} & CALLS
+            found |= {ast.unparse(word) for word in node.keywords} & KEYWORDS
+            if called in ("np.load", "numpy.load") and "allow_pickle=False" not in ast.unparse(node):
+                found.add("np.load without allow_pickle=False")
         for name in found:
             yield f"line {node.lineno}: {name}"
 
@@ -154,6 +155,14 @@ def foreign_code(tree: ast.AST) -> Iterator[str]:
         "exec(x)",
         "yaml.load(x)",
         "f(allow_pickle=True)",
+        "np.load(x)",
+        "subprocess.run(x, shell=True)",
+        "tempfile.mktemp()",
+        "requests.get(x, verify=False)",
+        "import torch",
+        "os.system(x)",
+        "keras.config.enable_unsafe_deserialization()",
+        "tf_keras.models.load_model(x, safe_mode=False)",
     ],
 )
 def test_foreign_code_is_seen(code: str) -> None:

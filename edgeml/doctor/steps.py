@@ -120,7 +120,7 @@ def litert(folder: Path, doing: Doing) -> list[Line]:
     from edgeml.deploy.runtime import interpreter, predict
     from edgeml.target.meters.litert_host import latencies
 
-    model, images = (folder / MODEL).read_bytes(), np.load(folder / IMAGES)
+    model, images = (folder / MODEL).read_bytes(), np.load(folder / IMAGES, allow_pickle=False)
     doing("running the int8 model in LiteRT")
     found = predict(model, images)
     doing("running the int8 model in LiteRT's reference kernels")
@@ -133,7 +133,7 @@ def litert(folder: Path, doing: Doing) -> list[Line]:
         plain.append(loaded.get_tensor(taken["index"])[0])
     step, zero = taken["quantization"]
     apart = np.abs(found - (np.array(plain).astype(np.float32) - zero) * step).max() / step
-    same = _agreement(found, np.load(folder / OUTPUTS))
+    same = _agreement(found, np.load(folder / OUTPUTS, allow_pickle=False))
     said = (
         f"{version('ai-edge-litert')}: int8 agrees with float on {100 * same:.0f} % of {len(images)} images, "
         f"XNNPACK with the reference kernels within {apart:.0f} of 255 steps"
@@ -162,12 +162,12 @@ def onnxruntime(folder: Path, doing: Doing) -> list[Line]:
     from edgeml.deploy.tflite import read_model
     from edgeml.target.meters.ort_host import session
 
-    content, images = (folder / MODEL).read_bytes(), np.load(folder / IMAGES)
+    content, images = (folder / MODEL).read_bytes(), np.load(folder / IMAGES, allow_pickle=False)
     doing("running the network in onnxruntime")
     loaded = session(to_quantized_onnx(read_model(content)))
     name = loaded.get_inputs()[0].name
     found = np.array([loaded.run(None, {name: image[None]})[0][0] for image in images])
-    same = _agreement(found, np.load(folder / OUTPUTS))
+    same = _agreement(found, np.load(folder / OUTPUTS, allow_pickle=False))
     said = f"{version('onnxruntime')}: agrees with float on {100 * same:.0f} % of {len(images)} images"
     if same < AGREEMENT:
         return [Line("onnxruntime", said, "problem", _reinstall("onnxruntime"))]

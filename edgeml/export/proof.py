@@ -241,7 +241,9 @@ class _Bench:
         """Outputs to compare with: of n samples, or of fewer where the reference is that slow."""
         if against == FLOAT:
             if self._float is None or len(self._float) < n:
-                self._float = float_outputs(self._given, np.load(self._inputs, mmap_mode="r")[:n])
+                self._float = float_outputs(
+                    self._given, np.load(self._inputs, mmap_mode="r", allow_pickle=False)[:n]
+                )
             return self._float
         found = self._scored[against].result()
         if not found.reason:

@@ -206,7 +206,7 @@ def _real(outputs: Any, scale: float, zero_point: int) -> Any:
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """A request -> the answer; the outputs are written to a file."""
-    inputs = np.load(asked.get("waveforms") or asked["inputs"], mmap_mode="r")
+    inputs = np.load(asked.get("waveforms") or asked["inputs"], mmap_mode="r", allow_pickle=False)
     tool, run, batch = RUNTIMES[asked["runtime"]](asked)
     channels = asked.get("repeat_channels", 1)
     outputs: list[Any] = []

@@ -101,7 +101,7 @@ def run(
     reason = str(found.get("error") or _failure(said, limit_s) if "tool" not in found else "")
     if reason:
         return Outcome(str(found.get("tool", "")), np.zeros((0, 0), np.float32), 0, reason, seconds)
-    outputs = np.load(folder / "outputs.npy")
+    outputs = np.load(folder / "outputs.npy", allow_pickle=False)
     return Outcome(str(found["tool"]), outputs, int(found["compared"]), "", seconds)
 
 
