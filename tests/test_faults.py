@@ -1,4 +1,4 @@
-"""Full disks, failing disks, torn files, kills: nothing finished is lost, and what is said is one sentence."""
+"""Full and failing disks, torn files, kills: nothing finished is lost, and what is said is one sentence."""
 
 from __future__ import annotations
 
@@ -194,8 +194,8 @@ def test_a_run_of_someone_else_is_one_sentence(tmp_path):
     run.create()
     begun(run)
     script = (
-        "import os, sys; os.setuid(65534)\n"
-        "from pathlib import Path; from edgeml.errors import EdgemlError; from edgeml.search.run_dir import RunDir\n"
+        "import os, sys; from pathlib import Path; from edgeml.errors import EdgemlError\n"
+        "from edgeml.search.run_dir import RunDir; os.setuid(65534)\n"
         "try:\n    with RunDir(Path(sys.argv[1])).locked(): print('held')\n"
         "except EdgemlError as error: print(error)"
     )
