@@ -14,6 +14,7 @@ from edgeml.errors import RunError
 from edgeml.report import dashboard
 from edgeml.search.compute import Compute
 from edgeml.search.database import Database
+from edgeml.search.executor import Inline
 from edgeml.search.meeting import Meeting
 from edgeml.search.run_dir import RunDir
 from edgeml.search.study_notes import StudyNotes
@@ -47,6 +48,14 @@ print("kept", flush=True)
 TRIALS = 60
 
 
+class Slow(Inline):
+    """Trials are written about once a second, so the search has to take some."""
+
+    def submit(self, function, *arguments):
+        time.sleep(0.05)
+        return super().submit(function, *arguments)
+
+
 def reader(script, *arguments):
     process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
@@ -59,7 +68,7 @@ def reader(script, *arguments):
 
 
 def test_readers_neither_stop_the_search_nor_lose_a_note(tmp_path):
-    study = study_in(tmp_path, load_space("nano"), trials=TRIALS)
+    study = study_in(tmp_path, load_space("nano"), trials=TRIALS, executor=Slow())
     notes = StudyNotes(Database(study.run.storage_url), "edgeml")
     notes.open(2)
     notes.close()
@@ -76,7 +85,7 @@ def test_readers_neither_stop_the_search_nor_lose_a_note(tmp_path):
     finally:
         for process in (looking, holding):
             process.kill()
-            process.wait()
+            process.communicate()
     copy = optuna.load_study(study_name="edgeml", storage=study.run.storage_url)
     noted = [(trial.user_attrs["key"], trial.user_attrs["rung"]) for trial in copy.trials]
     assert len(noted) == len(set(noted)) == TRIALS

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from edgeml.errors import ConfigError
@@ -77,18 +78,24 @@ class Meeting:
         self.peers = peers = Shared(self._database, self._name, self._me, folders, trials)
         peers.join(agreed)
 
-    def take_up(self, known: list[Candidate]) -> list[Candidate]:
+    def take_up(self, known: Iterable[Candidate]) -> Iterable[Candidate]:
         """Candidates of this run directory, which has begun -> those of the whole study, by number.
 
         Raises:
             RunError: files of another coordinator cannot be read here.
             StorageError: the database or the store cannot be used.
         """
-        if self._me is not None and self._database is not None:
-            from edgeml.search.shared_folders import sign
+        if self._me is None or self._database is None:
+            return self.peers.take_up(known)
+        from edgeml.search.shared_folders import sign
 
-            sign(self._run, self._me, self._database.shown, self._name)
-        return self.peers.take_up(known)
+        sign(self._run, self._me, self._database.shown, self._name)
+        numbers: dict[str, int] = {}
+        found = list(self.peers.take_up(_noting(known, numbers)))
+        for candidate in found:
+            if numbers.get(candidate.key, candidate.number) != candidate.number:
+                self._run.update(candidate)
+        return found
 
     def notes(self, waiting: Waiting) -> StudyNotes:
         """Optuna's study.
@@ -99,7 +106,7 @@ class Meeting:
         if self._database is None:
             self._database = Database(self._run.storage_url)
         self._database.waiting = waiting
-        return StudyNotes(self._database, self._name)
+        return StudyNotes(self._database, self._name, at_once=self._me is not None)
 
     def close(self) -> None:
         """Give back what is claimed, close connections."""
@@ -108,6 +115,13 @@ class Meeting:
             if not self._compute.storage:
                 self._database.fold()
             self._database.close()
+
+
+def _noting(known: Iterable[Candidate], numbers: dict[str, int]) -> Iterator[Candidate]:
+    """Take down the numbers of candidates that go by."""
+    for candidate in known:
+        numbers[candidate.key] = candidate.number
+        yield candidate
 
 
 def agreed_on(about: dict[str, Any]) -> dict[str, Any]:

@@ -140,6 +140,7 @@ class RunRecord:
     ) -> None:
         import optuna
 
+        assert self.notes is not None
         state = optuna.trial.TrialState
         if not self._waiting:
             self._since = time.monotonic()
@@ -153,7 +154,8 @@ class RunRecord:
                 constraints=dict(broken) or None,
             )
         )
-        if len(self._waiting) >= BATCH or time.monotonic() - self._since > BATCH_S:
+        late = time.monotonic() - self._since > BATCH_S
+        if late or self.notes.at_once or len(self._waiting) >= BATCH:
             self._write()
 
     def _write(self) -> None:

@@ -20,10 +20,11 @@ class StudyNotes:
     Args:
         database: where it is.
         name: of the study.
+        at_once: others share it, and read what is not noted as not done: nothing waits to be written.
     """
 
-    def __init__(self, database: Database, name: str) -> None:
-        self._database, self._name = database, name
+    def __init__(self, database: Database, name: str, at_once: bool = False) -> None:
+        self._database, self._name, self.at_once = database, name, at_once
         self._study: OptunaStudy | None = None
 
     def open(self, axes: int) -> Noted:
