@@ -39,7 +39,7 @@ from edgeml.train.fidelity import Fidelity
 
 TRIALS = 16
 TASK = Task((12, 12, 1), 4)
-ALONG_S = 0.6
+ALONG_S = 0.25
 """Seconds in which a session is killed, drawn uniformly; every other session has opened the run by then."""
 PHASES = mmap.mmap(-1, 64)
 
