@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import re
 import sqlite3
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from edgeml.errors import ConfigError, RunError
@@ -26,6 +27,7 @@ from edgeml.report.run_files import RunFiles, open_run
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
+Application = Callable[..., Iterable[bytes]]
 HOST = "127.0.0.1"
 PORT = 8080
 REFRESH_S = 5.0
@@ -160,10 +162,23 @@ def _say_where(run: Path) -> None:
     raise RunError(f"the trials of {run} are {where}; look at them there, with `optuna-dashboard URL`.")
 
 
+def _for_this_computer(app: Application) -> Application:
+    """Refuse requests that name another host: a web page elsewhere could point its own name at 127.0.0.1."""
+
+    def checked(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        name = re.sub(r":\d+$", "", str(environ.get("HTTP_HOST", "")))
+        if name not in ("127.0.0.1", "localhost"):
+            start("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"The dashboard answers at 127.0.0.1 only."]
+        return app(environ, start)
+
+    return checked
+
+
 def _server(storage: object, port: int | None) -> WSGIServer:
     import optuna_dashboard
 
-    app = optuna_dashboard.wsgi(storage)
+    app = _for_this_computer(optuna_dashboard.wsgi(storage))
     try:
         return make_server(HOST, PORT if port is None else port, app, _Server, _Quiet)
     except (OSError, OverflowError) as error:
