@@ -62,7 +62,7 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
     from edgeml.target.check import check as check_model
     from edgeml.target.targets import Targets
 
-    if path.is_dir():
+    if _is_folder(path):
         files = open_run(path)
         folder = RunDir(path).candidates
         models = {c.key: read_file(folder / c.key / "model.tflite") for c in files.front_candidates}
@@ -77,6 +77,13 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
         for name, content in models.items()
         for target in members
     ]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:  # a name longer than the file system takes
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); expected a model or a run.") from error
 
 
 def calibrate(

@@ -182,9 +182,7 @@ def _attempt(
     """What `read` gives; None, written down, for a file that Pillow cannot read."""
     try:
         return read()
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes, MemoryError too
         named = f"{shown(samples[index].path)} ({_reason(error)})"
         if strict:
             raise _unreadable(named) from error
