@@ -6,8 +6,8 @@ An input is made from valid ones by mutation (fuzz_mutations.py), of its number 
 finding can be made again (--only NUMBER). Most are read by the command's own function in a child that is
 forked once and reads on until it dies; every 60th goes through a real process, and those that a native
 runtime loads always do. What counts as good: exit code 0 or 1, or code 2 with one line on stderr. Anything
-else is a finding: a traceback, more than one line or control characters in a message, a signal, more than LIMIT_S
-seconds, more than MEMORY bytes.
+else is a finding: a traceback, more than one line or control characters in a message, a signal, more than
+LIMIT_S seconds, more than MEMORY bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A command line -> what came of it, in this process, for bench/endurance_fuzz.py.
 
 Where a command would start a process for a model or train for minutes, only that last step is left out:
-`check` and `calibrate` do their work here, `export` ends when it has read the candidate, `search` before the first
-trial, `rebuild` and `dashboard` before they train or serve.
+`check` and `calibrate` do their work here, `export` ends when it has read the candidate, `search` before
+the first trial, `rebuild` and `dashboard` before they train or serve.
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+"""A run whose files are damaged is one sentence to whoever reads it: found by bench/endurance_fuzz.py."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import struct
+
+import numpy as np
+import pytest
+
+from edgeml.data.options import ReadOptions
+from edgeml.errors import DataError, RunError
+from edgeml.report.page import write_report
+from edgeml.report.run_files import open_run
+
+DAMAGE = {
+    "front.json": ('{"keys": 3}', '{"keys": [["a"]]}', '{"knee": ["a"]}', "[" * 100_000, "[1]"),
+    "state.json": (
+        '{"time_s": {"train": "~"}}',
+        '{"time_s": 3}',
+        '{"hypervolume": [[1, 2, 3, 4]]}',
+        '{"refused": 0.5}',
+        '{"rungs": [true]}',
+        '{"reference_point": 1.5}',
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in DAMAGE.items() for text in texts])
+def test_a_damaged_file_is_named(name, text, finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    (run / name).write_text(text, encoding="utf-8")
+    with pytest.raises(RunError) as caught:
+        write_report(run)
+    assert name in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("settings", 3),
+        ("objectives", [7]),
+        ("dataset", {"goal": {"x": 1}}),
+        ("dataset", {"goal": {"metric": ";"}}),
+        ("host", True),
+        ("ladder", {"rungs": [{"epochs": "1"}]}),
+        ("targets", ["cpu"]),
+    ],
+)
+def test_a_part_of_run_json_of_another_type_is_named(key, value, finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    whole = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**whole, key: value}))
+    with pytest.raises(RunError, match=f"run.json is damaged: {key}"):
+        open_run(run)
+
+
+def test_zipped_zeros_are_read_no_further_than_their_header_says(tmp_path):
+    from edgeml.data.kinds import read_source
+
+    head = struct.pack(">BBBBIII", 0, 0, 8, 3, 2, 4, 4)
+    images = gzip.compress(head + bytes(1 << 26))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(images)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, 2) + b"\0\1")
+    with pytest.raises(DataError, match="more than 32 bytes of data"):
+        read_source(str(tmp_path), ReadOptions())
+
+
+def test_arrays_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    from edgeml.data import scratch
+    from edgeml.data.kinds import read_source
+
+    monkeypatch.setattr(scratch, "available_bytes", lambda: 1000)
+    np.savez(tmp_path / "set.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 2)
+    with pytest.raises(DataError, match="of memory"):
+        read_source(str(tmp_path / "set.npz"), ReadOptions())
