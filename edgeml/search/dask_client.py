@@ -109,5 +109,7 @@ def _quiet(log: Path) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
     for name in ("distributed", "distributed.client"):  # those that Dask gives a handler of their own
         logger = logging.getLogger(name)
+        for old in logger.handlers:
+            old.close()
         logger.handlers[:] = [handler]
         logger.propagate = False
