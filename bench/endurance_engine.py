@@ -88,7 +88,7 @@ class Trainer:
         epochs = [
             {"epoch": i, "loss": 1 / (i + 1), "accuracy": accuracy * i / HISTORY} for i in range(HISTORY)
         ]
-        figures = {
+        figures: dict[str, dict[str, Any]] = {
             name: {
                 "metric": name, "value": value, "unit": "1", "kind": "counted", "tool": "made up",
                 "low": value, "high": value, "n": 1, "conditions": {},
