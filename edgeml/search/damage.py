@@ -47,12 +47,12 @@ def as_json(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def wrong_with(folder: Path) -> str | None:
+def wrong_with(folder: Path, value: dict[str, Any] | None = None) -> str | None:
     """Why a candidate's folder cannot be used; None where it is whole.
 
     Sizes are compared, contents are not read: what was renamed into place was on the disk.
     """
-    value = as_json(folder / "candidate.json")
+    value = as_json(folder / "candidate.json") if value is None else value
     if value is None:
         return "its candidate.json cannot be read"
     if value.get("key") != folder.name.removeprefix("."):

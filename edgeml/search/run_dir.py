@@ -207,9 +207,10 @@ class RunDir:
         for folder in sorted(self.candidates.glob("[!.]*")):
             if not folder.is_dir():
                 continue
-            if (wrong := wrong_with(folder)) is None:
+            value = as_json(folder / "candidate.json")
+            wrong = wrong_with(folder, value)
+            if value is not None and wrong is None:
                 try:
-                    value = read_json(folder / "candidate.json")
                     found.append(Candidate.from_dict(value, str(folder / "candidate.json")))
                     continue
                 except RunError:
