@@ -1,0 +1,111 @@
+"""A Dask scheduler and workers as a user starts them, and functions for their tests to run there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from edgeml.search.candidate import Candidate
+from edgeml.search.evaluate import Job
+from edgeml.search.run_dir import RunDir
+from tests.loopback_sshd import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+DASK = [sys.executable, "-m", "dask"]
+EDGEML = [sys.executable, "-m", "edgeml.cli"]
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
+
+
+class Dask:
+    """A scheduler and the command that keeps its workers running."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder = folder
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", self.address.split(":")[2])
+        self.nannies = self.join(workers) if workers else None
+
+    def join(self, workers: int, *more: str) -> subprocess.Popen[bytes]:
+        local = str(self.folder / "local")
+        options = ["--nworkers", str(workers), "--nthreads", "1", "--local-directory", local]
+        return self._start("worker", self.address, *options, *more)
+
+    def _start(self, *what: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{what[0]}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*DASK, *what, "--no-dashboard"],
+                env=os.environ | ENVIRONMENT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def processes(self) -> list[psutil.Process]:
+        """The Dask workers themselves, oldest first."""
+        assert self.nannies is not None
+        children = psutil.Process(self.nannies.pid).children()
+        found = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return sorted(found, key=lambda child: child.create_time())
+
+    def evaluating(self) -> list[psutil.Process]:
+        """Their children."""
+        return [
+            child
+            for worker in self.processes()
+            for child in worker.children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+
+    def kill_worker(self) -> None:
+        """End the oldest worker at once, as a lost computer does; its nanny starts another."""
+        with suppress(psutil.Error, IndexError):
+            self.processes()[0].kill()
+
+    def stop(self) -> None:
+        for process in (self.nannies, self.scheduler):
+            if process is None or process.poll() is not None:
+                continue
+            os.killpg(process.pid, signal.SIGKILL)  # with workers and their children
+            process.wait()
+
+
+@contextmanager
+def dask(folder: Path, workers: int):
+    cluster = Dask(folder, workers)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def until(what, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "took too long"
+        time.sleep(0.1)
+    return found
+
+
+def store_one(job: Job, key: str) -> str:
+    """Writes a candidate as an evaluation does, into the run directory that it is given."""
+    run = RunDir(Path(job.run))
+    seen = sorted(path.name for path in run.candidates.iterdir())
+    run.store(Candidate(key, 0, "complete", {"seen": seen}, {}, 1), {"weights.safetensors": b"w" * 1000})
+    print("stored", key, flush=True)
+    return job.run
+
+
+def crash(job: Job) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def linger(job: Job, started: str) -> None:
+    Path(started).touch()
+    time.sleep(600)
