@@ -124,3 +124,14 @@ def test_the_dashboard_says_where_a_shared_study_is(finished_run, tmp_path):
         dashboard.serving(run, 0),
     ):
         pass
+
+
+def test_a_shared_run_that_goes_on_alone_says_so(tmp_path):
+    from edgeml.search.shared_folders import Coordinator, sign
+
+    run = RunDir(tmp_path)
+    assert Meeting(Compute(), run).left == []
+    sign(run, Coordinator("x", "host", str(tmp_path)), "postgresql://u:***@h/d", "team")
+    (said,) = Meeting(Compute(), run).left
+    assert "study team in postgresql://u:***@h/d; without --storage it goes on alone" in said
+    assert Meeting(Compute(storage="postgresql://u@h/d"), run).left == []

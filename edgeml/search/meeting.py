@@ -53,6 +53,20 @@ class Meeting:
         self._name = ALONE
         self.peers: Peers = Alone()
 
+    @property
+    def left(self) -> list[str]:
+        """Sentences on a shared study that this run has worked on and does not name now."""
+        from edgeml.search.shared_folders import FILE
+
+        try:
+            about = json.loads((self._run.path / FILE).read_text(encoding="utf-8"))
+            where = f"study {about['study']} in {about['storage']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        if self._compute.storage:
+            return []
+        return [f"{self._run.path} has worked on {where}; without --storage it goes on alone"]
+
     def join(self, about: dict[str, Any], trials: int | None) -> None:
         """Enter the shared study, where there is one.
 

@@ -24,6 +24,7 @@ class Progress:
     exhausted: bool = False
     running: list[Order] = field(default_factory=list)
     waiting: str | None = None
+    elsewhere: bool = False
 
 
 class Listener(Protocol):

@@ -87,7 +87,7 @@ def run_session(
         executor = executor_for(compute, run_dir, listener or Silent())
         if settings.deterministic:
             executor = deterministic.Deterministic(executor, compute)
-        for sentence in said:
+        for sentence in (*said, *meeting.left):
             (listener or Silent()).said(sentence)
         study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
         study.seconds["data"] += clock.monotonic() - began

@@ -191,9 +191,9 @@ class Study:
 
     def _others_go_on(self) -> bool:
         """Whether what other coordinators train may yet give this one something to do."""
-        if self.settings.time_s and self.time_left_s() <= 0:
-            return False
-        return self._peers.busy or self._hear(wait=True) or self._peers.busy
+        over = self.settings.time_s > 0 and self.time_left_s() <= 0
+        self.progress.elsewhere = not over and (self._peers.busy or self._hear(wait=True) or self._peers.busy)
+        return self.progress.elsewhere
 
     def _next(self) -> Order | None:
         """What is trained next; None where trials, time or space are used up, for now."""

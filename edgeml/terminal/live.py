@@ -124,7 +124,7 @@ def _training(study: Study) -> str:
     """What the workers do."""
     running = study.progress.running
     if not running:
-        return "proposing"
+        return "waiting for what other coordinators train" if study.progress.elsewhere else "proposing"
     rungs = study.ladder.top > 0
     each = [f"{one.number}, {place(study, one.index)}" if rungs else str(one.number) for one in running[:3]]
     more = f" and {len(running) - 3} more" if len(running) > 3 else ""
