@@ -38,6 +38,8 @@ def watch(run: Path, process: subprocess.Popen[bytes], every_s: float) -> list[d
             trials = sum(1 for _ in (run / "candidates").iterdir()) if (run / "candidates").exists() else 0
         except psutil.Error:
             continue
+        if not own:  # it ends
+            break
         rows.append(
             {
                 "trials": trials,
@@ -66,8 +68,9 @@ def main(argv: list[str]) -> int:
         rows = watch(run, process, options.every)
         seconds = time.monotonic() - began
         done = json.loads((run / "state.json").read_text())
-    settled = [row for row in rows if row["trials"] >= min(SETTLED, options.trials / 4)]
+    settled = [row for row in rows if min(SETTLED, options.trials / 4) <= row["trials"] < options.trials]
     growth = max(row["coordinator_mb"] for row in settled) - settled[0]["coordinator_mb"]
+    with_report = max(row["coordinator_mb"] for row in rows)
     found = {
         "command": "python bench/endurance.py soak " + " ".join(argv),
         "trials": done["trials"],
@@ -76,6 +79,7 @@ def main(argv: list[str]) -> int:
         "cores": os.cpu_count(),
         "coordinator_mb": {"settled": settled[0]["coordinator_mb"], "last": settled[-1]["coordinator_mb"]},
         "coordinator_growth_mb": round(growth, 1),
+        "coordinator_largest_with_report_mb": with_report,
         "largest_worker_mb": max(row["worker_mb"] for row in settled),
         "versions": {name: version(name) for name in ("edgeml", "tensorflow", "optuna")},
         "curve": rows[:: max(1, len(rows) // 60)],

@@ -24,6 +24,7 @@ from edgeml.report.cell_svg import architecture
 from edgeml.report.charts import Charts, section
 from edgeml.report.lineage_tree import tree
 from edgeml.report.markup import Markup, tag
+from edgeml.report.noise import noise
 from edgeml.report.reproduce import parts
 from edgeml.report.run_files import RunFiles
 from edgeml.report.summary import headline_metrics, sentences
@@ -238,7 +239,9 @@ def conditions(run: RunFiles, charts: Charts) -> Markup | None:
         for title, values in blocks.items()
         if isinstance(values, Mapping)
     ]
-    origins = [tag("h3", "Origin of the figures"), tables.origins(run)] if run.scored else None
+    noisy = noise(run)
+    note = tag("p", noisy, class_="note") if noisy else None
+    origins = [tag("h3", "Origin of the figures"), tables.origins(run), note] if run.scored else None
     return section("Conditions", origins, tag("div", drawn, class_="blocks"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from edgeml.report import climb, figures, score_axis
 from edgeml.report.leaderboard import ranked
 from edgeml.report.markup import Child, Markup, join, tag
+from edgeml.report.noise import OF_ONE_READING
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 from edgeml.report.summary import duration, headline_metrics
 
@@ -160,7 +161,7 @@ def _cost(figure: Figure | None, tell_kind: bool) -> Child:
 def origins(run: RunFiles) -> Markup:
     """Where every figure comes from: metric, kind, tool, number of readings, conditions."""
     found = {
-        (name, f.kind, f.tool, "" if f.n is None else str(f.n), plain(f.conditions)): None
+        (name, f.kind, f.tool, "" if f.n is None else str(f.n), plain(_shared(f.conditions))): None
         for c in run.scored
         for name, f in c.figures.items()
     }
@@ -172,6 +173,11 @@ def origins(run: RunFiles) -> Markup:
         for (name, kind, tool, conditions), readings in merged.items()
     ]
     return table("Origin of the figures", ["figure", "kind", "tool", "readings", "conditions"], rows)
+
+
+def _shared(conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """Conditions without what differs from reading to reading, which `noise` sums up."""
+    return {name: value for name, value in conditions.items() if name not in OF_ONE_READING}
 
 
 def _range(readings: set[str]) -> str:
