@@ -51,7 +51,7 @@ class Dask:
         """The Dask workers themselves, oldest first."""
         assert self.nannies is not None
         children = psutil.Process(self.nannies.pid).children()
-        found = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        found = [child for child in children if "spawn_main" in command_line(child)]
         return sorted(found, key=lambda child: child.create_time())
 
     def evaluating(self) -> list[psutil.Process]:
@@ -60,7 +60,7 @@ class Dask:
             child
             for worker in self.processes()
             for child in worker.children()
-            if "spawn_main" in " ".join(child.cmdline())
+            if "spawn_main" in command_line(child)
         ]
 
     def kill_worker(self) -> None:
@@ -74,6 +74,14 @@ class Dask:
                 continue
             os.killpg(process.pid, signal.SIGKILL)  # with workers and their children
             process.wait()
+
+
+def command_line(process: psutil.Process) -> str:
+    """Empty where it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @contextmanager

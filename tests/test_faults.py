@@ -201,7 +201,7 @@ def test_a_run_of_someone_else_is_one_sentence(tmp_path):
     )
     for mode, said in ((0o755, "copy the folder"), (0o700, "cannot be read")):
         run.path.chmod(mode)
-        for parent in run.path.parents[:3]:
+        for parent in run.path.parents[:4]:
             parent.chmod(0o755)
         done = subprocess.run(
             [sys.executable, "-c", script, run.path],

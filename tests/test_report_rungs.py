@@ -205,7 +205,7 @@ def test_the_plain_line_says_the_rung(rung: int, reason: str | None, words: str)
     study = SimpleNamespace(
         progress=SimpleNamespace(trials=3),
         settings=SimpleNamespace(trials=8, planned_trials=8, time_s=0.0),
-        archive=SimpleNamespace(front=list, objectives=["macs"], candidates={}),
+        archive=SimpleNamespace(front=list, objectives=["macs"], tally=SimpleNamespace(seconds=0.0)),
         goal=ACCURACY,
         rungs=SimpleNamespace(spent=[1.0, 0.0], left=lambda trials: 2.0),
         ladder=SimpleNamespace(top=1),
