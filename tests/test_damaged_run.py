@@ -78,3 +78,34 @@ def test_arrays_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp
     np.savez(tmp_path / "set.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 2)
     with pytest.raises(DataError, match="of memory"):
         read_source(str(tmp_path / "set.npz"), ReadOptions())
+
+
+def test_an_empty_array_of_impossible_sizes_is_named(tmp_path):
+    from edgeml.data.kinds import read_source
+
+    head = struct.pack(">BBBB4I", 0, 0, 8, 4, 0, *[2**32 - 1] * 3)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(head)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, 0))
+    with pytest.raises(DataError, match="which no array can have"):
+        read_source(str(tmp_path), ReadOptions())
+
+
+def test_class_names_that_are_no_text_are_named(tmp_path):
+    from edgeml.data.kinds import read_source
+
+    names = np.frombuffer(b"\xff\xff\xff\x7f" * 2, "<U1")
+    np.savez(tmp_path / "set.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 2, class_names=names)
+    with pytest.raises(DataError, match="class_names holds bytes that are no text"):
+        read_source(str(tmp_path / "set.npz"), ReadOptions())
+
+
+def test_an_operator_whose_shapes_do_not_fit_it_is_named():
+    from types import SimpleNamespace
+
+    from edgeml.errors import ModelError
+    from edgeml.target.arm_work import amounts
+
+    tensors = [SimpleNamespace(shape=shape) for shape in ((1, 8, 8, 3), (), ())]
+    operator = SimpleNamespace(name="DEPTHWISE_CONV_2D", inputs=(0, 1), outputs=(2,), macs=1)
+    with pytest.raises(ModelError, match="DEPTHWISE_CONV_2D cannot have inputs"):
+        amounts(SimpleNamespace(operators=[operator], tensors=tensors))

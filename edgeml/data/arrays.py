@@ -62,7 +62,10 @@ def read_npz(path: Path, options: ReadOptions) -> Source:
         )
     if names is not None and names.dtype.kind == "S":
         names = np.char.decode(names, "utf-8", "backslashreplace")
-    class_names = None if names is None else tuple(str(name) for name in names)
+    try:
+        class_names = None if names is None else tuple(str(name) for name in names)
+    except (SystemError, ValueError) as error:  # code points that Unicode does not have
+        raise DataError(f"{shown(path)}: class_names holds bytes that are no text ({error}).") from error
     images = {part: (x, arrays[x]) for part, (x, _) in pairs.items()}
     labels = {part: (y, arrays[y]) for part, (_, y) in pairs.items()}
     extras = {name: arrays[name] for name in matrices.EXTRAS if name in arrays}

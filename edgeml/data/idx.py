@@ -127,5 +127,11 @@ def _parse(file: gzip.GzipFile | BufferedReader, path: Path) -> NDArray[Any]:
             f"{shown(path)}: found {found} bytes of data, expected {expected} for the shape {shape} in "
             "its header; download the file again."
         )
-    array = np.frombuffer(data, dtype).reshape(shape)
+    try:
+        array = np.frombuffer(data, dtype).reshape(shape)
+    except ValueError as error:  # no values, and sizes beyond what can be addressed
+        raise DataError(
+            f"{shown(path)}: its header asks for the shape {shape}, which no array can have; "
+            "download the file again."
+        ) from error
     return array.astype(dtype.newbyteorder("="), copy=False)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 from edgeml.deploy.tflite import Operator, TfliteModel
+from edgeml.errors import ModelError
 
 MILLION = 1e6
 LANES = 8
@@ -56,7 +57,14 @@ def amounts(model: TfliteModel) -> dict[str, float]:
         inputs, outputs = _sizes(model, operator.inputs), _sizes(model, operator.outputs)
         if not outputs:
             continue
-        for name, count in _count(operator)(operator, inputs, outputs[0]).items():
+        try:
+            counts = _count(operator)(operator, inputs, outputs[0])
+        except IndexError as error:
+            raise ModelError(
+                f"{operator.name} cannot have inputs of shapes {inputs[:3]} and an output of shape "
+                f"{outputs[0]}; the file is damaged."
+            ) from error
+        for name, count in counts.items():
             found[name] += count / MILLION
     return found
 

@@ -53,7 +53,7 @@ class Bank:
             arrays = dict(load_file(path))
         except (OSError, SafetensorError) as error:
             raise RunError(
-                f"{path}: no weight bank ({error}); delete it, the search makes a new one."
+                f"{path}: no weight bank ({str(error)[:200]}); delete it, the search makes a new one."
             ) from error
         return cls(arrays, path)
 
