@@ -1,16 +1,19 @@
 """Worker processes: several at once; one that crashes, hangs or eats memory ends alone and says why."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from edgeml.errors import ConfigError
-from edgeml.search import watchdog
+from edgeml.search import executor, watchdog
 from edgeml.search.compute import Compute, parse_size, shown
 from edgeml.search.executor import WorkerDiedError, Workers
 from edgeml.search.watchdog import how_it_ended
@@ -167,3 +170,19 @@ def test_how_a_worker_ended_in_words():
     assert how_it_ended(-9, True) == "the worker process was killed (SIGKILL) for want of memory"
     assert "from outside" in how_it_ended(-9, False)
     assert how_it_ended(-11, False).endswith("SIGSEGV") and how_it_ended(3, False).endswith("exit code 3")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "died"),
+    [
+        (BrokenProcessPool("gone"), -9, True),
+        (OSError(errno.EPIPE, "Broken pipe"), -9, True),
+        (OSError(errno.EBADF, "Bad file descriptor"), 1, True),
+        (OSError(errno.EPIPE, "Broken pipe"), None, False),
+        (OSError(errno.ENOSPC, "No space left on device"), -9, False),
+        (None, None, False),
+    ],
+)
+def test_a_pipe_that_breaks_because_the_worker_is_gone_is_its_death(error, code, died):
+    process = SimpleNamespace(join=lambda seconds: None, exitcode=code)
+    assert executor._died(error, process) is died

@@ -7,6 +7,7 @@ ProcessPoolExecutor of several processes breaks as a whole, so each has one.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
@@ -170,9 +171,8 @@ class _Worker:
 
         def pass_on(future: Future[Result]) -> None:
             stopped = watched()
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                process.join(2)
+            error = CancelledError() if future.cancelled() else future.exception()
+            if _died(error, process):
                 why = stopped or how_it_ended(process.exitcode, oom_kills() > kills)
                 died = WorkerDiedError(f"{why}; {self._log} ends with what it printed")
                 self._leave()
@@ -211,6 +211,15 @@ class _Worker:
             self._process = next(iter(self._pool._processes.values()))
             self._oom_kills = oom_kills()
         return self._pool
+
+
+def _died(error: BaseException | None, process: BaseProcess) -> bool:
+    """Whether an evaluation failed because its process is gone; the pipe to it may be the first to say so."""
+    broken_pipe = isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EBADF)
+    if not broken_pipe and not isinstance(error, BrokenProcessPool):
+        return False
+    process.join(2)
+    return not broken_pipe or process.exitcode is not None
 
 
 @contextmanager
