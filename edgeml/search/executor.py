@@ -27,6 +27,8 @@ from edgeml.search.compute import LOCAL, Compute
 from edgeml.search.watchdog import Watchdog, how_it_ended, kill_tree, oom_kills
 
 Result = TypeVar("Result")
+ENDING_S = 5.0
+"""How long a pool that has been left is waited for."""
 
 __all__ = ["Executor", "Inline", "WorkerDiedError", "Workers"]
 
@@ -143,6 +145,7 @@ class _Worker:
         self._process: BaseProcess | None = None
         self._done, self._oom_kills, self._warm = 0, 0, False
         self._watchdog = Watchdog(compute)
+        self._ending: list[Any] = []
 
     def prepare(self) -> None:
         """Start it and have it import TensorFlow; its successors do so too."""
@@ -187,15 +190,20 @@ class _Worker:
     def kill(self) -> None:
         """End the process and those that it has started."""
         pool, process = self._pool, self._process
-        self._leave()
+        self._pool, self._process, self._done = None, None, 0
         if process is not None:
             kill_tree(process)
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
+        for thread in self._ending:  # Python's exit would find their pipes half closed
+            thread.join(ENDING_S)
+        self._ending.clear()
 
     def _leave(self) -> None:
         """Let the process end when it is done; the next evaluation starts another."""
         if self._pool is not None:
+            self._ending = [one for one in self._ending if one.is_alive()]
+            self._ending.append(self._pool._executor_manager_thread)
             self._pool.shutdown(wait=False)
         self._pool, self._process, self._done = None, None, 0
 
