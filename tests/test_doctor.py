@@ -15,6 +15,7 @@ import pytest
 from edgeml.doctor import computer, finding, self_test, steps, tools, versions
 from edgeml.doctor.examination import examine
 from edgeml.doctor.finding import Diagnosis, Line, Section
+from edgeml.search import container
 from edgeml.target.board.process import Finished
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -223,15 +224,15 @@ def test_processors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_what_a_container_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(computer, "CGROUP", tmp_path)
-    assert computer.cpu_quota() is None and computer.memory_limit() is None
+    monkeypatch.setattr(container, "CGROUP", tmp_path)
+    assert container.cpu_quota() is None and container.memory_limit() is None
     (tmp_path / "cpu.max").write_text("50000 100000\n")
     (tmp_path / "memory.max").write_text("500000000\n")
     found = computer.computer(tmp_path)
     assert line(found, "cores").state == "note" and "a quota allows 0.5" in line(found, "cores").found
     assert line(found, "memory").state == "problem" and "may use 0.5 GB" in line(found, "memory").found
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert computer.cpu_quota() is None
+    assert container.cpu_quota() is None
 
 
 def test_a_missing_meter_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from edgeml.doctor.finding import Line, Section, temporary
 from edgeml.search.compute import usable_cores
+from edgeml.search.container import cpu_quota, memory_limit
 
-CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
 LEAST_MEMORY, SHORT_MEMORY = 1.0e9, 2.5e9
 LEAST_DISK, SHORT_DISK = 0.2e9, 2.0e9
@@ -86,18 +86,6 @@ def _cores() -> Line:
     return Line("cores", f"{said}, of which a quota allows {quota:g}", "note", advice)
 
 
-def cpu_quota() -> float | None:
-    """Cores that the container's quota allows; None without one."""
-    with suppress(OSError, ValueError):
-        most, period = (CGROUP / "cpu.max").read_text().split()
-        return None if most == "max" else int(most) / int(period)
-    with suppress(OSError, ValueError):  # version 1
-        folder = CGROUP / "cpu"
-        most_us = int((folder / "cpu.cfs_quota_us").read_text())
-        return None if most_us <= 0 else most_us / int((folder / "cpu.cfs_period_us").read_text())
-    return None
-
-
 def _threads() -> list[Line]:
     said = f"a worker trains with all {usable_cores()} usable cores; networks for small images with 1"
     set_here = [f"{name}={os.environ[name][:20]}" for name in THREADS if name in os.environ]
@@ -121,14 +109,6 @@ def _memory() -> Line:
     advice = "a training needs 1 to 2 GB: end other programs, or raise the container's limit"
     state = "problem" if free < LEAST_MEMORY else "note" if free < SHORT_MEMORY else "ok"
     return Line("memory", said, state, advice if state != "ok" else "")  # type: ignore[arg-type]
-
-
-def memory_limit() -> int | None:
-    """Bytes that the container may use; None without a limit."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            return int((CGROUP / name).read_text())
-    return None
 
 
 def disk(what: str, folder: Path) -> Line:

@@ -24,7 +24,8 @@ from typing import Any, Protocol, TypeVar
 
 from edgeml.arch.own_ops import load_own
 from edgeml.search.compute import LOCAL, Compute
-from edgeml.search.watchdog import Watchdog, how_it_ended, kill_tree, oom_kills
+from edgeml.search.container import oom_kills
+from edgeml.search.watchdog import Watchdog, how_it_ended, kill_tree
 
 Result = TypeVar("Result")
 ENDING_S = 5.0

@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeml.search.compute import Compute
+from edgeml.search.container import memory_limit
+
+if TYPE_CHECKING:
+    import psutil
 
 LOOK_S = 0.5
 DEFAULT_MEMORY = 0.8
@@ -18,7 +22,6 @@ DEFAULT_MEMORY = 0.8
 STALLED_S = 600.0
 """A worker that has used less than STALLED_CPU_S of processor time for so long hangs."""
 STALLED_CPU_S = 1.0
-CGROUP = Path("/sys/fs/cgroup")
 
 
 class Watchdog:
@@ -39,8 +42,9 @@ class Watchdog:
             cpu = _Progress()
             began = time.monotonic()
             while not over.wait(LOOK_S):
-                reason = self._late(time.monotonic() - began) or _too_large(process, limit)
-                if reason := reason or cpu.stalled(process):
+                processes = tree(process)
+                reason = self._late(time.monotonic() - began) or _too_large(processes, limit)
+                if reason := reason or cpu.stalled(processes):
                     said.append(reason)
                     kill_tree(process)
                     return
@@ -60,22 +64,22 @@ class Watchdog:
 
 
 class _Progress:
-    """Whether a process still uses its processor."""
+    """Whether processes still use the processor."""
 
     def __init__(self) -> None:
         self._at, self._seconds = time.monotonic(), 0.0
 
-    def stalled(self, process: BaseProcess) -> str | None:
-        now, used = time.monotonic(), _cpu_s(process)
-        if used is None or used > self._seconds + STALLED_CPU_S or used < self._seconds:
-            self._at, self._seconds = now, used or 0.0
+    def stalled(self, processes: Sequence[psutil.Process]) -> str | None:
+        now, used = time.monotonic(), cpu_s(processes)
+        if not processes or used > self._seconds + STALLED_CPU_S or used < self._seconds:
+            self._at, self._seconds = now, used
         if now - self._at < STALLED_S:
             return None
         return f"the worker had stood still for {STALLED_S / 60:g} minutes and was ended"
 
 
-def _too_large(process: BaseProcess, limit: int) -> str | None:
-    used = memory_bytes(process.pid)
+def _too_large(processes: Sequence[psutil.Process], limit: int) -> str | None:
+    used = memory_bytes(processes)
     if used <= limit:
         return None
     return (
@@ -84,44 +88,48 @@ def _too_large(process: BaseProcess, limit: int) -> str | None:
     )
 
 
+def tree(process: BaseProcess) -> list[psutil.Process]:
+    """A process and all that it has started; nothing where it has ended."""
+    import psutil
+
+    with suppress(psutil.Error, ValueError):
+        root = psutil.Process(process.pid)
+        return [root, *root.children(recursive=True)]
+    return []
+
+
 def kill_tree(process: BaseProcess) -> None:
     """End a process and all that it has started."""
     import psutil
 
-    children = []
-    with suppress(psutil.Error, ValueError):
-        children = psutil.Process(process.pid).children(recursive=True)
+    children = tree(process)[1:]
     process.kill()
     for child in children:
         with suppress(psutil.Error):
             child.kill()
 
 
-def memory_bytes(pid: int | None) -> int:
-    """Memory of a process and its children that they do not share with a file or each other, bytes."""
+def memory_bytes(processes: Iterable[psutil.Process]) -> int:
+    """Memory that processes do not share with a file or each other, bytes."""
     import psutil
 
     total = 0
-    with suppress(psutil.Error, ValueError):
-        root = psutil.Process(pid)
-        for one in (root, *root.children(recursive=True)):
-            with suppress(psutil.Error):
-                info = one.memory_info()
-                total += info.rss - getattr(info, "shared", 0)
+    for one in processes:
+        with suppress(psutil.Error):
+            info = one.memory_info()
+            total += info.rss - getattr(info, "shared", 0)
     return total
 
 
-def _cpu_s(process: BaseProcess) -> float | None:
+def cpu_s(processes: Iterable[psutil.Process]) -> float:
+    """Processor seconds that processes have used."""
     import psutil
 
     total = 0.0
-    try:
-        root = psutil.Process(process.pid)
-        for one in (root, *root.children(recursive=True)):
+    for one in processes:
+        with suppress(psutil.Error):
             times = one.cpu_times()
             total += times.user + times.system
-    except psutil.Error:
-        return None
     return total
 
 
@@ -130,17 +138,7 @@ def total_memory() -> int:
     import psutil
 
     total = int(psutil.virtual_memory().total)
-    with suppress(OSError, ValueError):
-        total = min(total, int((CGROUP / "memory.max").read_text()))
-    return total
-
-
-def oom_kills() -> int:
-    """Processes of this container that the system has ended for want of memory, as far as it says."""
-    with suppress(OSError, ValueError, StopIteration):
-        lines = (CGROUP / "memory.events").read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
-    return 0
+    return min(total, memory_limit() or total)
 
 
 def how_it_ended(code: int | None, out_of_memory: bool) -> str:
