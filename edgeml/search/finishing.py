@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate
@@ -18,9 +16,7 @@ from edgeml.search.final import confirm
 from edgeml.search.final import finish as final_figures
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
-from edgeml.search.trainings import settled
-
-Result = TypeVar("Result")
+from edgeml.search.trainings import at_once
 
 
 def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidate]) -> None:
@@ -64,10 +60,9 @@ def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
     try:
         with study.clock("compress"):
             missing = [candidate for candidate in study.archive.finalists() if not plan.was_done(candidate)]
-            orders = [(compress, study.job, candidate.key, plan, study.fidelity) for candidate in missing]
-            under_way = [executor.submit(*order) for order in orders]
-            for candidate, order, future in zip(missing, orders, under_way, strict=True):
-                done, variants = _compressed(study, plan, candidate, future, partial(executor.submit, *order))
+            calls = [(compress, study.job, candidate.key, plan, study.fidelity) for candidate in missing]
+            for candidate, result in zip(missing, at_once(executor, calls), strict=True):
+                done, variants = _compressed(study, plan, candidate, result)
                 study.archive.keep(done)
                 for variant in variants:
                     study.archive.keep(variant)
@@ -83,12 +78,11 @@ def _compressed(
     study: Study,
     plan: Plan,
     candidate: Candidate,
-    future: Future[tuple[Candidate, list[Candidate]]],
-    again: Callable[[], Future[tuple[Candidate, list[Candidate]]]],
+    result: Callable[[], tuple[Candidate, list[Candidate]]],
 ) -> tuple[Candidate, list[Candidate]]:
     """A finalist's record and its variants; a crash in native code is a result with a reason."""
     try:
-        done, variants = settled(future, again)
+        done, variants = result()
     except WorkerDiedError as error:
         record = {"asked": plan.word, "max_drop": plan.max_drop, "failure": str(error)}
         done, variants = replace(candidate, compression=record), []
@@ -126,11 +120,10 @@ def _confirm(study: Study, executor: Executor) -> None:
     """Train every member of the front from fresh weights too: what inheritance did must not be hidden."""
     with study.clock("confirm"):
         missing = [candidate for candidate in study.archive.finalists() if candidate.confirmed is None]
-        orders = [(confirm, study.job, candidate.key, study.fidelity) for candidate in missing]
-        under_way = [executor.submit(*order) for order in orders]
-        for candidate, order, future in zip(missing, orders, under_way, strict=True):
+        calls = [(confirm, study.job, candidate.key, study.fidelity) for candidate in missing]
+        for candidate, result in zip(missing, at_once(executor, calls), strict=True):
             try:
-                found = settled(future, partial(executor.submit, *order))
+                found = result()
             except WorkerDiedError as error:
                 found = {"failure": str(error)}
             done = replace(candidate, confirmed=found)
@@ -138,15 +131,15 @@ def _confirm(study: Study, executor: Executor) -> None:
             study.archive.keep(done)
 
 
-def _once(executor: Executor, function: Callable[..., Result], *arguments: Any) -> Result:
+def _once(executor: Executor, function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function gives in a worker.
 
     Raises:
         ModelError: one worker after the other died on it.
     """
-    submit = partial(executor.submit, function, *arguments)
+    (result,) = at_once(executor, [(function, *arguments)])
     try:
-        return settled(submit(), submit)
+        return result()
     except WorkerDiedError as error:
         raise ModelError(
             f"final figures: {error}; go on with --resume (nothing finished is lost)."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
+from typing import Any
 
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
@@ -16,7 +17,6 @@ from edgeml.search.executor import Executor, WorkerDiedError
 RETRIES = 2
 """Times that a training whose worker died is tried again; then its candidate is infeasible."""
 
-Result = TypeVar("Result")
 Evaluate = Callable[[Job, Order], Candidate]
 
 
@@ -91,12 +91,17 @@ class Trainings:
         return Outcome(order, candidate, None, len(deaths), seconds)
 
 
-def settled(future: Future[Result], again: Callable[[], Future[Result]]) -> Result:
-    """What comes of something given to a worker; it is given to another where the worker dies.
+def at_once(executor: Executor, calls: Iterable[tuple[Any, ...]]) -> list[Callable[[], Any]]:
+    """Give (function, argument, ...) of each call to the workers; ask what is returned for what came of it.
 
-    Raises:
-        WorkerDiedError: each died; and what the function raises.
+    A call whose worker died is given to another, RETRIES times; then asking raises WorkerDiedError, as it
+    raises what the function did.
     """
+    submits = [partial(executor.submit, *call) for call in calls]
+    return [partial(_settled, submit(), submit) for submit in submits]
+
+
+def _settled(future: Future[Any], again: Callable[[], Future[Any]]) -> Any:
     for _ in range(RETRIES):
         try:
             return future.result()
