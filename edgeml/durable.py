@@ -53,20 +53,31 @@ def _sentence(path: Path, error: OSError, advice: str) -> str:
     )
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write what is then flushed and gets the name `path`; nothing of it is left where that fails.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        flush([temporary])
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Bytes -> a file, whole or not at all, on the disk when this returns.
 
     Raises:
         StorageError: it cannot be written.
     """
-    with storage_errors(path):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            _write_flushed(temporary, content)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        flush_folder(path.parent)
+    with storage_errors(path), whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -107,13 +118,6 @@ def flush_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in NO_FLUSH:
             raise
-
-
-def _write_flushed(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager

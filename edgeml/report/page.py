@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 
+from edgeml.durable import whole
 from edgeml.errors import StorageError
 from edgeml.report.charts import Charts
 from edgeml.report.markdown import markdown
@@ -43,13 +43,9 @@ def write_whole(target: Path, text: str) -> Path:
     Raises:
         StorageError: it cannot be written.
     """
-    staging = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        try:
+        with whole(target) as staging:
             staging.write_text(text, encoding="utf-8", errors="backslashreplace")
-            staging.replace(target)
-        finally:
-            staging.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror or error}.") from error
     return target

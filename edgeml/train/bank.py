@@ -9,7 +9,6 @@ workers read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.graph import Graph, Node
+from edgeml.durable import whole
 from edgeml.errors import RunError, StorageError
 from edgeml.train.build import Weights
 
@@ -68,14 +68,11 @@ class Bank:
 
         if self._path is None:
             raise RunError("this weight bank has no file; make it with Bank.open(path).")
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(save(self._arrays))
-            temporary.replace(self._path)
+            with whole(self._path) as temporary:
+                temporary.write_bytes(save(self._arrays))
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}; free some space, then --resume.") from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def slice(self, graph: Graph, fresh: Weights) -> tuple[Weights, float]:
         """Start weights of a network: the bank's where it has any, `fresh` elsewhere.

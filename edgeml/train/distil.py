@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data.dataset import Split
+from edgeml.durable import whole
 from edgeml.errors import RunError, StorageError
 from edgeml.train.build import Network
 
@@ -35,15 +35,11 @@ def save_logits(path: Path, found: NDArray[np.float32]) -> None:
     Raises:
         StorageError: the disk is full or the folder read-only.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with whole(path) as temporary, temporary.open("wb") as file:
             np.save(file, found.astype(np.float32), allow_pickle=False)
-        temporary.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}; free some space, then --resume.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_logits(path: Path) -> NDArray[np.float32]:
