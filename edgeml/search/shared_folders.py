@@ -86,10 +86,7 @@ class SameDisk:
 
     def put(self, candidate: Candidate) -> Files:
         """They lie in the run directory."""
-        return {
-            name: (hashlib.sha256(content).hexdigest(), len(content))
-            for name, content in _files(self._run.path, candidate.key).items()
-        }
+        return _told({name: Blob.of(one) for name, one in _files(self._run.path, candidate.key).items()})
 
     def get(self, candidate: Candidate, files: Files, owner: Coordinator) -> bool:
         """Copy the folder; False where it is just being replaced, or gone."""
@@ -99,9 +96,7 @@ class SameDisk:
             found = _files(Path(owner.path), candidate.key)
         except OSError:
             return False
-        if any(
-            hashlib.sha256(found.get(name, b"")).hexdigest() != digest for name, (digest, _) in files.items()
-        ):
+        if any(Blob.of(found.get(name, b"")) != Blob(*content) for name, content in files.items()):
             return False
         self._run.store(candidate, {name: found[name] for name in files})
         return True
@@ -128,16 +123,12 @@ class ThroughStore:
         """Send them."""
         folder = self._run.candidates / candidate.key
         names = [path.name for path in sorted(folder.iterdir()) if path.suffix in ENDINGS]
-        blobs = {name: self._store.put_file(folder / name, self._group) for name in names}
-        return {name: (blob.sha256, blob.size) for name, blob in blobs.items()}
+        return _told({name: self._store.put_file(folder / name, self._group) for name in names})
 
     def get(self, candidate: Candidate, files: Files, owner: Coordinator) -> bool:
         """Fetch them; False where the store has not got them or does not answer."""
         try:
-            found = {
-                name: self._store.read(Blob(digest, size), self._group)
-                for name, (digest, size) in files.items()
-            }
+            found = {name: self._store.read(Blob(*content), self._group) for name, content in files.items()}
         except StorageError:
             return False
         self._run.store(candidate, found)
@@ -146,6 +137,11 @@ class ThroughStore:
     def reaches(self, owner: Coordinator) -> bool:
         """Whether the other one uses a store too."""
         return owner.stores
+
+
+def _told(blobs: Mapping[str, Blob]) -> Files:
+    """As the database holds them."""
+    return {name: (blob.sha256, blob.size) for name, blob in blobs.items()}
 
 
 def _files(run: Path, key: str) -> dict[str, bytes]:
