@@ -61,7 +61,7 @@ def check(settings: Settings, targets: Targets, compute: Compute) -> list[str]:
         return [
             "deterministic: with several workers the same architectures are tried every time; where weights "
             "are inherited from, and who is trained further, depends on what has finished first: one worker, "
-            "or --inherit none and --fidelity full, give the same files too."
+            "or --inherit none, --fidelity full and --no-curves, give the same files too."
         ]
     return [
         f"deterministic: with several workers {settings.strategy} proposes by what has finished first, so "

@@ -89,12 +89,12 @@ def run_session(
             executor = deterministic.Deterministic(executor, compute)
         for sentence in (*said, *meeting.left):
             (listener or Silent()).said(sentence)
-        study = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
+        study, variants = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
             executor.kill()
-        finish(study, executor, compression, _variants(run_dir) if resume else [])
+        finish(study, executor, compression, variants)
     finally:
         if executor is not None:
             executor.close()
@@ -127,7 +127,8 @@ def _prepare(
     listener: Listener | None,
     executor: Executor,
     meeting: Meeting,
-) -> Study:
+) -> tuple[Study, list[Candidate]]:
+    """The study, and what earlier sessions made of their finalists."""
     with telling(listener.reading if listener else None):
         data = read_data(run_dir, settings, resume).aimed(settings.metric)
     stop(data.findings, str(data.provenance["source"]))
@@ -162,16 +163,19 @@ def _prepare(
     record.notes = meeting.notes(study.waits)
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
+    variants: list[Candidate] = []
     if resume:
         check_unchanged(run_dir, whole, ladder)
-        known = [candidate for candidate in run_dir.load_candidates() if not candidate.is_variant]
+        found = run_dir.load_candidates()
+        known = [candidate for candidate in found if not candidate.is_variant]
+        variants = [candidate for candidate in found if candidate.is_variant]
         study.restore(meeting.take_up(known), run_dir.state() or worked_out(known))
     else:
         data.save(run_dir.data)
         copy_files(run_dir.path, targets, str(settings.space), settings.fidelity)
         run_dir.begin(about)
         study.restore(meeting.take_up([]), {})
-    return study
+    return study, variants
 
 
 def default_space(data: Dataset, targets: Targets) -> str:
@@ -200,11 +204,6 @@ def _compressions(space: Space) -> list[str]:
     """Compressions that candidates of a space go through."""
     searched = [str(c) for d in space.decisions if d.name == "training.compression" for c in d.choices]
     return searched or [space.recipe(space.sample(random.Random(0)), (8, 8, 3)).compression]
-
-
-def _variants(run_dir: RunDir) -> list[Candidate]:
-    """What earlier sessions made of their finalists."""
-    return [candidate for candidate in run_dir.load_candidates() if candidate.is_variant]
 
 
 def _describe(
