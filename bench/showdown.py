@@ -1,0 +1,208 @@
+"""edgeml and its peers on the same data, with the same budget of processor seconds, scored by the same code.
+
+    bash bench/showdown_peers/environment.sh        # once: the peers' own environment
+    python bench/showdown.py --task digits --budget 150 --seeds 3 [--tools edgeml,optuna-tpe] [--core 0]
+
+Runs what bench/results/showdown/ lacks, one JSON file a run, and prints the task's table; `python
+bench/showdown_table.py` prints all of them again. With --core each tool has that core to itself, so that two
+tasks can run side by side; the files say it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from showdown_score import Found, kept, score
+from showdown_tasks import TASKS, AbsentError, prepare, source_of
+from showdown_tree import run
+
+BENCH = Path(__file__).resolve().parent
+RESULTS = BENCH / "results" / "showdown"
+PEERS_PYTHON = Path(
+    os.environ.get(
+        "EDGEML_PEERS_PYTHON", Path.home() / ".cache" / "edgeml-bench" / "peers" / "bin" / "python"
+    )
+)
+PEERS = (
+    "keras-tuner-bayesian", "keras-tuner-hyperband", "autokeras",
+    "optuna-tpe", "optuna-nsga2", "syne-tune-moasha",
+)  # fmt: skip
+REFERENCES = ("resnet8", "ds-cnn", "mobilenetv1-0.25", "mobilenetv2-0.35", "mobilenetv3-small-minimalistic")
+TOOLS = ("edgeml", *PEERS, *(f"reference:{name}" for name in REFERENCES))
+TARGET = "mcu-m7"
+"""edgeml's, on every task: its costs are the arena and an MCU's latency. Everything else is default."""
+LEFT = 0.92
+"""Of the budget goes into edgeml's --time; the rest is for the start and for finishing the front."""
+
+
+class Edgeml:
+    """A run of edgeml: the command, and the fully trained candidates as they come."""
+
+    def __init__(self, place: Path, out: Path, budget_s: float, seed: int, options: list[str]) -> None:
+        self.run, self.seen = out / "run", dict[Path, float]()
+        self.time_s = round(LEFT * budget_s / _processor_per_wall())
+        program = str(Path(sys.executable).with_name("edgeml"))
+        self.command = [
+            program, "search", "--data", str(source_of(place)), "--target", TARGET,
+            "--time", f"{self.time_s}s", "--seed", str(seed), "--out", str(self.run), *options,
+        ]  # fmt: skip
+
+    def look(self, cpu_s: float) -> None:
+        """Note candidates that are complete now and were not before."""
+        for file in self.run.glob("candidates/*/candidate.json"):
+            if file not in self.seen:
+                try:
+                    complete = json.loads(file.read_text(encoding="utf-8"))["status"] == "complete"
+                except (OSError, ValueError, KeyError):
+                    continue
+                if complete:
+                    self.seen[file] = cpu_s
+
+    def found(self) -> list[Found]:
+        """What it made, oldest first."""
+        return [Found(file.parent / "model.tflite", cpu_s, self.run) for file, cpu_s in self.seen.items()]
+
+    def about(self) -> dict[str, Any]:
+        """Version and settings."""
+        from importlib.metadata import version
+
+        settings = f"--target {TARGET} --time {self.time_s}s, all else default"
+        return {"versions": {"edgeml": version("edgeml")}, "settings": settings, "user_lines": 1}
+
+
+class Peer:
+    """A run of another tool, by the contract of showdown_peers/run.py."""
+
+    def __init__(self, tool: str, place: Path, out: Path, budget_s: float, seed: int) -> None:
+        self.out, self.seen = out / "peer", dict[str, float]()
+        self.command = [
+            str(PEERS_PYTHON), str(BENCH / "showdown_peers" / "run.py"), tool,
+            "--task", str(place / "peers.npz"),
+            "--budget", str(budget_s), "--seed", str(seed), "--out", str(self.out),
+        ]  # fmt: skip
+
+    def look(self, cpu_s: float) -> None:
+        """Note models that its progress names now and did not before."""
+        try:
+            lines = (self.out / "progress.jsonl").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return
+        for line in lines:
+            try:
+                self.seen.setdefault(json.loads(line)["model"], cpu_s)
+            except (ValueError, KeyError):
+                continue
+
+    def found(self) -> list[Found]:
+        """What it made, oldest first."""
+        return [Found(self.out / "models" / name, cpu_s) for name, cpu_s in self.seen.items()]
+
+    def about(self) -> dict[str, Any]:
+        """What it says about itself."""
+        try:
+            said: dict[str, Any] = json.loads((self.out / "about.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {"error": "it left no about.json"}
+        return said
+
+
+def one(
+    task: str, tool: str, budget_s: float, seed: int, work: Path, core: int | None, options: list[str]
+) -> dict[str, Any]:
+    """One tool on one task with one seed -> what goes into its JSON file."""
+    place = prepare(task, work / "tasks")
+    out = work / "runs" / _name(task, tool, budget_s, seed, options)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    made: Edgeml | Peer
+    if tool == "edgeml":
+        made = Edgeml(place, out, budget_s, seed, options)
+    else:
+        made = Peer(tool, place, out, budget_s, seed)
+    ended = run(made.command, budget_s, out / "log.txt", made.look, core)
+    rows, failures = [], list[str]()
+    for found in made.found():
+        if found.cpu_s > budget_s:
+            continue
+        try:
+            rows.append({"model": str(found.file.relative_to(out)), **score(found, place / "scoring.npz")})
+        except Exception as error:  # a model that cannot be scored is told, the others count
+            failures.append(f"{found.file.name}: {error}")
+    return {
+        "task": task, "tool": tool, "budget_cpu_s": budget_s, "seed": seed, "options": options,
+        "cores": 1 if core is not None else len(os.sched_getaffinity(0)), "processor": _processor(),
+        "cpu_s": ended.cpu_s, "wall_s": ended.wall_s, "code": ended.code, "killed": ended.killed,
+        "models_made": len(made.found()), "models_in_budget": len(rows), "not_scored": failures,
+        "about": made.about(), "models": kept(rows),
+    }  # fmt: skip
+
+
+def _name(task: str, tool: str, budget_s: float, seed: int, options: list[str]) -> str:
+    changed = "".join(options).replace("--", "_").replace("=", "-")
+    return f"{task}.{tool.replace(':', '-')}{changed}.{budget_s:g}.{seed}"
+
+
+def _processor_per_wall() -> float:
+    """Processor seconds a second of wall clock in edgeml's runs so far here; 1 before there are any."""
+    ratios = []
+    for file in RESULTS.glob("*.edgeml.*.json"):
+        read = json.loads(file.read_text(encoding="utf-8"))
+        if read["cores"] == 1 and not read["options"]:
+            ratios.append(read["cpu_s"] / read["wall_s"])
+    return statistics.median(ratios) if ratios else 1.0
+
+
+def _processor() -> str:
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].split(":", 1)[1].strip() if names else platform.processor()
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--task", choices=list(TASKS), required=True)
+    asked.add_argument(
+        "--budget", type=float, required=True, help="processor seconds of the whole process tree"
+    )
+    asked.add_argument("--seeds", type=int, default=3)
+    asked.add_argument("--tools", default=",".join(TOOLS))
+    asked.add_argument("--core", type=int, help="the only core a tool may use")
+    asked.add_argument(
+        "--options", default="", help="more options of `edgeml search`, for ablations: --no-curves"
+    )
+    asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
+    asked.add_argument("--again", action="store_true", help="run what is there already")
+    given = asked.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for seed in range(given.seeds):
+        for tool in given.tools.split(","):
+            options = given.options.split() if tool == "edgeml" else []
+            file = RESULTS / f"{_name(given.task, tool, given.budget, seed, options)}.json"
+            if file.exists() and not given.again:
+                continue
+            try:
+                found = one(given.task, tool, given.budget, seed, given.work, given.core, options)
+            except AbsentError as error:
+                sys.exit(f"skipped: {error}")
+            file.write_text(json.dumps(found) + "\n", encoding="utf-8")
+            best = max((row["test"] for row in found["models"]), default=0)
+            print(
+                f"{file.name}: {found['cpu_s']:.0f} CPU s, {found['models_in_budget']} models, "
+                f"best {best:.3f}",
+                flush=True,
+            )
+    from showdown_table import show
+
+    show(given.task, given.budget)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""The tables of the showdown from the JSON files in bench/results/showdown/.
+
+    python bench/showdown_table.py [--json]
+
+A front is chosen by accuracy on validation, its hypervolume is that of its accuracies on test: over accuracy
+and log cost, as a part of the box from the error of guessing to none and from the task's cheapest to
+its dearest model that any searching tool made with any budget.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from edgeml.search.pareto import front, hypervolume
+
+RESULTS = Path(__file__).resolve().parent / "results" / "showdown"
+SHOWN = {
+    "size_bytes": "file", "macs": "MACs", "arena_bytes": "arena", "mcu_ms": "Cortex-M7",
+    "coral_ms": "Coral", "vela_cycles": "Ethos-U55",
+}  # fmt: skip
+LIMITS = {"arena_bytes": (32_000, 64_000, 128_000), "size_bytes": (50_000, 100_000, 250_000)}
+CLASSES = {"digits": 10, "fashion-mnist": 10, "cifar10": 10, "fsdd": 10, "magic-wand": 5}
+
+Run = dict[str, Any]
+Bounds = dict[str, tuple[float, float]]
+
+
+def load(task: str | None = None) -> list[Run]:
+    """Every run, or those of a task; edgeml with other options is not among them."""
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*.json"))]
+    return [run for run in runs if not run["options"] and task in (None, run["task"])]
+
+
+def is_reference(run: Run) -> bool:
+    """A fixed network rather than a search."""
+    return str(run["tool"]).startswith("reference:")
+
+
+def bounds(runs: Iterable[Run]) -> Bounds:
+    """Cost -> its least and largest value in the searches' models."""
+    rows = [row for run in runs if not is_reference(run) for row in run["models"]]
+    found: Bounds = {}
+    for cost in SHOWN:
+        values = [row[cost] for row in rows if row[cost]]
+        if values:
+            found[cost] = (min(values), max(values))
+    return found
+
+
+def volume(rows: Sequence[dict[str, Any]], cost: str, within: tuple[float, float], guess: float) -> float:
+    """Models -> part of the box that the front by validation covers on test."""
+    rows = [row for row in rows if row[cost]]
+    chosen = front([(1 - row["validation"], row[cost]) for row in rows])
+    low, high = (math.log(bound) for bound in within)
+    points = [(1 - rows[i]["test"], math.log(rows[i][cost])) for i in chosen]
+    # The dearest model covers something too: the box ends a tenth of a factor beyond it.
+    end = high + 0.1
+    return hypervolume(points, (guess, end)) / (guess * (end - low))
+
+
+def reached_after(run: Run, wanted: float, of: Callable[[Sequence[dict[str, Any]]], float]) -> float | None:
+    """Processor seconds after which a run's models so far have a hypervolume; None: never."""
+    for time in sorted({row["cpu_s"] for row in run["models"]}):
+        if of([row for row in run["models"] if row["cpu_s"] <= time]) >= wanted:
+            return float(time)
+    return None
+
+
+def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | None:
+    """Test accuracy of the model that is best on validation within a limit."""
+    fitting = [row for row in rows if row[cost] is not None and row[cost] <= limit]
+    return max(fitting, key=lambda row: (row["validation"], -row[cost]))["test"] if fitting else None
+
+
+def table(task: str, budget: float) -> list[dict[str, Any]]:
+    """Task and budget -> a row a searching tool, most hypervolume first."""
+    everything = load(task)
+    within, guess = bounds(everything), 1 - 1 / CLASSES[task]
+    by_tool: dict[str, list[Run]] = defaultdict(list)
+    for run in everything:
+        if run["budget_cpu_s"] == budget and not is_reference(run):
+            by_tool[run["tool"]].append(run)
+    rows = []
+    for tool, runs in by_tool.items():
+        row: dict[str, Any] = {"tool": tool, "seeds": len(runs)}
+        volumes = {c: [volume(run["models"], c, within[c], guess) for run in runs] for c in within}
+        row["volumes"] = volumes
+        row["mean"] = statistics.mean(value for c in volumes for value in volumes[c]) if volumes else 0.0
+        row["best"] = [max((r["test"] for r in _top(run["models"])), default=0.0) for run in runs]
+        row["under"] = {
+            f"{cost} {limit}": [under(run["models"], cost, limit) for run in runs]
+            for cost, limits in LIMITS.items()
+            for limit in limits
+        }
+        row["models"] = statistics.mean(run["models_in_budget"] for run in runs)
+        row["user_lines"] = runs[0]["about"].get("user_lines")
+        row["errors"] = sorted({str(run["about"]["error"]) for run in runs if run["about"].get("error")})
+        rows.append(row)
+    _add_speed(rows, by_tool, within, guess)
+    return sorted(rows, key=lambda row: -row["mean"])
+
+
+def _top(models: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The model that is best on validation."""
+    return [max(models, key=lambda row: (row["validation"], -row["macs"]))] if models else []
+
+
+def _add_speed(
+    rows: list[dict[str, Any]], by_tool: dict[str, list[Run]], within: Bounds, guess: float
+) -> None:
+    """`share`: processor seconds that edgeml needs for a tool's mean final hypervolume, of the tool's budget.
+
+    Median over edgeml's seeds and the costs; a run that never gets there counts as infinite.
+    """
+    for row in rows:
+        shares = []
+        for cost, values in row["volumes"].items():
+            wanted = statistics.mean(values)
+            for run in by_tool.get("edgeml", []):
+                after = reached_after(
+                    run, wanted, partial(volume, cost=cost, within=within[cost], guess=guess)
+                )
+                shares.append(math.inf if after is None else after / run["budget_cpu_s"])
+        row["share"] = statistics.median(shares) if shares and row["tool"] != "edgeml" else None
+
+
+def references(task: str, budget: float) -> list[dict[str, Any]]:
+    """Fixed networks against edgeml's models: least share of a cost at no less accuracy, median of seeds."""
+    runs = load(task)
+    ours = [run for run in runs if run["tool"] == "edgeml" and run["budget_cpu_s"] == budget]
+    rows = []
+    for name in sorted({run["tool"] for run in runs if is_reference(run)}):
+        theirs = [r for r in runs if r["tool"] == name and r["budget_cpu_s"] == budget]
+        tops = [top for run in theirs for top in _top(run["models"])]
+        if not tops:
+            continue
+        accuracy = statistics.mean(top["test"] for top in tops)
+        row = {"reference": name.split(":")[1], "seeds": len(theirs), "test": accuracy}
+        for cost in ("macs", "arena_bytes", "size_bytes"):
+            theirs_cost = statistics.median(top[cost] for top in tops if top[cost]) if tops[0][cost] else None
+            row[cost] = theirs_cost
+            least = [
+                min((r[cost] for r in run["models"] if r[cost] and r["test"] >= accuracy), default=math.inf)
+                for run in ours
+            ]
+            row[f"share_{cost}"] = statistics.median(least) / theirs_cost if least and theirs_cost else None
+        rows.append(row)
+    return rows
+
+
+def spread(values: Sequence[float | None], digits: int = 3) -> str:
+    """Values of the seeds -> mean (standard deviation); `-` where one seed has none."""
+    there = [value for value in values if value is not None]
+    if not there or len(there) < len(values):
+        return "-"
+    mean = f"{statistics.mean(there):.{digits}f}"
+    return mean if len(there) < 2 else f"{mean} ({statistics.stdev(there):.{digits}f})"
+
+
+def show(task: str, budget: float) -> None:
+    """Print a task's tables."""
+    console = Console(width=200)
+    rows = table(task, budget)
+    if not rows:
+        return
+    costs = list(rows[0]["volumes"])
+    shown = Table(title=f"{task}, {budget:g} processor seconds: hypervolume, mean (sd) over seeds")
+    for name in (
+        "tool",
+        "seeds",
+        *(SHOWN[c] for c in costs),
+        "best test",
+        "models",
+        "lines",
+        "edgeml gets there in",
+    ):
+        shown.add_column(name)
+    for row in rows:
+        share = "" if row["share"] is None else "never" if row["share"] == math.inf else f"{row['share']:.2f}"
+        volumes = [spread(row["volumes"].get(c, [])) for c in costs]
+        models, lines = f"{row['models']:.0f}", str(row["user_lines"] or "")
+        shown.add_row(row["tool"], str(row["seeds"]), *volumes, spread(row["best"]), models, lines, share)
+    console.print(shown)
+    limited = Table(title="best test accuracy (chosen on validation) within arena | flash for the model, kB")
+    names = list(rows[0]["under"])
+    for name in ("tool", *(f"{n.split('_')[0]} {int(n.split()[1]) // 1000}" for n in names)):
+        limited.add_column(name)
+    for row in rows:
+        limited.add_row(row["tool"], *(spread(row["under"][n]) for n in names))
+    console.print(limited)
+    for row in rows:
+        for error in row["errors"]:
+            console.print(f"{row['tool']}: {error}")
+    fixed = references(task, budget)
+    if fixed:
+        beside = Table(
+            title="fixed networks; least share of their cost at no less accuracy on edgeml's front (test)"
+        )
+        for name in ("network", "seeds", "test", "MACs", "arena", "file", "of MACs", "of arena", "of file"):
+            beside.add_column(name)
+        for row in fixed:
+            figures = [f"{row[c]:.3g}" if row[c] else "-" for c in ("macs", "arena_bytes", "size_bytes")]
+            shares = [_share(row[f"share_{c}"]) for c in ("macs", "arena_bytes", "size_bytes")]
+            beside.add_row(row["reference"], str(row["seeds"]), f"{row['test']:.3f}", *figures, *shares)
+        console.print(beside)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else "never" if value == math.inf else f"{value:.2f}"
+
+
+def main() -> None:
+    """Print all tables, or with --json what is in them."""
+    pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
+    if "--json" in sys.argv[1:]:
+        print(
+            json.dumps(
+                [{"task": t, "budget": b, "rows": table(t, b), "fixed": references(t, b)} for t, b in pairs]
+            )
+        )
+        return
+    for task, budget in pairs:
+        show(task, budget)
+
+
+if __name__ == "__main__":
+    main()

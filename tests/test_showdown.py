@@ -1,0 +1,84 @@
+"""The showdown: processor seconds of a process tree, hypervolumes, which models are kept."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+
+import showdown_score
+import showdown_table
+import showdown_tree
+
+BURN = "import time\nwhile time.process_time() < {}: pass\n"
+
+
+def test_processor_seconds_of_ended_children_count(tmp_path: Path) -> None:
+    child = BURN.format(0.6)
+    parent = (
+        f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {child!r}])\ntime.sleep(1.5)"
+    )
+    seen: list[float] = []
+    ended = showdown_tree.run([sys.executable, "-c", parent], 100, tmp_path / "log", seen.append)
+    assert ended.code == 0 and not ended.killed
+    assert 0.55 < ended.cpu_s < 2 and seen[-1] == pytest.approx(ended.cpu_s, abs=0.06)
+
+
+def test_a_tree_over_its_budget_is_ended_with_its_children(tmp_path: Path) -> None:
+    child = f"open({str(tmp_path / 'child')!r}, 'w').write('x')\n" + BURN.format(60)
+    parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    ended = showdown_tree.run([sys.executable, "-c", parent], 0.5, tmp_path / "log", lambda _: None, core=0)
+    assert ended.killed and ended.code < 0
+    assert (tmp_path / "child").exists() and 0.5 < ended.cpu_s < 5
+
+
+def row(validation: float, test: float, cost: float, cpu_s: float = 1.0) -> dict[str, Any]:
+    return {
+        "validation": validation,
+        "test": test,
+        "cpu_s": cpu_s,
+        **dict.fromkeys(showdown_score.COSTS, cost),
+    }
+
+
+def test_volume_of_one_model_is_a_rectangle() -> None:
+    found = showdown_table.volume([row(0.9, 0.8, 100)], "macs", (10, 1000), 0.9)
+    end = math.log(1000) + 0.1
+    assert found == pytest.approx((0.9 - 0.2) * (end - math.log(100)) / (0.9 * (end - math.log(10))))
+
+
+def test_what_looks_good_on_test_only_does_not_count() -> None:
+    chosen, lucky = row(0.9, 0.7, 50), row(0.8, 0.99, 60)
+    volume = partial(showdown_table.volume, cost="macs", within=(10, 1000), guess=0.9)
+    assert volume([chosen, lucky]) == volume([chosen]) > 0
+    assert showdown_table.under([chosen, lucky], "macs", 100) == 0.7
+    assert showdown_table.under([chosen, lucky], "macs", 40) is None
+
+
+def test_when_a_hypervolume_was_reached() -> None:
+    run = {"models": [row(0.5, 0.5, 100, 5.0), row(0.9, 0.9, 50, 20.0)]}
+    volume = partial(showdown_table.volume, cost="macs", within=(10, 1000), guess=0.9)
+    assert showdown_table.reached_after(run, volume(run["models"][:1]), volume) == 5.0
+    assert showdown_table.reached_after(run, volume(run["models"]), volume) == 20.0
+    assert showdown_table.reached_after(run, 1.0, volume) is None
+
+
+def test_models_that_are_kept_tell_every_earlier_front() -> None:
+    rng = random.Random(0)
+    rows = [row(rng.random(), rng.random(), rng.randint(10, 1000), float(time)) for time in range(60)]
+    for one in rows:
+        one["coral_ms"] = None if rng.random() < 0.2 else rng.randint(1, 50)
+    kept = showdown_score.kept(rows)
+    assert len(kept) < len(rows)
+    for time in range(0, 60, 7):
+        for cost in ("macs", "coral_ms"):
+            before, after = ([r for r in given if r["cpu_s"] <= time] for given in (rows, kept))
+            volumes = [showdown_table.volume(given, cost, (1, 1000), 0.9) for given in (before, after)]
+            assert volumes[0] == volumes[1]
