@@ -188,7 +188,7 @@ def resumed(path: Path, strategy: str, ladder: Ladder) -> dict[str, Any]:
     began, before = time.perf_counter(), rss_bytes()
     study = study_in(path, strategy, ladder, 10**9)
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    study.restore(study.run.load_candidates(), state)
+    study.restore(study.run.each_candidate(), state)
     loaded = time.perf_counter()
     with study.clock("proposal"):
         study._open()

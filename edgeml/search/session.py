@@ -6,6 +6,7 @@ import os
 import platform
 import random
 import time as clock
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -166,16 +167,24 @@ def _prepare(
     variants: list[Candidate] = []
     if resume:
         check_unchanged(run_dir, whole, ladder)
-        found = run_dir.load_candidates()
-        known = [candidate for candidate in found if not candidate.is_variant]
-        variants = [candidate for candidate in found if candidate.is_variant]
-        study.restore(meeting.take_up(known), run_dir.state() or worked_out(known))
+        state = run_dir.state() or worked_out(_trials(run_dir, []))
+        study.restore(meeting.take_up(_trials(run_dir, variants)), state)
+        variants.sort(key=lambda variant: variant.number)
     else:
         data.save(run_dir.data)
         copy_files(run_dir.path, targets, str(settings.space), settings.fidelity)
         run_dir.begin(about)
         study.restore(meeting.take_up([]), {})
     return study, variants
+
+
+def _trials(run_dir: RunDir, variants: list[Candidate]) -> Iterator[Candidate]:
+    """A run's candidates that trials made, one after the other; the others are put into `variants`."""
+    for candidate in run_dir.each_candidate():
+        if candidate.is_variant:
+            variants.append(candidate)
+        else:
+            yield candidate
 
 
 def default_space(data: Dataset, targets: Targets) -> str:
