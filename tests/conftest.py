@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -29,6 +30,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*sorted(rest, key=lambda item: item.path not in slow), *alone]
     for item in items:
         item.add_marker(pytest.mark.xdist_group("alone" if item in alone else item.path.stem))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Without groups the fixtures of a file would be made in both workers, a quarter of the suite's time."""
+    if node.config.getoption("dist") == "loadgroup" and not all("@" in one for one in ids):
+        pytest.exit(
+            f"pytest {pytest.__version__} takes no groups from this pytest-xdist (its issue 1386), so a file's "
+            "tests would be spread over both workers; run `make venv` for the versions of constraints.txt.",
+            returncode=4,
+        )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
