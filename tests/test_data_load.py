@@ -3,11 +3,12 @@
 import errno
 
 import pytest
-from test_data_samples import sorted_npz
+from test_data_samples import image_folder, sorted_npz
 
 from edgeml.data.dataset import KINDS, load
 from edgeml.data.options import ReadOptions
 from edgeml.errors import ConfigError, DataError, EdgemlError
+from tests import audio_samples
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,38 @@ def test_reading_options_out_of_range(options):
 def test_every_kind_is_described():
     assert {"digits", "idx", "npz", "folder"} <= set(KINDS)
     assert all(kind.says for kind in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("pictures", {"label": "cat"}, "has no columns; leave --label out"),
+        ("pictures", {"group": "person"}, "has no columns; leave --group out"),
+        ("pictures", {"window": 50}, "not cut into windows; leave --window out"),
+        ("digits", {"label": "y"}, "has no columns"),
+        ("npz", {"stride": 2}, "not cut into windows"),
+        ("sound", {"label": "word"}, "has no columns"),
+    ],
+)
+def test_an_option_that_a_kind_cannot_heed_is_refused(tmp_path, kind, options, words):
+    make = {
+        "pictures": lambda: image_folder(tmp_path / "photos"),
+        "digits": lambda: "digits",
+        "npz": lambda: sorted_npz(tmp_path),
+        "sound": lambda: audio_samples.folder(tmp_path / "words", each=1),
+    }
+    path = make[kind]()
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(str(path), ReadOptions(**options))
+    ((name, value),) = options.items()
+    assert str(path or tmp_path) in str(caught.value)
+    assert f"--{name} {value}" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_command_line_refuses_it(cli, tmp_path):
+    image_folder(tmp_path / "photos")
+    code, out, err = cli("search", "--data", tmp_path / "photos", "--target", "null", "--label", "kind")
+    assert (code, out) == (2, "")
+    assert "--label kind" in err
+    assert not [file for file in (tmp_path / "runs").rglob("*") if file.is_file()]

@@ -10,16 +10,22 @@ from edgeml.data import arrays, audio, idx, images, manifest, sensors, tabular
 from edgeml.data.anomaly import as_anomalies
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, kind_of, shown
-from edgeml.errors import DataError
+from edgeml.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of source: when it is one, how it is read, and how it is described."""
+    """A kind of source: when it is one, how it is read, how it is described, which of OF_SOME it heeds."""
 
     says: str
     matches: Callable[[str, Path], bool]
     read: Callable[[Path, ReadOptions], Source]
+    heeds: tuple[str, ...] = ()
+
+
+_COLUMNS, _WINDOWS = ("label", "group"), ("window", "stride")
+OF_SOME = dict.fromkeys(_COLUMNS, "has no columns") | dict.fromkeys(_WINDOWS, "is not cut into windows")
+"""Options that only some kinds heed, and why the others cannot."""
 
 
 ACCEPTED = (
@@ -71,6 +77,7 @@ def _read(source: str, options: ReadOptions) -> Source:
     path = Path(source)
     for kind in KINDS.values():
         if kind.matches(source, path):
+            _refuse_unheeded(source, kind, options)
             return kind.read(path, options)
     if not source.strip() or not path.exists():
         raise DataError(
@@ -82,6 +89,16 @@ def _read(source: str, options: ReadOptions) -> Source:
     raise DataError(
         f"{shown(source)}: found a file of an unsupported kind, {ACCEPTED}; convert it to one of them."
     )
+
+
+def _refuse_unheeded(source: str, kind: Kind, options: ReadOptions) -> None:
+    for name, reason in OF_SOME.items():
+        value = getattr(options, name)
+        if value is not None and name not in kind.heeds:
+            raise ConfigError(
+                f"{shown(source)}: --{name} {value}: found {kind.says}, which {reason}; leave --{name} out "
+                "or give another path."
+            )
 
 
 ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
@@ -108,21 +125,25 @@ KINDS = {
         "a folder with one sub-folder of WAV files per class, or with such folders in train, val and test",
         lambda name, path: bool(name.strip()) and path.is_dir() and audio.holds_audio(path),
         audio.read_audio,
+        _WINDOWS,
     ),
     "sensors": Kind(
         "a folder with one sub-folder of sensor recordings (CSV) per class, also in train, val and test",
         lambda name, path: bool(name.strip()) and path.is_dir() and sensors.holds_recordings(path),
         sensors.read_recordings,
+        (*_COLUMNS, *_WINDOWS),
     ),
     "manifest": Kind(
         "a list of image files (CSV or JSON Lines) with a path and a label each, and perhaps split and group",
         lambda name, path: bool(name.strip()) and manifest.is_manifest(path),
         manifest.read_manifest,
+        _COLUMNS,
     ),
     "table": Kind(
         "a CSV or Parquet table of features and a label, or of readings with a time or recording column",
         lambda name, path: bool(name.strip()) and tabular.is_table(path),
         tabular.read_tabular,
+        (*_COLUMNS, *_WINDOWS),
     ),
     "folder": Kind(
         "a folder with one sub-folder of images per class, or with such folders in train, val and test",

@@ -9,7 +9,7 @@ from edgeml.errors import ConfigError, UnknownNameError
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read a source; what does not concern a kind of source is ignored by it.
+    """How to read a source; columns and windows are refused where a kind of source has none (kinds.KINDS).
 
     Attributes:
         image_size: side in px that all images are resized to.
