@@ -37,8 +37,8 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     """Without groups the fixtures of a file would be made in both workers, a quarter of the suite's time."""
     if node.config.getoption("dist") == "loadgroup" and not all("@" in one for one in ids):
         pytest.exit(
-            f"pytest {pytest.__version__} takes no groups from this pytest-xdist (its issue 1386), so a file's "
-            "tests would be spread over both workers; run `make venv` for the versions of constraints.txt.",
+            f"pytest {pytest.__version__} takes no groups from this pytest-xdist (its issue 1386), so a "
+            "file's tests would go to both workers; run `make venv` for the versions of constraints.txt.",
             returncode=4,
         )
 
