@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+import edgeml
 from edgeml.errors import ConfigError
 from edgeml.search.compute import LOCAL, Compute
 from edgeml.search.deterministic import check
@@ -58,12 +59,21 @@ def searched(folder, name, *more, **environment):
     return files, json.loads((folder / name / "front.json").read_text())
 
 
+def exported(folder, name):
+    """All files of an export; `edgeml export` says where the run lies, so it has to be in the same place."""
+    place = (folder / name).rename(folder / "run")
+    out = edgeml.Run(place, "finished").export(out=folder / f"{name}-export")
+    place.rename(folder / name)
+    return {str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+
 @pytest.mark.slow
 def test_the_same_files_twice(tmp_path):
     """Rungs, inheritance and compression; the hash seed of Python differs."""
     one = searched(tmp_path, "one", "--trials", "5", "--compress", "qat", PYTHONHASHSEED="1")
     other = searched(tmp_path, "other", "--trials", "5", "--compress", "qat", PYTHONHASHSEED="2")
     assert one == other and len(one[0]) >= 10 and any("-qat" in name for name in one[0])
+    assert exported(tmp_path, "one") == exported(tmp_path, "other")
 
 
 @pytest.mark.slow

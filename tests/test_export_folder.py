@@ -21,6 +21,7 @@ from edgeml.export import formats
 from edgeml.export.folder import export_files
 from edgeml.export.literals import markdown_text
 from edgeml.export.spec import read_spec
+from edgeml.export.undated import DURATIONS, undated
 from edgeml.report.run_files import open_run
 from tests.test_export_literals import ANY_TEXT
 
@@ -79,7 +80,7 @@ def test_model_json_keeps_its_keys_and_adds_proofs(exported, finished_run):
     done, out = exported
     card = json.loads((out / "model.json").read_text())
     record = json.loads((finished_run / "candidates" / done.key / "candidate.json").read_text())
-    assert {name: card[name] for name in record} == record
+    assert {name: card[name] for name in record if name in card} == undated(record)
     assert card["classes"] == [str(digit) for digit in range(10)] and card["dataset"] == "digits"
     assert card["input"] == "raw uint8, NHWC" and card["spec"] == "spec.json"
     assert set(card["proofs"]) == {"tflite", "onnx"} and all(p["passed"] for p in card["proofs"].values())
@@ -89,6 +90,23 @@ def test_model_json_keeps_its_keys_and_adds_proofs(exported, finished_run):
         finished_run / "candidates" / done.key / "weights.safetensors"
     ).read_bytes()
     assert record["artifact"]["weights_sha256"] == card["checksums"]["weights.safetensors"]
+
+
+def test_the_same_folder_twice(exported, finished_run, tmp_path):
+    """Proofs take as long as they take; what is written is the same, byte for byte."""
+    done, out = exported
+    again = export_files(
+        finished_run, done.key, tmp_path / "again", ("tflite", "onnx"), dict(open_run(finished_run).run)
+    )
+    assert contents(out) == contents(again.folder)
+    took = [found.proofs["onnx"].seconds for found in (done, again)]
+    assert all(took), "what is printed keeps its durations"
+    texts = [path.read_text() for path in out.glob("*.json")]
+    assert not any(f'"{name}"' in text for name in DURATIONS for text in texts if name != "time_s")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_card_says_by_class_what_the_artifact_gets(exported, finished_run):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,8 +24,9 @@ from edgeml.arch.layers import (
     Softmax,
 )
 from edgeml.errors import MissingToolError
-from edgeml.export import coreml
+from edgeml.export import coreml, coreml_child
 from edgeml.export.formats import FORMATS
+from edgeml.export.keras_files import settle
 from edgeml.export.proof import float_outputs, prove
 from tests.export_input import digits
 from tests.numpy_net import trained_like
@@ -82,12 +85,27 @@ def test_savedmodel_takes_bytes_and_floats_in_any_batch(given, tmp_path):
     for name, content in FORMATS["savedmodel"](candidate).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
+    check_settled(tmp_path / "savedmodel")
     loaded = tf.saved_model.load(str(tmp_path / "savedmodel"))
     right = float_outputs(candidate, images)
     for signature, kind in (("serving_default", tf.uint8), ("float32", tf.float32)):
         for n in (1, 7):
             found = loaded.signatures[signature](image=tf.cast(images[:n], kind))["probabilities"].numpy()
             assert found.shape == (n, 10) and np.abs(found - right[:n]).max() <= 1e-4
+
+
+def check_settled(folder):
+    """TensorFlow draws an identifier at random: another one is replaced by the same as before."""
+    from tensorflow.core.protobuf import fingerprint_pb2
+
+    file = folder / "fingerprint.pb"
+    before, found = file.read_bytes(), fingerprint_pb2.FingerprintDef()
+    found.ParseFromString(before)
+    found.uuid = str(random.getrandbits(128))
+    file.write_bytes(found.SerializeToString())
+    assert file.read_bytes() != before
+    settle(folder)
+    assert file.read_bytes() == before
 
 
 @pytest.mark.slow
@@ -105,6 +123,37 @@ def test_coreml_package_holds_the_network_and_says_where_it_was_not_run(given):
     changed = {**files, weights: files[weights].replace(some, bytes(8))}
     broken = prove(candidate, {"coreml": changed})["coreml"]
     assert not broken.passed and broken.reason
+
+
+@pytest.mark.skipif(bool(coreml.missing()), reason=coreml.missing() or "it is there")
+def test_a_coreml_package_has_identifiers_of_its_contents(tmp_path):
+    packages = [tmp_path / name / coreml.PACKAGE for name in ("one", "two", "other")]
+    for package, shown in zip(packages, ("x", "x", "y"), strict=True):
+        (package / coreml.WEIGHTS).parent.mkdir(parents=True)
+        (package / coreml.WEIGHTS).write_bytes(b"weights")
+        own = "x".join(f"{random.getrandbits(32)}" for _ in "ab")
+        items = {
+            f"{own}{path}": {"path": f"com.apple.CoreML/{path}"} for path in ("model.mlmodel", "weights")
+        }
+        told = {"itemInfoEntries": items, "rootModelIdentifier": f"{own}model.mlmodel"}
+        (package / "Manifest.json").write_text(json.dumps(told))
+        write_model(package / coreml.MODEL, shown)
+        coreml_child.settle(package)
+    one, two, other = ((path / "Manifest.json").read_text() for path in packages)
+    assert (
+        one == two != other and json.loads(one)["rootModelIdentifier"] in json.loads(one)["itemInfoEntries"]
+    )
+    assert (packages[0] / coreml.MODEL).read_bytes() == (packages[1] / coreml.MODEL).read_bytes()
+
+
+def write_model(path, shown):
+    """A specification with a map in an order that is not sorted."""
+    from coremltools.proto import Model_pb2
+
+    model = Model_pb2.Model(specificationVersion=5)
+    for name in random.sample("qwertyuiop", 10):
+        model.description.metadata.userDefined[name] = shown
+    path.write_bytes(model.SerializeToString(deterministic=False))
 
 
 def test_without_coremltools_it_is_an_error_by_name(given, monkeypatch):

@@ -22,6 +22,7 @@ from edgeml.export.proof import Proof
 from edgeml.export.scores import Scores
 from edgeml.export.spec import NAME as SPEC
 from edgeml.export.spec import Spec
+from edgeml.export.undated import undated
 from edgeml.search.start import WEIGHTS
 
 FAILED = "failed/"
@@ -95,7 +96,7 @@ def contents(
     described = scores.to_dict()
     files[CARD] = _json(
         {
-            **record,
+            **undated(record),
             "classes": spec.data.classes,
             "dataset": spec.data.name,
             "input": "raw uint8, NHWC",
@@ -104,7 +105,7 @@ def contents(
             "test": described["accuracy"],
             "per_class": described["classes"],
             "confusions": described["confusions"],
-            "proofs": {name: proof.to_dict() for name, proof in proofs.items()},
+            "proofs": {name: undated(proof.to_dict()) for name, proof in proofs.items()},
             "skipped": dict(skipped),
             "notes": list(notes),
             "checksums": checksums,

@@ -8,9 +8,11 @@ with a line of JSON on what was standard output: {"version": of coremltools} or 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,39 @@ def convert(asked: dict[str, Any]) -> str:
     model.version = asked["version"]
     model.input_description["image"] = "Raw image, values 0 to 255."
     model.save(asked["out"])
+    settle(Path(asked["out"]))
     return str(ct.__version__)
+
+
+def settle(package: Path) -> None:
+    """The same package each time: maps of the specification in order, identifiers made from the contents.
+
+    coremltools writes maps in the order of a hash table and draws the identifiers at random.
+    """
+    from coremltools.proto import Model_pb2
+
+    specification = package / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    parsed = Model_pb2.Model()
+    parsed.ParseFromString(specification.read_bytes())
+    specification.write_bytes(parsed.SerializeToString(deterministic=True))
+    manifest = package / "Manifest.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    entries = sorted(told["itemInfoEntries"].items(), key=lambda item: item[1]["path"])
+    names = {old: str(uuid.uuid5(uuid.NAMESPACE_OID, _contents(package, item))) for old, item in entries}
+    told["itemInfoEntries"] = {names[old]: item for old, item in entries}
+    told["rootModelIdentifier"] = names[told["rootModelIdentifier"]]
+    manifest.write_text(json.dumps(told, indent=4), encoding="utf-8")
+
+
+def _contents(package: Path, item: dict[str, str]) -> str:
+    """What an identifier is made from: a path of the package, and what lies there."""
+    place = package / "Data" / item["path"]
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    digest = hashlib.sha256(item["path"].encode())
+    for file in files:
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def describe(given: ExportInput, files: RunFiles, scores: Scores) -> Spec:
     return Spec(
         layout=LAYOUT,
         edgeml=str(run["edgeml"]),
-        created=str(run["created"]),
+        created="" if settings.get("deterministic") else str(run["created"]),
         key=given.key,
         arch=dict(record["arch"]),
         recipe=dict(record.get("recipe") or default_recipe(given.graph.input_shape).to_dict()),
@@ -104,11 +104,12 @@ def validation(scores: Scores, value: float, n: int) -> Share:
 
 def _search(given: ExportInput, files: RunFiles) -> SearchSpec:
     run, state = given.run, files.state
+    timed = not run["settings"].get("deterministic")
     return SearchSpec(
         run=files.name,
         status=state.get("status"),
-        summary=progress(files),
-        elapsed_s=state.get("elapsed_s"),
+        summary=progress(files, timed),
+        elapsed_s=state.get("elapsed_s") if timed else None,
         command=command(files),
         settings=Settings.model_validate(dict(run["settings"])),
         space=str(run["space"]["name"]),

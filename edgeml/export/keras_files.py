@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
+import uuid
 import warnings
 from pathlib import Path
 from typing import Any
@@ -66,11 +68,25 @@ def savedmodel(given: ExportInput) -> dict[str, bytes]:
         warnings.simplefilter("ignore")
         tf.saved_model.save(module, name, signatures=signatures)
         folder = Path(name)
+        settle(folder)
         return {
             FOLDER + str(path.relative_to(folder)): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+
+
+def settle(folder: Path) -> None:
+    """Make a SavedModel's identifier, which TensorFlow draws at random, from its contents."""
+    from tensorflow.core.protobuf import fingerprint_pb2
+
+    place = folder / "fingerprint.pb"
+    fingerprint = fingerprint_pb2.FingerprintDef()
+    fingerprint.ParseFromString(place.read_bytes())
+    fingerprint.uuid = ""
+    own = hashlib.sha256((folder / "saved_model.pb").read_bytes() + fingerprint.SerializeToString())
+    fingerprint.uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, own.hexdigest()).int)
+    place.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
 def output_name(given: ExportInput) -> str:

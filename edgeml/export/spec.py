@@ -132,7 +132,7 @@ class Spec(_Part):
 
     Attributes:
         layout: LAYOUT.
-        edgeml, created: which edgeml wrote it, and when.
+        edgeml, created: which edgeml wrote it, and when the search began; "" where that was --deterministic.
         key: of the candidate.
         arch, recipe, fidelity: plain data of Arch, Recipe and Fidelity; `fidelity.epochs` is all the training
             the candidate had, over all rungs.

@@ -44,7 +44,12 @@ UNSAID = {
 }
 """Settings that the command leaves out where they have these values: the defaults, or no limit."""
 
-SWITCHES = {("curves", False): "--no-curves", ("confirm", True): "--confirm", ("strict", True): "--strict"}
+SWITCHES = {
+    ("curves", False): "--no-curves",
+    ("confirm", True): "--confirm",
+    ("strict", True): "--strict",
+    ("deterministic", True): "--deterministic",
+}
 """Switch of `edgeml search` by the setting and the value that it stands for."""
 
 

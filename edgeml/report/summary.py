@@ -29,9 +29,9 @@ def sentences(run: RunFiles) -> list[str]:
     return result + ([estimates(run, knee)] if knee and estimates(run, knee) else [])
 
 
-def progress(run: RunFiles) -> str:
-    """Status, time and counts in one sentence."""
-    elapsed = run.state.get("elapsed_s")
+def progress(run: RunFiles, timed: bool = True) -> str:
+    """Status, time (where it is wanted) and counts in one sentence."""
+    elapsed = run.state.get("elapsed_s") if timed else None
     status = {"running": "still running", "interrupted": "stopped early"}.get(
         str(run.state.get("status")), str(run.state.get("status"))
     )
