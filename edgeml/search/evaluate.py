@@ -27,6 +27,7 @@ from edgeml.search.run_dir import RunDir
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.target.limits import describe, violations
 from edgeml.target.targets import Targets
+from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 
 CALIBRATION_IMAGES = 200
@@ -121,7 +122,7 @@ def evaluate(job: Job, order: Order) -> Candidate:
     Raises:
         StorageError: the folder cannot be written.
     """
-    began = time.monotonic()
+    began = awake.now()
     arch = Arch.from_dict(order.arch)
     candidate = order.before or Candidate(
         order.key, order.number, "complete", order.choices, order.arch, order.seed
@@ -136,7 +137,7 @@ def evaluate(job: Job, order: Order) -> Candidate:
         candidate = replace(candidate, status="infeasible", reason=str(error), metrics=error.metrics)
     finally:
         forget()
-    candidate = stamp(candidate, order.at_s + time.monotonic() - began)
+    candidate = stamp(candidate, order.at_s + awake.now() - began)
     RunDir(Path(job.run)).store(candidate, files)
     return candidate
 

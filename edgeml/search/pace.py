@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
+from edgeml.train import awake
 
 TRIAL_TIME_SHARE = 1.1
 """With --time, a training may take this many times its share of the time left, then its schedule shrinks."""
@@ -29,7 +29,7 @@ class Pace:
 
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
-        return self._settings.time_s - (time.monotonic() - self._progress.started_at)
+        return self._settings.time_s - (awake.now() - self._progress.started_at)
 
     def count(self, *rows: Mapping[str, Any]) -> None:
         """Trainings are done; these are their rows."""

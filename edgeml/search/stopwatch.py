@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edgeml.train import awake
+
 
 class Stopwatch:
-    """Adds up wall-clock seconds by stage."""
+    """Adds up seconds by stage, without those in which this process was stopped."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -18,11 +20,11 @@ class Stopwatch:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time what is done inside `with`."""
-        began = time.monotonic()
+        began = awake.now()
         try:
             yield
         finally:
-            self.seconds[stage] += time.monotonic() - began
+            self.seconds[stage] += awake.now() - began
 
     def added_to(self, before: dict[str, float]) -> dict[str, float]:
         """Seconds by stage, those of earlier trainings included."""

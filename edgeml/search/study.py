@@ -32,6 +32,7 @@ from edgeml.search.start import deposit
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
 from edgeml.search.trainings import RETRIES, Evaluate, Outcome, Trainings
+from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
@@ -82,7 +83,7 @@ class Study:
     @property
     def elapsed_s(self) -> float:
         """Seconds of search, earlier sessions of a resumed run included."""
-        return self.progress.before_s + time.monotonic() - self.progress.started_at
+        return self.progress.before_s + awake.now() - self.progress.started_at
 
     @property
     def status(self) -> str:
@@ -95,7 +96,7 @@ class Study:
         Raises:
             StorageError: the run directory cannot be written any more.
         """
-        self.progress.started_at = time.monotonic()
+        self.progress.started_at = awake.now()
         with self.clock("proposal"):
             self._open()
         self._listener.started(self)
@@ -155,10 +156,6 @@ class Study:
         self.progress.failed += candidate.status == "failed"
         self.proposer.seen.add(candidate.key)
 
-    def time_left_s(self) -> float:
-        """Seconds of this session's --time that are left; negative without a limit."""
-        return self.pace.time_left_s()
-
     def _open(self) -> None:
         """Open the strategy's study and the record, and tell both what is known already."""
         self._asker = Asker(
@@ -191,7 +188,7 @@ class Study:
 
     def _others_go_on(self) -> bool:
         """Whether what other coordinators train may yet give this one something to do."""
-        over = self.settings.time_s > 0 and self.time_left_s() <= 0
+        over = self.settings.time_s > 0 and self.pace.time_left_s() <= 0
         self.progress.elsewhere = not over and (self._peers.busy or self._hear(wait=True) or self._peers.busy)
         return self.progress.elsewhere
 
@@ -278,8 +275,9 @@ class Study:
         """A training is done: archive, strategy and, of this coordinator's own order, record."""
         assert self._asker is not None
         with self.clock("proposal"):
-            stamped = order is not None and found.finished_at_s >= order.at_s
-            candidate = found if stamped else stamp(found, self.elapsed_s)
+            now, at = self.elapsed_s, found.finished_at_s  # a worker stops alone, or goes on alone
+            stamped = order is not None and order.at_s <= at <= now + 1
+            candidate = found if stamped else stamp(found, now)
             new = candidate.key not in self.archive.rows
             self._count(candidate)
             self.archive.keep(candidate)

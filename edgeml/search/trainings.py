@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -13,6 +12,7 @@ from typing import Any
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.executor import Executor, WorkerDiedError
+from edgeml.train import awake
 
 RETRIES = 2
 """Times that a training whose worker died is tried again; then its candidate is infeasible."""
@@ -64,7 +64,7 @@ class Trainings:
 
     def start(self, order: Order) -> None:
         """Give a training to a worker."""
-        self._running[self._executor.submit(self._evaluate, self._job, order)] = order, time.monotonic()
+        self._running[self._executor.submit(self._evaluate, self._job, order)] = order, awake.now()
 
     def finished(self, timeout_s: float) -> list[Outcome]:
         """What has finished, by trial number; waits for the first so long.
@@ -79,7 +79,7 @@ class Trainings:
 
     def _outcome(self, future: Future[Candidate]) -> Outcome:
         order, began = self._running.pop(future)
-        deaths, seconds = self._deaths[order.key, order.index], time.monotonic() - began
+        deaths, seconds = self._deaths[order.key, order.index], awake.now() - began
         try:
             candidate = future.result()
         except WorkerDiedError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgeml.search.compute import Compute
 from edgeml.search.container import memory_limit
+from edgeml.train import awake
 
 if TYPE_CHECKING:
     import psutil
@@ -22,6 +22,8 @@ DEFAULT_MEMORY = 0.8
 STALLED_S = 600.0
 """A worker that has used less than STALLED_CPU_S of processor time for so long hangs."""
 STALLED_CPU_S = 1.0
+STOPPED_S = 3600.0
+"""A worker that somebody stopped (SIGSTOP) and left is ended after so long: a search must come to its end."""
 
 
 class Watchdog:
@@ -39,12 +41,11 @@ class Watchdog:
 
         def run() -> None:
             limit = self._limit_bytes or int(DEFAULT_MEMORY * total_memory() / self._workers)
-            cpu = _Progress()
-            began = time.monotonic()
+            cpu, clock = _Progress(), _Clock()
             while not over.wait(LOOK_S):
                 processes = tree(process)
-                reason = self._late(time.monotonic() - began) or _too_large(processes, limit)
-                if reason := reason or cpu.stalled(processes):
+                reason = clock.look(processes) or self._late(clock.worked_s) or _too_large(processes, limit)
+                if reason := reason or cpu.stalled(processes, clock.worked_s):
                     said.append(reason)
                     kill_tree(process)
                     return
@@ -63,14 +64,38 @@ class Watchdog:
         return f"the evaluation took longer than --trial-time {self._trial_s:g} s and its worker was ended"
 
 
+class _Clock:
+    """Seconds of an evaluation, without those in which this process or the worker was stopped.
+
+    Attributes:
+        worked_s: those seconds.
+    """
+
+    def __init__(self) -> None:
+        self.worked_s = self._stopped_s = 0.0
+        self._looked = awake.now()
+
+    def look(self, processes: Sequence[psutil.Process]) -> str | None:
+        """Count the time since last looked; a sentence where the worker has been stopped for too long."""
+        now = awake.now()
+        since, self._looked = now - self._looked, now
+        if stopped(processes):
+            self._stopped_s += since
+        else:
+            self.worked_s, self._stopped_s = self.worked_s + since, 0.0
+        if self._stopped_s < STOPPED_S:
+            return None
+        return f"the worker had been stopped (SIGSTOP) for {STOPPED_S / 60:g} minutes and was ended"
+
+
 class _Progress:
     """Whether processes still use the processor."""
 
     def __init__(self) -> None:
-        self._at, self._seconds = time.monotonic(), 0.0
+        self._at, self._seconds = 0.0, 0.0
 
-    def stalled(self, processes: Sequence[psutil.Process]) -> str | None:
-        now, used = time.monotonic(), cpu_s(processes)
+    def stalled(self, processes: Sequence[psutil.Process], now: float) -> str | None:
+        used = cpu_s(processes)
         if not processes or used > self._seconds + STALLED_CPU_S or used < self._seconds:
             self._at, self._seconds = now, used
         if now - self._at < STALLED_S:
@@ -96,6 +121,17 @@ def tree(process: BaseProcess) -> list[psutil.Process]:
         root = psutil.Process(process.pid)
         return [root, *root.children(recursive=True)]
     return []
+
+
+def stopped(processes: Iterable[psutil.Process]) -> bool:
+    """Whether somebody has stopped one of these processes."""
+    import psutil
+
+    for one in processes:
+        with suppress(psutil.Error):
+            if one.status() == psutil.STATUS_STOPPED:
+                return True
+    return False
 
 
 def kill_tree(process: BaseProcess) -> None:

@@ -149,7 +149,7 @@ def time_left_s(study: Study) -> float:
     by_trials = study.rungs.left(study.settings.planned_trials) * (tally.seconds / spent if spent else 0.0)
     if not study.settings.time_s:
         return by_trials
-    left = study.time_left_s()
+    left = study.pace.time_left_s()
     known = study.archive.rows and study.settings.trials is not None
     return max(0.0, min(left, by_trials) if known else left)
 

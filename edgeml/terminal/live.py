@@ -97,7 +97,7 @@ def view(study: Study, width: int, height: int) -> Group:
 
 def _progress(study: Study, width: int) -> list[RenderableType]:
     limit = study.settings.trials
-    by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.time_left_s()))
+    by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.pace.time_left_s()))
     total, done = by_time if limit is None else (limit, study.progress.trials)
     spent = f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"
     said = f"{counted(study)} trials"

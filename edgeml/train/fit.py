@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Split
 from edgeml.data.split import strata
+from edgeml.train import awake
 from edgeml.train.build import Network
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.grappler import unoptimised
@@ -107,7 +107,7 @@ def fit(
     """
     import tensorflow as tf
 
-    started = time.monotonic()
+    started = awake.now()
     tf.random.set_seed(seed)
     if teacher:
         teacher.check(len(data), model.graph.output_shape[2])
@@ -149,9 +149,9 @@ class _Run:
         while self.done < self.total and not (result.failure or result.stopped):
             self._advance(1 if self.done == 0 else self._until(watch))
             if self.done <= 1:  # starting up is no measure of the pace
-                result.trace_s = time.monotonic() - started
+                result.trace_s = awake.now() - started
             elif self.fidelity.max_s:
-                elapsed = time.monotonic() - started - result.trace_s
+                elapsed = awake.now() - started - result.trace_s
                 self.total = _shorten(self.total, self.done, elapsed, self.fidelity.max_s - result.trace_s)
             if watch and not result.failure and self.done >= min(self.total, self._checkpoint(watch)):
                 result.curve.append(CurvePoint(self.done / self.epoch, accuracy_float(self.model, watch.val)))
@@ -161,7 +161,7 @@ class _Run:
         if result.failure is None:
             estimate_statistics(self.model, self.loop.step, self.order.take)
         result.epochs, result.samples = self.done / self.epoch, self.done * self.batch
-        result.seconds = time.monotonic() - started
+        result.seconds = awake.now() - started
         return result
 
     def _until(self, watch: Watch | None) -> int:
