@@ -38,6 +38,7 @@ from edgeml.search.settings import Settings, check_same
 from edgeml.search.source import read_data
 from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
+from edgeml.search.study_file import mend
 from edgeml.search.unchanged import check_unchanged, space_dict
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
@@ -81,6 +82,8 @@ def run_session(
         check_same(run_dir.open()["settings"], settings)
         run_dir.clear_unfinished()
         run_dir.check_whole()
+        if not compute.storage:
+            mend(run_dir)
     else:
         run_dir.create()
     executor: Executor | None = None
