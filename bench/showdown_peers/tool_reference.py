@@ -1,0 +1,70 @@
+"""A fixed network, trained until its budget or its epochs are over; the best weights are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.showdown_peers import lines
+from bench.showdown_peers.deadline import BudgetSpentError, Clock, versions
+from bench.showdown_peers.front import Front
+from bench.showdown_peers.reference_models import MODELS
+from bench.showdown_peers.task import Task
+from bench.showdown_peers.training import BATCH, VALIDATED, compiled, trained, validated
+
+EPOCHS, PATIENCE = 150, 40
+"""At most, and those without a better validation accuracy that end the training."""
+LEARNING_RATE = 2e-3
+SETTINGS = (
+    "Own Keras definition, random initial weights, AdamW 2e-3 (weight decay 5e-3), cosine over the epochs "
+    "or the budget, whichever ends first, batch 64, light augmentation, the best epoch by validation. "
+    "Strides of 2 that leave fewer than 4 positions are dropped, the first ones first. "
+    "https://github.com/mlcommons/tiny/tree/master/benchmark/training, https://keras.io/api/applications/"
+)
+
+
+def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) -> None:
+    """Name -> its file."""
+    import keras
+
+    if name not in MODELS:
+        raise ValueError(f"no reference {name}; expected one of {', '.join(MODELS)}")
+    used = ("task.py", "convert.py", "training.py", "tool_reference.py", "reference_models.py")
+    about |= {"settings": SETTINGS, "versions": versions(), "user_lines": lines.count(*used), "trials": 1}
+    about["start_cpu_s"] = round(clock.spent(), 2)
+    front = Front(given.out, task, clock, lambda config: None)
+    # user code begins
+    keras.utils.set_random_seed(given.seed)
+    model = compiled(MODELS[name](task.shape, task.classes), "adamw", LEARNING_RATE)
+    an_epoch = max(1, len(task.y) // BATCH)
+
+    class Best(keras.callbacks.Callback):  # type: ignore[misc]
+        """The weights of the best epoch; small data sets are looked at every few epochs."""
+
+        accuracy, weights, since, looked = -1.0, None, 0, 0.0
+
+        def look(self) -> None:
+            score = validated(self.model, task)
+            self.looked = clock.spent()
+            if score >= self.accuracy:
+                self.accuracy, self.weights, self.since = score, self.model.get_weights(), 0
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.since += 1
+            if epoch + 1 >= EPOCHS or clock.spent() - self.looked > 0.03 * clock.budget_s:
+                self.look()
+            self.model.stop_training |= self.since >= PATIENCE
+
+    best = Best()
+    clock.conversion_s = 1.0 + 0.03 * len(model.layers)  # 3 s for MobileNetV2's 155
+    try:
+        trained(model, task, clock, EPOCHS * an_epoch, clock.left() - 0.5, given.seed, (best,))
+        best.look()
+    except BudgetSpentError:
+        pass
+    if best.weights is None:
+        best.accuracy, best.weights = validated(model, task, VALIDATED), model.get_weights()
+    model.set_weights(best.weights)
+    # user code ends
+    epochs = int(model.optimizer.iterations.numpy()) / an_epoch
+    front.write(model, best.accuracy, f"{epochs:.1f} epochs")
+    about |= {"trainings_finished": 1, "epochs": round(epochs, 2)}
