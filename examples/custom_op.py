@@ -54,7 +54,7 @@ def main(folder: str = "runs/custom_op", trials: int = 8) -> None:
         data="digits",
         target="mcu-m7",
         space=str(space),
-        trials=2 if quick else trials,
+        trials=1 if quick else trials,
         epochs=2 if quick else None,
         compress="none" if quick else None,
         out=root / "run",

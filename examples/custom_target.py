@@ -38,7 +38,7 @@ def main(folder: str = "runs/custom_target", trials: int = 8) -> None:
     run = edgeml.search(
         data="digits",
         target=str(profile),
-        trials=2 if quick else trials,
+        trials=1 if quick else trials,
         epochs=2 if quick else None,
         compress="none" if quick else None,
         prefer="latency",

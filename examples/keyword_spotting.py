@@ -5,8 +5,10 @@ python examples/keyword_spotting.py [FOLDER] [TRIALS] [WORDS]
 Makes its own recordings, so that it runs anywhere: "words" of two vowels, spoken by a crude voice (a buzz
 through three formants) at random pitch, speed and loudness in noise, one WAV file a word:
 FOLDER/words/WORD/3.wav. Put recordings of your own there and the rest stays as it is.
+EDGEML_EXAMPLE_QUICK=1 trains little.
 """
 
+import os
 import sys
 import wave
 from pathlib import Path
@@ -61,7 +63,13 @@ def record(folder: Path, words: int) -> Path:
 def main(folder: str = "runs/keywords", trials: int = 8, words: int = 80) -> None:
     """Record, search, export."""
     root = Path(folder)
-    run = edgeml.search(data=record(root / "words", words), target="mcu-m7", trials=trials, out=root / "run")
+    run = edgeml.search(
+        data=record(root / "words", words),
+        target="mcu-m7",
+        trials=trials,
+        epochs=30 if os.environ.get("EDGEML_EXAMPLE_QUICK") else None,
+        out=root / "run",
+    )
     for row in run.front:
         print(f"{row['key']}  {100 * row['accuracy']:.1f} % int8  {row['macs'] / 1000:.0f} kMACs")
     exported = run.export("knee", formats=["tflite", "c99"])
