@@ -11,7 +11,7 @@ from typing import Any
 from bench.showdown_peers.convert import accuracy, macs, to_int8
 from bench.showdown_peers.deadline import Clock
 from bench.showdown_peers.task import Task
-from bench.showdown_peers.training import FINAL_EPOCHS, VALIDATED, trained, validated
+from bench.showdown_peers.training import FINAL_EPOCHS, VALIDATED, epoch_steps, trained, validated
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Front:
 
     def final_seconds(self) -> float:
         """Processor seconds that training the chosen members for long would take at most."""
-        steps = FINAL_EPOCHS * max(1, len(self.task.y) // 64)
+        steps = FINAL_EPOCHS * epoch_steps(self.task)
         return sum(m.cpu_s / max(1, m.steps) * steps + 1.5 * self.clock.conversion_s for m in self.chosen(6))
 
     def chosen(self, most: int) -> list[Member]:
@@ -105,7 +105,7 @@ class Front:
 
         each = 1.5 * self.clock.conversion_s + 10.0
         chosen = self.chosen(max(1, min(6, int(self.clock.left(0) / each))))
-        steps = FINAL_EPOCHS * max(1, len(self.task.y) // 64)
+        steps = FINAL_EPOCHS * epoch_steps(self.task)
         for place, member in enumerate(chosen):
             rest = chosen[place:]
             share = self.clock.left(len(rest)) * member.cpu_s / sum(m.cpu_s for m in rest)

@@ -31,9 +31,9 @@ SHARED = ("task.py", "space.py", "convert.py", "training.py", "trials.py")
 """Files whose user code a script over the shared space needs beside its own."""
 RECIPE = (
     "Search over space.py: every trial the same number of steps (planned from a moment's training so that "
-    "about 20 fit into 60 % of the budget, at most 30 epochs), batch 64, cosine, light augmentation; then "
-    "the front's members (at most 6) are trained on with a new cosine for what is left. A file as soon as a"
-    " network is on the front."
+    "about 20 fit into 60 % of the budget, at most 30 epochs), batch 64 (128 above 20,000 samples), cosine,"
+    " light augmentation; then the front's members (at most 6) are trained on with a new cosine for what is"
+    " left. A file as soon as a network is on the front."
 )
 
 

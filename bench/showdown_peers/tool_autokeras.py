@@ -1,4 +1,4 @@
-"""AutoKeras' ImageClassifier under size limits that share the budget, for its search has one objective."""
+"""AutoKeras under size limits that share the budget, for its search has one objective."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ TRIALS = 8
 FAILURES = 200
 """Trials in a row that may be refused (too large, no pretrained weights) before the search ends."""
 SETTINGS = (
-    "ImageClassifier(max_model_size=60,000 and then 250,000 parameters, half of the budget each; "
-    "tuner=greedy, its task-specific default; objective=val_accuracy), fit with its default of "
+    "AutoModel(ImageInput, ImageBlock(block_type=vanilla), ClassificationHead; max_model_size=60,000 and "
+    "then 250,000 parameters, half of the budget each; tuner=greedy; objective=val_accuracy). "
+    "ImageClassifier itself cannot be limited below 23.6 M parameters in 3.0.0: search() first builds its "
+    "default, ResNet-50, outside the try that skips what is too large. fit with its default of "
     "EarlyStopping(patience 10), a trial at most an eighth of its limit's budget; "
-    "max_consecutive_failed_trials=200, for its default of 3 ends the search at the first models over the "
-    "limit. Its own augmentation layers. No pretrained weights: there is no network. A window (T, axes) is "
-    "an image T x axes x 1. https://autokeras.com/image_classifier/ and "
-    "https://autokeras.com/tutorial/image_classification/"
+    "max_consecutive_failed_trials=200 (set on its oracle), for 3 ends the search at the first models over "
+    "the limit; ClassificationHead's shape made int, for Keras 3.15 refuses its numpy integers. Its own "
+    "augmentation and normalisation layers. A window (T, axes) is an image T x axes x 1. "
+    "https://autokeras.com/tutorial/image_classification/#customized-search-space and "
+    "https://autokeras.com/auto_model/"
 )
 
 
@@ -37,6 +40,14 @@ def run(given: Any, task: Task, clock: Clock, about: dict[str, Any]) -> None:
     import autokeras as ak
     import keras
 
+    # AutoKeras 3.0.0 gives numpy integers where Keras 3.15 takes nothing but int.
+    head, built = ak.ClassificationHead, ak.ClassificationHead.build
+
+    def build(self: Any, hp: Any, inputs: Any = None) -> Any:
+        self.shape = [int(n) for n in self.shape]
+        return built(self, hp, inputs)
+
+    head.build = build
     # user code ends
     about["start_cpu_s"] = round(clock.spent(), 2)
     front = Front(given.out, task, clock, lambda config: None)
@@ -87,10 +98,13 @@ def run(given: Any, task: Task, clock: Clock, about: dict[str, Any]) -> None:
             watch.limit, watch.ends = limit, begins + budget * number / len(LIMITS)
             watch.longest = budget / len(LIMITS) / TRIALS
             with tempfile.TemporaryDirectory() as folder, suppress(Enough):
-                search = ak.ImageClassifier(
-                    max_model_size=limit, max_trials=1000, objective="val_accuracy", directory=folder,
-                    seed=given.seed, max_consecutive_failed_trials=FAILURES,
+                given_input = ak.ImageInput()
+                block = ak.ImageBlock(block_type="vanilla")(given_input)
+                search = ak.AutoModel(
+                    given_input, ak.ClassificationHead()(block), max_model_size=limit, max_trials=1000,
+                    objective="val_accuracy", tuner="greedy", directory=folder, seed=given.seed,
                 )  # fmt: skip
+                search.tuner.oracle.max_consecutive_failed_trials = FAILURES
                 try:
                     search.fit(
                         x,

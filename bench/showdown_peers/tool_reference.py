@@ -9,16 +9,17 @@ from bench.showdown_peers.deadline import BudgetSpentError, Clock, versions
 from bench.showdown_peers.front import Front
 from bench.showdown_peers.reference_models import MODELS
 from bench.showdown_peers.task import Task
-from bench.showdown_peers.training import BATCH, VALIDATED, compiled, trained, validated
+from bench.showdown_peers.training import VALIDATED, compiled, epoch_steps, trained, validated
 
 EPOCHS, PATIENCE = 150, 40
 """At most, and those without a better validation accuracy that end the training."""
 LEARNING_RATE = 2e-3
 SETTINGS = (
     "Own Keras definition, random initial weights, AdamW 2e-3 (weight decay 5e-3), cosine over the epochs "
-    "or the budget, whichever ends first, batch 64, light augmentation, the best epoch by validation. "
-    "Strides of 2 that leave fewer than 4 positions are dropped, the first ones first. "
-    "https://github.com/mlcommons/tiny/tree/master/benchmark/training, https://keras.io/api/applications/"
+    "or the budget, whichever ends first, batch 64 (128 above 20,000 samples), light augmentation, the best"
+    " epoch by validation. Strides of 2 that leave fewer than 4 positions are dropped, the first ones "
+    "first. https://github.com/mlcommons/tiny/tree/master/benchmark/training, "
+    "https://keras.io/api/applications/"
 )
 
 
@@ -35,7 +36,7 @@ def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) 
     # user code begins
     keras.utils.set_random_seed(given.seed)
     model = compiled(MODELS[name](task.shape, task.classes), "adamw", LEARNING_RATE)
-    an_epoch = max(1, len(task.y) // BATCH)
+    an_epoch = epoch_steps(task)
 
     class Best(keras.callbacks.Callback):  # type: ignore[misc]
         """The weights of the best epoch; small data sets are looked at every few epochs."""

@@ -12,7 +12,7 @@ from typing import Any
 from bench.showdown_peers.convert import macs
 from bench.showdown_peers.space import LEARNING_RATE, SPACE
 from bench.showdown_peers.task import batches
-from bench.showdown_peers.training import BATCH, STEPS_AT_ONCE, cosine, validated
+from bench.showdown_peers.training import STEPS_AT_ONCE, batch_size, cosine, validated
 from bench.showdown_peers.trials import Trials
 
 MAX_T, GRACE, FACTOR = 9, 1, 3
@@ -41,7 +41,7 @@ def search(trials: Trials) -> None:
         space, metrics=["error", "macs"], time_attr="epoch", max_t=MAX_T, grace_period=GRACE,
         reduction_factor=FACTOR, random_seed=trials.seed,
     )  # fmt: skip
-    steps = max(STEPS_AT_ONCE, 2 * trials.steps // MAX_T)
+    steps = max(1, 2 * trials.steps // MAX_T // STEPS_AT_ONCE) * STEPS_AT_ONCE
 
     def report(trial: Any, cost: int) -> Any:
         class Report(keras.callbacks.Callback):  # type: ignore[misc]
@@ -64,7 +64,7 @@ def search(trials: Trials) -> None:
         model = trials.compile(trial.config)
         peak = float(model.optimizer.learning_rate.numpy())
         model.fit(
-            batches(trials.task, BATCH, trials.seed + number), epochs=MAX_T, steps_per_epoch=steps, verbose=0,
+            batches(trials.task, batch_size(trials.task), trials.seed + number), epochs=MAX_T, steps_per_epoch=steps, verbose=0,
             shuffle=False, callbacks=[
                 cosine(trials.clock, peak, 0, MAX_T * steps, 3 * trials.share_s), report(trial, macs(model)),
             ],

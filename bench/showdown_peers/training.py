@@ -8,7 +8,6 @@ from typing import Any
 from bench.showdown_peers.deadline import BudgetSpentError, Clock
 from bench.showdown_peers.task import Task, batches
 
-BATCH = 64
 STEPS_AT_ONCE = 8
 """Steps that Keras runs between two looks at the clock."""
 MOST_EPOCHS = 30
@@ -61,7 +60,7 @@ def cosine(clock: Clock, peak: float, first: int, steps: int, seconds: float, st
             self.made += STEPS_AT_ONCE
             if clock.left() <= 0:
                 raise BudgetSpentError
-            if stop and clock.spent() - self.began >= seconds:
+            if self.made >= steps or (stop and clock.spent() - self.began >= seconds):
                 self.model.stop_training = True
 
     return Cosine()
@@ -78,13 +77,23 @@ def trained(
 ) -> int:
     """Train a compiled model by one cosine of `steps`, or of `seconds` if those end first -> steps made."""
     peak = float(model.optimizer.learning_rate.numpy())
-    an_epoch = min(steps, max(1, len(task.y) // BATCH))
+    an_epoch = min(steps, epoch_steps(task))
     model.fit(
-        batches(task, BATCH, seed), epochs=max(1, round(steps / an_epoch)), steps_per_epoch=an_epoch,
+        batches(task, batch_size(task), seed), epochs=max(1, round(steps / an_epoch)), steps_per_epoch=an_epoch,
         verbose=0, shuffle=False,
         callbacks=[cosine(clock, peak, 0, steps, seconds), *callbacks],
     )  # fmt: skip
     return int(model.optimizer.iterations.numpy())
+
+
+def batch_size(task: Task) -> int:
+    """Task -> 128 for tens of thousands of samples, 64 for fewer."""
+    return 128 if len(task.y) > 20_000 else 64
+
+
+def epoch_steps(task: Task) -> int:
+    """Task -> steps of one pass over its training split, a multiple of STEPS_AT_ONCE."""
+    return max(1, len(task.y) // batch_size(task) // STEPS_AT_ONCE) * STEPS_AT_ONCE
 
 
 def validated(model: Any, task: Task, most: int = VALIDATED) -> float:
@@ -105,12 +114,13 @@ def steps_of_a_trial(task: Task, clock: Clock, share_s: float, seed: int) -> int
     from bench.showdown_peers.space import MIDDLE, build
 
     model = compiled(build(MIDDLE, task.shape, task.classes), "adam", 1e-3)
-    data = batches(task, BATCH, seed)
+    data = batches(task, batch_size(task), seed)
     began = clock.spent()
     model.fit(data, epochs=1, steps_per_epoch=STEPS_AT_ONCE, verbose=0, shuffle=False)
     start = clock.spent() - began
     began = clock.spent()
     model.fit(data, epochs=1, steps_per_epoch=4 * STEPS_AT_ONCE, verbose=0, shuffle=False)
     a_step = max(1e-4, (clock.spent() - began) / (4 * STEPS_AT_ONCE))
-    most = MOST_EPOCHS * max(1, len(task.y) // BATCH)
-    return max(4 * STEPS_AT_ONCE, min(most, round((share_s - start) / a_step)))
+    most = MOST_EPOCHS * epoch_steps(task)
+    planned = round((share_s - start) / a_step / STEPS_AT_ONCE) * STEPS_AT_ONCE
+    return max(4 * STEPS_AT_ONCE, min(most, planned))
