@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.showdown_peers.space import LEARNING_RATE, SPACE
 from bench.showdown_peers.task import batches
-from bench.showdown_peers.training import STEPS_AT_ONCE, batch_size, cosine
+from bench.showdown_peers.training import STEPS_AT_ONCE, cosine
 from bench.showdown_peers.trials import TRIALS, Trials
 
 COST_WEIGHT = 0.05
@@ -64,7 +64,7 @@ def search(kind: str, trials: Trials) -> None:
             peak = float(model.optimizer.learning_rate.numpy())
             fall = cosine(trials.clock, peak, first * steps, last * steps, 3 * trials.share_s)
             model.fit(
-                batches(trials.task, batch_size(trials.task), trials.seed + trials.made), initial_epoch=first, epochs=last,
+                batches(trials.task, trials.seed + trials.made), initial_epoch=first, epochs=last,
                 steps_per_epoch=steps, verbose=0, shuffle=False,
                 callbacks=[fall, *kwargs.get("callbacks", [])],
             )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from bench.showdown_peers.convert import macs
 from bench.showdown_peers.space import LEARNING_RATE, SPACE
 from bench.showdown_peers.task import batches
-from bench.showdown_peers.training import STEPS_AT_ONCE, batch_size, cosine, validated
+from bench.showdown_peers.training import STEPS_AT_ONCE, cosine, validated
 from bench.showdown_peers.trials import Trials
 
 MAX_T, GRACE, FACTOR = 9, 1, 3
@@ -64,7 +64,7 @@ def search(trials: Trials) -> None:
         model = trials.compile(trial.config)
         peak = float(model.optimizer.learning_rate.numpy())
         model.fit(
-            batches(trials.task, batch_size(trials.task), trials.seed + number), epochs=MAX_T, steps_per_epoch=steps, verbose=0,
+            batches(trials.task, trials.seed + number), epochs=MAX_T, steps_per_epoch=steps, verbose=0,
             shuffle=False, callbacks=[
                 cosine(trials.clock, peak, 0, MAX_T * steps, 3 * trials.share_s), report(trial, macs(model)),
             ],

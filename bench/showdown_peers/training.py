@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from bench.showdown_peers.deadline import BudgetSpentError, Clock
-from bench.showdown_peers.task import Task, batches
+from bench.showdown_peers.task import Task, batch_size, batches
 
 STEPS_AT_ONCE = 8
 """Steps that Keras runs between two looks at the clock."""
@@ -79,16 +79,11 @@ def trained(
     peak = float(model.optimizer.learning_rate.numpy())
     an_epoch = min(steps, epoch_steps(task))
     model.fit(
-        batches(task, batch_size(task), seed), epochs=max(1, round(steps / an_epoch)), steps_per_epoch=an_epoch,
+        batches(task, seed), epochs=math.ceil(steps / an_epoch), steps_per_epoch=an_epoch,
         verbose=0, shuffle=False,
         callbacks=[cosine(clock, peak, 0, steps, seconds), *callbacks],
     )  # fmt: skip
     return int(model.optimizer.iterations.numpy())
-
-
-def batch_size(task: Task) -> int:
-    """Task -> 128 for tens of thousands of samples, 64 for fewer."""
-    return 128 if len(task.y) > 20_000 else 64
 
 
 def epoch_steps(task: Task) -> int:
@@ -114,7 +109,7 @@ def steps_of_a_trial(task: Task, clock: Clock, share_s: float, seed: int) -> int
     from bench.showdown_peers.space import MIDDLE, build
 
     model = compiled(build(MIDDLE, task.shape, task.classes), "adam", 1e-3)
-    data = batches(task, batch_size(task), seed)
+    data = batches(task, seed)
     began = clock.spent()
     model.fit(data, epochs=1, steps_per_epoch=STEPS_AT_ONCE, verbose=0, shuffle=False)
     start = clock.spent() - began
