@@ -13,6 +13,9 @@ from edgeml.cli.compute import compute_from, compute_options
 from edgeml.cli.grouped import SearchCommand
 from edgeml.cli.output import INTERRUPTED, console
 
+NOTHING = 1
+"""Exit code of a search that has no front."""
+
 
 @click.command(cls=SearchCommand)
 @click.option("--data", help="digits, a folder of class folders, a .npz file or IDX files.")
@@ -110,7 +113,10 @@ from edgeml.cli.output import INTERRUPTED, console
 @compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON on stdout.")
 def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Search, train, quantise and measure; writes a run directory with a report."""
+    """Search, train, quantise and measure; writes a run directory with a report.
+
+    Exit code 1 where no candidate could be trained fully within the limits.
+    """
     from edgeml.api import search as run_search
     from edgeml.search.settings import parse_time
     from edgeml.target.limits import parse_limits
@@ -135,6 +141,8 @@ def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **opti
         _print_end(run.path)
     if run.status == "interrupted":
         sys.exit(INTERRUPTED)
+    if not run.front:
+        sys.exit(NOTHING)
 
 
 @click.command()

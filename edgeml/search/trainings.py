@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+from edgeml.errors import RunError
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.executor import Executor, WorkerDiedError
+from edgeml.search.run_dir import RunDir
 from edgeml.train import awake
 
 RETRIES = 2
 """Times that a training whose worker died is tried again; then its candidate is infeasible."""
 
 Evaluate = Callable[[Job, Order], Candidate]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,13 @@ class Trainings:
         order, began = self._running.pop(future)
         deaths, seconds = self._deaths[order.key, order.index], awake.now() - began
         try:
-            candidate = future.result()
+            candidate = result_of(future)
         except WorkerDiedError as error:
             deaths.append(str(error))
-            last = None if len(deaths) <= RETRIES else gave_up(order, deaths)
-            return Outcome(order, last, str(error), len(deaths), seconds)
+            if (done := stored(self._job, order)) is None:
+                last = None if len(deaths) <= RETRIES else gave_up(order, deaths)
+                return Outcome(order, last, str(error), len(deaths), seconds)
+            candidate = done
         if deaths:
             candidate = replace(candidate, deaths=list(deaths))
         return Outcome(order, candidate, None, len(deaths), seconds)
@@ -104,10 +110,35 @@ def at_once(executor: Executor, calls: Iterable[tuple[Any, ...]]) -> list[Callab
 def _settled(future: Future[Any], again: Callable[[], Future[Any]]) -> Any:
     for _ in range(RETRIES):
         try:
-            return future.result()
+            return result_of(future)
         except WorkerDiedError:
             future = again()
-    return future.result()
+    return result_of(future)
+
+
+def result_of(future: Future[Result]) -> Result:
+    """What a worker made; a disk or memory that fails it is as if it had died: tried again, then a reason.
+
+    The run directory itself is another matter: where that cannot be written the search ends (StorageError).
+
+    Raises:
+        WorkerDiedError: the worker died, or the system refused it a file or memory.
+    """
+    try:
+        return future.result()
+    except (OSError, MemoryError) as error:
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise WorkerDiedError(f"the system refused the worker something: {said}") from error
+
+
+def stored(job: Job, order: Order) -> Candidate | None:
+    """What a worker had stored of an order before it died and could say so; None where it had not."""
+    try:
+        found = RunDir(Path(job.run)).load(order.key)
+    except RunError:
+        return None
+    own = found.number == order.number and found.rung == order.index and found.finished_at_s >= order.at_s
+    return found if own and found != order.before else None
 
 
 def gave_up(order: Order, deaths: list[str]) -> Candidate:
