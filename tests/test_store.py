@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from edgeml.errors import ConfigError, MissingToolError, StorageError
 from edgeml.search import store as stores
-from edgeml.search.store import Blob, DamagedError, Store
+from edgeml.search import worker_data
+from edgeml.search.store import Blob, DamagedError, DiskError, Store
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +143,56 @@ def test_errors_keep_the_secrets_of_a_url():
     assert "p%40ss" not in stores.said(OSError(f"{url} p@ss abc token=abc"), url)
     said = stores.said(OSError("login with p@ss refused"), url)
     assert said == "OSError: login with *** refused"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3://", "found no bucket, expected s3://BUCKET"),
+        ("s3://me:hush@bucket/x", "found credentials in the"),
+    ],
+)
+def test_a_bucket_is_named_and_its_keys_are_not_in_the_url(url, words):
+    with pytest.raises(ConfigError) as caught:
+        Store(url)
+    assert words in str(caught.value) and "hush" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_error_that_ends_with_a_colon_is_told_with_what_follows():
+    assert stores.said(ValueError("Validation failed:\n  Invalid bucket name"), "s3://a").endswith(
+        "Validation failed: Invalid bucket name"
+    )
+
+
+def test_a_disk_without_room_here_is_not_the_stores_fault(tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "s"))
+    blob = store.put(b"weights", "data")
+
+    def full(source, to):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store._files, "get_file", full)
+    monkeypatch.setattr(stores.shutil, "disk_usage", lambda _: SimpleNamespace(free=3))
+    with pytest.raises(DiskError, match=r"f: cannot be written \(No space left on device\); make room"):
+        store.fetch(blob, "data", tmp_path / "f")
+    monkeypatch.setattr(stores.shutil, "disk_usage", lambda _: SimpleNamespace(free=300))
+    with pytest.raises(StorageError, match=r"the store file://.* cannot be read"):
+        store.fetch(blob, "data", tmp_path / "f")
+
+
+def test_the_oldest_data_set_on_a_worker_makes_room_for_another(tmp_path, monkeypatch):
+    ages = {"new": 10, "hours": 7200, "days": 86_400, "weeks": 8 * 86_400}
+    for name, age in ages.items():
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+
+    def usage(_):
+        return SimpleNamespace(free=100 - 20 * sum((tmp_path / name).exists() for name in ages))
+
+    monkeypatch.setattr(worker_data.shutil, "disk_usage", usage)
+    worker_data._make_room(tmp_path, 10)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "hours", "days"}
+    worker_data._make_room(tmp_path, 50)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "hours"}
+    worker_data._make_room(tmp_path, 500)
+    assert {path.name for path in tmp_path.iterdir()} == {"new"}, "what is being read stays"

@@ -150,9 +150,7 @@ class Cluster:
             return
         try:
             parcel = self._exchange.pack(errand.call, self._limits, self._roster.threads())
-            function = errand.call[0]
-            called = getattr(function, "__name__", type(function).__name__)  # --deterministic wraps it
-            name = f"edgeml-{called}-{uuid.uuid4().hex}"
+            name = f"edgeml-{_called(errand.call[0])}-{uuid.uuid4().hex}"
             where = {"workers": fit, "allow_other_workers": True} if unfit else {}
             errand.inner = self._client.submit(perform, parcel, key=name, pure=False, retries=0, **where)
             errand.inner.add_done_callback(lambda _: self._soon(errand))
@@ -194,6 +192,7 @@ class Cluster:
             with suppress(OSError), self._run.log.open("a", encoding="utf-8") as log:
                 log.write(f"--- {delivery.worker}\n{delivery.log.rstrip()}\n")
         if delivery.refused:
+            self._roster.exclude(delivery.address, delivery.problem)
             self._hold(errand)
         elif delivery.died:
             self._settle(errand, error=WorkerDiedError(f"{delivery.died} (copied to {self._run.log})"))
@@ -254,12 +253,8 @@ class Cluster:
             self._tell(f"waiting for workers; start some with: {self._start_workers()}")
             return
         reasons = self._none_fit() if self._roster.unfit else f"no worker has joined {self._address}"
-        self._fail(
-            ClusterError(
-                f"{reasons}; waited {patience / 60:.3g} minutes, start some with `{self._start_workers()}`, "
-                "then go on with --resume (nothing finished is lost)."
-            )
-        )
+        waited = f"waited {patience / 60:.3g} minutes, start some with `{self._start_workers()}`"
+        self._fail(ClusterError(f"{reasons}; {waited}, then go on with --resume (nothing finished is lost)."))
 
     def _tell(self, sentence: str) -> None:
         now = time.monotonic()
@@ -279,14 +274,18 @@ class Cluster:
         return f"dask worker {self._address} --nthreads 1 --nworkers N"
 
     def _none_fit(self) -> str:
-        reasons = list(self._roster.unfit.values())
-        return f"{self._address} has no worker that can be used ({len(reasons)} there); {reasons[0]}"
+        first, *more = self._roster.unfit.values()
+        return f"{self._address} has no worker that can be used ({1 + len(more)} there); {first}"
 
     def _gone(self) -> str:
         return (
             f"the scheduler {self._address} is gone; start it and its workers again, then go on with "
             "--resume (nothing finished is lost)."
         )
+
+
+def _called(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)  # --deterministic wraps it
 
 
 def _meant(error: BaseException) -> BaseException:

@@ -23,14 +23,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeml.errors import DataError, EdgemlError
+from edgeml.errors import DataError, EdgemlError, StorageError
 from edgeml.search.compute import LEAST_MEMORY, Compute
 from edgeml.search.evaluate import Job
 from edgeml.search.exchange import ABOUT, Delivery, Folder, Parcel
 from edgeml.search.executor import WorkerDiedError, Workers
 from edgeml.search.greeting import software
 from edgeml.search.run_dir import RunDir
-from edgeml.search.store import Blob, Store
+from edgeml.search.store import Blob, DiskError, Store, unwritable
 from edgeml.search.worker_data import local_data
 
 LOOK_S = 0.5
@@ -61,11 +61,22 @@ def perform(parcel: Parcel) -> Delivery:
     worker.log_event(EVENTS, {"began": str(worker.get_current_task()), "worker": worker.address})
     with _slot(Path(worker.local_directory)) as slot:
         try:
-            return replace(slot.perform(parcel, worker), worker=name)
+            with _own_disk(slot.folder):
+                return replace(slot.perform(parcel, worker), worker=name)
         except WorkerDiedError as error:
             return Delivery(name, died=f"{name}: {error}", log=slot.printed())
+        except DiskError as error:  # of this computer: others may have room
+            return Delivery(name, refused=True, problem=str(error), address=worker.address)
         except EdgemlError as error:
             return Delivery(name, error=error, log=slot.printed())
+
+
+@contextmanager
+def _own_disk(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(place, error) from error
 
 
 @contextmanager
@@ -90,8 +101,7 @@ class _Slot:
     """A process that evaluates, and the folder that it works in."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
         self._log = folder / "worker.log"
         self._read = 0
         self._workers: Workers | None = None
@@ -121,8 +131,15 @@ class _Slot:
 
     def perform(self, parcel: Parcel, worker: Any) -> Delivery:
         """Fetch what is needed, run the function, send what it wrote."""
+        run = RunDir(self.folder / parcel.group.rpartition("/")[2])
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            return self._performed(parcel, worker, run)
+        finally:  # a worker may outlive many runs
+            shutil.rmtree(run.path, ignore_errors=True)
+
+    def _performed(self, parcel: Parcel, worker: Any, run: RunDir) -> Delivery:
         store = Store(parcel.store)
-        run = RunDir(self._folder / parcel.group.rpartition("/")[2])
         data = local_data(parcel, store, Path(worker.local_directory).parent)
         self._lay_out(run, parcel, store, data)
         before = _state(run)
@@ -139,6 +156,8 @@ class _Slot:
                 shutil.rmtree(data, ignore_errors=True)
                 raise WorkerDiedError("its copy of the data set was damaged and has been removed") from None
             raise
+        except StorageError as error:
+            raise DiskError(str(error).removesuffix(".")) from error
         known = {folder.key: dict(folder.files) for folder in parcel.folders}
         folders = tuple(
             _sent(run.candidates / key, store, parcel.group, known.get(key, {}), before.get(key, {}))

@@ -44,9 +44,30 @@ def connected(url: str, shown: str, log: Path) -> Any:
         reason = (str(error).splitlines() or [""])[0].replace(url, shown)
         raise ClusterError(
             f"--scheduler {shown}: no Dask scheduler answers there ({type(error).__name__}: {reason}); "
-            "expected an address such as tcp://host:8786, see that `dask scheduler` runs and that its port "
-            "is open."
+            f"{_advice(url)}"
         ) from error
+
+
+def _advice(url: str) -> str:
+    """What to do where no scheduler answers."""
+    if not url.startswith("tls://"):
+        return (
+            "expected an address such as tcp://host:8786 (tls://host:8786 where it encrypts), see that `dask "
+            "scheduler` runs and that its port is open."
+        )
+    import dask
+
+    for name in ("ca-file", "client.cert", "client.key"):
+        key = f"distributed.comm.tls.{name}"
+        variable = f"DASK_{key.upper().replace('.', '__').replace('-', '_')}"
+        path = dask.config.get(key, None)
+        if path is None or not Path(path).is_file():
+            found = "not set" if path is None else f"{path}, which is no file"
+            return f"Dask's setting {key} is {found}; set {variable} to a PEM file."
+    return (
+        "expected a scheduler whose certificate is of the authority in distributed.comm.tls.ca-file, and "
+        "which takes the certificate in distributed.comm.tls.client.cert."
+    )
 
 
 async def _identity(url: str) -> None:

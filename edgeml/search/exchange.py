@@ -86,11 +86,14 @@ class Delivery:
 
     Attributes:
         worker: its host and address.
+        address: of Dask's.
         result: of the function.
         folders: that it wrote or changed.
         error: that it raised instead.
         died: how its process ended instead.
-        refused: the worker has other software; it was asked because no better one was there.
+        refused: the worker cannot do it: it has other software and was asked because no better one was
+            there, or there is a problem.
+        problem: why the worker cannot go on at all; None where it can.
         log: the end of what it printed.
     """
 
@@ -100,6 +103,8 @@ class Delivery:
     error: EdgemlError | None = None
     died: str | None = None
     refused: bool = False
+    problem: str | None = None
+    address: str = ""
     log: str = ""
 
 

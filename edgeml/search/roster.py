@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from edgeml.search.greeting import Answer, Question, answer, source
@@ -62,6 +63,17 @@ class Roster:
                     slots[one.host] += n
                     cores[one.host] = one.cores
         return {host: max(1, cores[host] // n) for host, n in slots.items()}
+
+    def exclude(self, where: str, problem: str | None) -> None:
+        """Not use a worker any more, as long as it is there; nothing where there is no problem."""
+        if problem is None:
+            return
+        with self._lock:
+            one = self._answers.get(where)
+            if one is None or one.problem is not None:
+                return
+            self._answers[where] = replace(one, problem=problem)
+        self._say(self.unfit[where])
 
     def look(self, wait_s: float = 0.0) -> None:
         """See who has come and who has gone; newcomers are asked meanwhile, or for so long.

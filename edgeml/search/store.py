@@ -9,9 +9,11 @@ is not mistaken for anything else, and a half-written one is found out: whoever 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import platform
 import re
+import shutil
 import threading
 import time
 import uuid
@@ -31,6 +33,8 @@ WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci"
 PAUSES_S = (0.5, 2.0)
 """Before each further attempt where a store does not answer."""
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BUCKETS = frozenset({"s3", "s3a", "gs", "gcs"})
 CHUNK = 1 << 20
 
 
@@ -59,6 +63,10 @@ class Blob:
 
 class DamagedError(StorageError):
     """A file of a store is not what its name says; it has been removed, to be sent again."""
+
+
+class DiskError(StorageError):
+    """This computer's own disk does not take what came from a store or is to go there."""
 
 
 class Store:
@@ -117,14 +125,27 @@ class Store:
         return content
 
     def fetch(self, blob: Blob, group: str, to: Path) -> None:
-        """The content of a file -> a file of this computer, which appears whole; otherwise as `read`."""
+        """The content of a file -> a file of this computer, which appears whole; otherwise as `read`.
+
+        Raises:
+            DiskError: it cannot be written here.
+        """
         temporary = to.with_name(f".{to.name}.{uuid.uuid4().hex}.part")
+
+        def get() -> None:
+            try:
+                self._files.get_file(self._place(blob, group), str(temporary))
+            except OSError as error:
+                if error.errno in FULL and shutil.disk_usage(to.parent).free < blob.size:
+                    raise unwritable(to, error) from error
+                raise
+
         try:
-            self._tried("read", lambda: self._files.get_file(self._place(blob, group), str(temporary)))
+            self._tried("read", get)
             self._check(Blob.of_file(temporary), blob, group)
             temporary.replace(to)
         except OSError as error:
-            raise StorageError(f"{to}: cannot be written ({error.strerror or error}); make room.") from error
+            raise unwritable(to, error) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -204,6 +225,8 @@ class Store:
         for pause in (*PAUSES_S, None):
             try:
                 return action()
+            except DiskError:
+                raise
             except (FileNotFoundError, PermissionError, ImportError) as error:
                 raise self._sentence(done, error) from error
             except Exception as error:  # every store has errors of its own
@@ -219,9 +242,17 @@ class Store:
         )
 
 
+def unwritable(place: Path, error: OSError) -> DiskError:
+    """What to say where this computer's own disk does not take a file."""
+    return DiskError(f"{place}: cannot be written ({error.strerror or error}); make room and start it again")
+
+
 def said(error: Exception, url: str) -> str:
-    """The first line of what an error says, without the secrets of a URL."""
-    text = (str(error).splitlines() or [""])[0].replace(url, str(shown(url)))
+    """The first line of what an error says, and the next after a colon, without the secrets of a URL."""
+    first, *more = str(error).splitlines() or [""]
+    text = (f"{first} {more[0].strip()}" if more and first.endswith(":") else first).replace(
+        url, str(shown(url))
+    )
     parts = urlsplit(url)
     for secret in filter(None, (parts.password, unquote(parts.password or ""), parts.query)):
         text = text.replace(secret, "***")
@@ -237,6 +268,14 @@ def _opened(url: str, shown_url: str) -> tuple[Any, str]:
             "workers too."
         ) from error
     scheme = re.split(r":", url, maxsplit=1)[0]
+    if scheme in BUCKETS:
+        place = urlsplit(url).netloc
+        if not place or "@" in place:
+            found = "credentials in the URL" if place else "no bucket"
+            raise ConfigError(
+                f"--store {shown_url if place else scheme + '://'}: found {found}, expected "
+                f"{scheme}://BUCKET/FOLDER; give credentials by environment or profile, on every worker too."
+            )
     try:
         files, root = fsspec.url_to_fs(url)
     except ImportError as error:

@@ -18,6 +18,10 @@ from edgeml.search.store import Store
 
 UNUSED_S = 7 * 24 * 3600.0
 """A data set that no evaluation has read for so long goes when another comes."""
+SPARED_S = 3600.0
+"""Where the disk has no room for another, so does what was not read for so long, the oldest first."""
+SPARE = 1.1
+"""Room that a data set is given, times its size."""
 
 
 def local_data(parcel: Parcel, store: Store, local: Path) -> Path:
@@ -29,7 +33,8 @@ def local_data(parcel: Parcel, store: Store, local: Path) -> Path:
         local: folder of Dask's on this computer.
 
     Raises:
-        StorageError: it cannot be fetched, or the disk is full.
+        StorageError: it cannot be fetched.
+        DiskError: this computer has no room for it.
     """
     if parcel.shared is not None:
         return Path(parcel.shared) / "data"
@@ -76,7 +81,7 @@ def _whole(folder: Path, parcel: Parcel) -> bool:
 
 
 def _fetch(folder: Path, parcel: Parcel, store: Store) -> None:
-    _make_room(folder.parent)
+    _make_room(folder.parent, sum(blob.size for _, blob in parcel.data))
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, blob in parcel.data:
@@ -91,12 +96,20 @@ def _fetch(folder: Path, parcel: Parcel, store: Store) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _make_room(place: Path) -> None:
-    """Remove data sets that were not read for long, and what killed workers left half-fetched."""
+def _make_room(place: Path, size: int) -> None:
+    """Remove data sets that were not read for long and what killed workers left half-fetched.
+
+    Where the disk is too full for a data set of this size, more go.
+    """
+    now, found = time.time(), []
     for old in place.iterdir():
         with suppress(OSError):
-            if old.is_dir() and time.time() - old.stat().st_mtime > UNUSED_S:
-                shutil.rmtree(old, ignore_errors=True)
+            if old.is_dir():
+                found.append((now - old.stat().st_mtime, old))
+    for unread_s, old in sorted(found, reverse=True):
+        full = shutil.disk_usage(place).free < SPARE * size
+        if unread_s > (SPARED_S if full else UNUSED_S):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""The bar for clusters, shortened: 40 trials on two workers of which one after the other is killed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from edgeml.arch.space_file import load_space
+from edgeml.search.candidate import Candidate
+from edgeml.search.cluster import Cluster
+from edgeml.search.compute import Compute
+from edgeml.search.evaluate import Job
+from edgeml.search.ladder import load_ladder
+from edgeml.search.progress import Silent
+from edgeml.search.run_dir import RunDir
+from edgeml.search.settings import Settings
+from edgeml.search.study import Study
+from edgeml.target.targets import Targets
+from edgeml.train.fidelity import Fidelity
+from tests.dask_cluster import ROOT, Dask, dask, evaluate_for_a_moment
+from tests.killed_engine import TASK
+
+TRIALS, EVERY = 40, 8
+
+
+class Killer(Silent):
+    """Kills a worker, evaluation and all, after every so many trainings."""
+
+    def __init__(self, workers: Dask) -> None:
+        self.workers, self.seen, self.kills = workers, 0, 0
+
+    def finished(self, study: Study, candidate: Candidate) -> None:
+        self.seen += 1
+        if self.seen % EVERY == 0:
+            self.kills += 1
+            self.workers.kill_worker()
+
+
+@pytest.mark.slow
+def test_forty_trials_on_workers_that_are_killed(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create()
+    run.data.mkdir()
+    (run.data / "dataset.json").write_text("{}")
+    run.begin({"layout": 3, "settings": {}, "dataset": {}, "space": {}, "ladder": {}})
+    settings = Settings("made", ["null"], "nano", "random", TRIALS)
+    job = Job(str(run.path), Targets.load(["null"]), {})
+    for name in ("tensorflow", "tf_keras"):  # nothing is trained: a killed worker is soon back
+        (tmp_path / "empty" / name).mkdir(parents=True)
+        (tmp_path / "empty" / name / "__init__.py").touch()
+    with dask(tmp_path, 2, PYTHONPATH=f"{tmp_path / 'empty'}:{ROOT}") as workers:
+        killer = Killer(workers)
+        cluster = Cluster(Compute(scheduler=workers.address), run)
+        try:
+            study = Study(
+                run, settings, load_space("nano"), TASK, job, Fidelity(1), evaluate_for_a_moment, cluster,
+                killer, load_ladder("balanced"),
+            )  # fmt: skip
+            study.search()
+            study.save("finished")
+        finally:
+            cluster.close()
+    assert killer.kills >= 4
+    stored = [json.loads(path.read_text()) for path in run.candidates.glob("*/candidate.json")]
+    assert len(stored) == TRIALS and json.loads((run.path / "state.json").read_text())["trials"] == TRIALS
+    assert {one["status"] for one in stored} <= {"complete", "stopped"} and not any(
+        one["deaths"] for one in stored
+    )
+    assert sorted(one["number"] for one in stored) == list(range(TRIALS))
+    assert set(Counter((one["key"], row["rung"]) for one in stored for row in one["rungs"]).values()) == {1}
+    assert killer.seen == sum(len(one["rungs"]) for one in stored), "none was recorded twice"
