@@ -16,6 +16,8 @@ LIMITS = (60_000, 250_000)
 """Parameters; a byte each in the int8 file."""
 TRIALS = 8
 """A limit's part of the budget is divided by them; a trial may take as much processor time."""
+SHORTEST_S = 10.0
+"""But at least so many seconds, some 4 of which go into tracing."""
 FAILURES = 200
 """Trials in a row that may be refused (too large, no pretrained weights) before the search ends."""
 SETTINGS = (
@@ -23,7 +25,7 @@ SETTINGS = (
     "then 250,000 parameters, half of the budget each; tuner=greedy; objective=val_accuracy). "
     "ImageClassifier itself cannot be limited below 23.6 M parameters in 3.0.0: search() first builds its "
     "default, ResNet-50, outside the try that skips what is too large. fit with its default of "
-    "EarlyStopping(patience 10), a trial at most an eighth of its limit's budget; "
+    "EarlyStopping(patience 10), a trial at most an eighth of its limit's budget or 10 s; "
     "max_consecutive_failed_trials=200 (set on its oracle), for 3 ends the search at the first models over "
     "the limit; ClassificationHead's shape made int, for Keras 3.15 refuses its numpy integers. Its own "
     "augmentation and normalisation layers. A window (T, axes) is an image T x axes x 1. "
@@ -92,11 +94,11 @@ def run(given: Any, task: Task, clock: Clock, about: dict[str, Any]) -> None:
 
     watch, made = Watch(), 0
     x, x_validation = (a[..., None] if a.ndim == 3 else a for a in (task.x, task.x_validation[:5000]))
-    budget = clock.left() - begins
+    budget = clock.left()
     try:
         for number, limit in enumerate(LIMITS, 1):
             watch.limit, watch.ends = limit, begins + budget * number / len(LIMITS)
-            watch.longest = budget / len(LIMITS) / TRIALS
+            watch.longest = max(SHORTEST_S, budget / len(LIMITS) / TRIALS)
             with tempfile.TemporaryDirectory() as folder, suppress(Enough):
                 given_input = ak.ImageInput()
                 block = ak.ImageBlock(block_type="vanilla")(given_input)
