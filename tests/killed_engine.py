@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -41,6 +42,8 @@ TRIALS = 16
 TASK = Task((12, 12, 1), 4)
 ALONG_S = 0.25
 """Seconds in which a session is killed, drawn uniformly; every other session has opened the run by then."""
+COPIED = 6
+"""After so many kills the run is copied elsewhere and goes on there."""
 PHASES = mmap.mmap(-1, 64)
 
 
@@ -220,6 +223,16 @@ def problems(folder: Path) -> list[str]:
     return wrong
 
 
+def copied(run: Path, to: Path) -> Path:
+    """Go on elsewhere with what a kill has left; `run` is not looked at any more."""
+    to.mkdir()
+    if run.exists():
+        shutil.copytree(run, to / run.name)
+    if (log := run.with_name(f"{run.name}.log")).exists():
+        shutil.copy(log, to / log.name)
+    return to
+
+
 def main(kills: int, folder: Path, seed: int = 0) -> int:
     """Kill so often; whole runs are checked when they are done."""
     import optuna
@@ -236,6 +249,8 @@ def main(kills: int, folder: Path, seed: int = 0) -> int:
         if code == -signal.SIGKILL:
             done += 1
             phases[where] += 1
+            if done % COPIED == 0:
+                folder = copied(run, folder / f"copy{done}")
             continue
         if code:
             print(f"session ended with {code} in {run}", file=sys.stderr)
