@@ -19,7 +19,9 @@ import statistics
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +39,7 @@ from edgeml.search.ladder import FULL, Ladder, load_ladder
 from edgeml.search.progress import Silent
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
+from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.study import Study
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
@@ -44,9 +47,8 @@ from edgeml.train.fidelity import Fidelity
 TASK = Task((32, 32, 3), 10)
 MARKS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 WINDOW = 500
-"""Proposals that the median and the 95th percentile at a mark are taken from."""
-HISTORY = 12
-"""Epochs of the made-up learning curve."""
+"""Proposals that the figures at a mark are taken from."""
+HISTORY = 12  # epochs of the made-up learning curve
 
 
 def rss_bytes() -> int:
@@ -56,7 +58,7 @@ def rss_bytes() -> int:
 
 
 def disk_bytes(path: Path) -> int:
-    """Space that a folder takes on its disk."""
+    """Space that a folder takes on disk."""
     total = 0
     for folder, _, files in os.walk(path):
         total += os.lstat(folder).st_blocks * 512
@@ -119,33 +121,52 @@ def study_in(path: Path, strategy: str, ladder: Ladder, trials: int, seed: int =
         Fidelity(float(HISTORY)), trainer, Inline(), Watcher(), ladder,
     )  # fmt: skip
     trainer.study = study
+    study.clock = Processor(study.seconds)
     return study
+
+
+class Processor(Stopwatch):
+    """Also adds up the processor's seconds, which other work on the machine does not change much."""
+
+    def __init__(self, seconds: defaultdict[str, float]) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.cpu: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time what is done inside `with`."""
+        began = time.process_time()
+        with super().__call__(stage):
+            yield
+        self.cpu[stage] += time.process_time() - began
 
 
 class Watcher(Silent):
     """Notes memory and time at the marks, and how long proposals took."""
 
     def __init__(self) -> None:
-        self.proposals: list[float] = []
+        self.proposals: list[tuple[float, float]] = []
         self.marks: list[dict[str, Any]] = []
         self.report: Callable[[dict[str, Any]], None] = lambda mark: None
-        self._proposed = self._first = 0.0
+        self._proposed = (0.0, 0.0)
         self._began = time.perf_counter()
         self._cpu = time.process_time()
         self._last = 0
 
     def finished(self, study: Study, candidate: Candidate) -> None:
         """A trial is done."""
-        spent = study.seconds["proposal"]
+        assert isinstance(study.clock, Processor)
+        spent = (study.seconds["proposal"], study.clock.cpu["proposal"])
         done = study.progress.trials
         if done == self._last:  # a promotion: its training is no trial of its own
             return
         self._last = done
-        self.proposals.append(1e3 * (spent - self._proposed))
+        self.proposals.append((1e3 * (spent[0] - self._proposed[0]), 1e3 * (spent[1] - self._proposed[1])))
         self._proposed = spent
         del self.proposals[:-WINDOW]
         if done in MARKS or done == study.settings.trials:
-            ordered = sorted(self.proposals)
+            ordered, cpu = (sorted(column) for column in zip(*self.proposals, strict=True))
             mark = {
                 "trials": done,
                 "seconds": round(time.perf_counter() - self._began, 2),
@@ -154,6 +175,9 @@ class Watcher(Silent):
                 "proposal_ms": round(statistics.median(ordered), 3),
                 "proposal_ms_p95": round(ordered[int(0.95 * len(ordered))], 3),
                 "proposal_ms_max": round(ordered[-1], 3),
+                "proposal_cpu_ms": round(statistics.median(cpu), 3),
+                "proposal_cpu_ms_mean": round(statistics.mean(cpu), 3),
+                "proposal_cpu_ms_p95": round(cpu[int(0.95 * len(cpu))], 3),
             }
             self.marks.append(mark)
             self.report(mark)
@@ -164,7 +188,7 @@ def measured(path: Path, strategy: str, ladder: Ladder, trials: int) -> dict[str
     study = study_in(path, strategy, ladder, trials)
     watcher = study._listener
     assert isinstance(watcher, Watcher)
-    name = f"{strategy}, {'one rung' if not ladder.top else f'{ladder.top + 1} rungs'}"
+    name = f"{strategy}, {ladder.top + 1} rung(s)"
     watcher.report = lambda mark: print(f"{name}: {json.dumps(mark)}", flush=True)
     study.search()
     study.save(study.status)
@@ -185,7 +209,7 @@ def measured(path: Path, strategy: str, ladder: Ladder, trials: int) -> dict[str
 
 def resumed(path: Path, strategy: str, ladder: Ladder) -> dict[str, Any]:
     """A run that is there -> seconds until its next proposal, and what that took."""
-    began, before = time.perf_counter(), rss_bytes()
+    began, before, cpu = time.perf_counter(), rss_bytes(), time.process_time()
     study = study_in(path, strategy, ladder, 10**9)
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
     study.restore(study.run.each_candidate(), state)
@@ -198,7 +222,7 @@ def resumed(path: Path, strategy: str, ladder: Ladder) -> dict[str, Any]:
     return {
         "trials": study.progress.trials, "resume_s": round(ended - began, 2),
         "read_s": round(loaded - began, 2), "open_s": round(opened - loaded, 2),
-        "first_proposal_s": round(ended - opened, 3),
+        "first_proposal_s": round(ended - opened, 3), "cpu_s": round(time.process_time() - cpu, 2),
         "rss_bytes": rss_bytes(), "grown_bytes": rss_bytes() - before,
     }  # fmt: skip
 
@@ -265,7 +289,7 @@ def _line(row: dict[str, Any]) -> str:
     last = row["marks"][-1]
     return (
         f"| {row['strategy']} | {row['rungs']} | {row['trials']:,} | {row['ms_a_trial']:.1f} ms | "
-        f"{last['proposal_ms']:.1f} / {last['proposal_ms_p95']:.1f} ms | "
+        f"{last['proposal_cpu_ms']:.1f} / {last['proposal_cpu_ms_p95']:.1f} CPU ms | "
         f"{row['rss_growth_bytes_a_trial']:.0f} B | {row['disk_bytes_a_trial'] / 1e3:.1f} kB | "
         f"{again['resume_s']:.1f} s |"
     )

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from operator import is_
 from typing import Any
 
 import numpy as np
 
 from edgeml.arch.space import Choice, Space
 from edgeml.search.gain import expected_gain
-from edgeml.search.gaussian import Floats, GaussianProcess, typical_square
+from edgeml.search.gaussian import Floats, Followed, GaussianProcess, typical_square
 from edgeml.search.pool import FULL, Pool
 from edgeml.search.preference import WEIGHT, Focus
 from edgeml.search.propose import Proposer
-from edgeml.search.surrogate import Surrogate
+from edgeml.search.seen import Seen
+from edgeml.search.surrogate import TUNE_GROWTH, Surrogate
 
 START = 12
 """Random trials before the surrogate is asked."""
 FIRST_POOL = 240
 """Points drawn at least, before the surrogate is asked for the first time."""
 HOMEWORK = 30
-"""Points drawn while something is trained."""
+"""Points drawn while something is trained, beside GROWTH."""
 GROWTH = 4
-"""Points drawn for every proposal."""
+"""Points drawn for every proposal: ahead of it, or then and there if nothing was trained meanwhile."""
 PROMISING = 12
 """Points of the pool that mutants of the best come from."""
 SHORT_LIST = 200
-"""Of the pool, by a rough gain, before deviations are worked out."""
+"""Of the pool, by the gain if all deviations were equal: what is merely uncertain stays out."""
 REFIT_GROWTH = 1.02
 WINDOW = 900
 """Trials that the surrogate is fitted on: those on higher rungs, and the best others."""
-RUNGS = "rungs"
-"""User attribute of a trial: errors by rung, as [[rung, error], ...]; without it, values are full ones."""
+SLACK = 90
+"""Trials that are added to them before they are chosen anew."""
 
 
 @cache
@@ -66,138 +67,122 @@ class Guide:
         self._draws = np.random.default_rng(seed)
         self._surrogate: Surrogate | None = None
         self._fitted_on: tuple[int, int] = (0, 0)
-        self._keys: list[str] = []
-        self._errors: list[dict[int, float]] = []
-        self._costs: Floats = np.zeros((0, 1))
-        self._choices: list[Mapping[str, Choice]] = []
-        self._cost_models: list[GaussianProcess] = []
+        self._seen = Seen()
+        self._cost_models: list[tuple[GaussianProcess, Followed]] = []
+        self._costs_tuned_at = 0
+        self._thought = False
         self._gains: dict[str, float] = {}
-        self._marks: list[Any] = []
-        self._feasible: dict[int, bool] = {}
 
     @one_thread()
     def propose(self, trials: Sequence[Any], top: int) -> dict[str, Choice] | None:
         """Choices to train next; None while too little is known."""
         self._observe(trials)
-        if len(self._keys) < START:
+        if len(self._seen.keys) < START:
             return None
         if not self._gains:
             self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)
         keys = self._pool.untried()
         self._judge(keys)
-        added = self._grow(GROWTH, sorted(keys, key=self._gains.__getitem__, reverse=True)[:PROMISING])
-        self._judge(added)
-        every = [*keys, *added]
-        if not every:
+        if not self._thought or not keys:
+            added = self._grow(GROWTH, self._promising(keys))
+            self._judge(added)
+            keys += added
+        self._thought = False
+        if not keys:
             return None
-        order = sorted(every, key=self._gains.__getitem__)
-        self._pool.shrink(order)
+        order = sorted(keys, key=self._gains.__getitem__)
+        if self._pool.shrink(order):
+            self._drop()
         return self._pool.take(order[-1]).choices
 
     @one_thread()
     def think(self) -> None:
         """What can be done while something is trained: a larger pool to choose from."""
-        if self._keys and len(self._pool) < FULL:
-            best = sorted(self._gains, key=self._gains.__getitem__, reverse=True)[:PROMISING]
-            self._grow(HOMEWORK, best)
+        if not self._seen.keys or len(self._pool) >= FULL:
+            return
+        fitted = self._surrogate is not None
+        if fitted:
+            self._judge(self._pool.untried())
+        added = self._grow(HOMEWORK + GROWTH, self._promising(self._pool.points))
+        if fitted:
+            self._judge(added)
+            self._thought = True
+
+    def _promising(self, keys: Iterable[str]) -> list[str]:
+        known = (key for key in keys if key in self._gains)
+        return heapq.nlargest(PROMISING, known, key=self._gains.__getitem__)
 
     def forget(self) -> None:
         """The study holds fewer trials than before, under other numbers: read it anew, drop old vectors."""
-        self._pool.forget(self._keys)
-        self._feasible, self._marks = {}, []
+        self._seen.forget()
         self._fitted_on, self._front_of = (0, 0), (-1, -1)
+        self._drop()
 
     @one_thread()
     def gains(self, trials: Sequence[Any], keys: Sequence[str], top: int) -> Floats:
         """Expected gain of hypervolume if the candidates with these keys were fully trained."""
         self._observe(trials)
-        if len(self._keys) < 2:
+        if len(self._seen.keys) < 2:
             return np.zeros(len(keys))
         self._refit(top)
         assert self._surrogate is not None
-        place = {key: row for row, key in enumerate(self._fit_keys)}
-        rows = [place.get(key, -1) for key in keys]
+        fitted = set(self._fit_keys)
         found = np.full(len(keys), -1.0)
-        known = [i for i, row in enumerate(rows) if row >= 0]
-        mean, spread = self._surrogate.known([rows[i] for i in known])
-        at = {key: row for row, key in enumerate(self._keys)}
-        costs = self._costs[[at[keys[i]] for i in known]]
-        front = np.array([[e[top], *c] for e, c in zip(self._errors, self._costs, strict=True) if top in e])
-        front = front.reshape(-1, 1 + self._costs.shape[1])
+        known = [i for i, key in enumerate(keys) if key in fitted]
+        if not known:
+            return found
+        mean, spread = self._surrogate.known([keys[i] for i in known])
+        costs = self._seen.costs[[self._seen.at[keys[i]] for i in known]]
+        front = np.array(
+            [[e[top], *c] for e, c in zip(self._seen.errors, self._seen.costs, strict=True) if top in e]
+        )
+        front = front.reshape(-1, 1 + self._seen.costs.shape[1])
         found[known] = self._gain(mean, spread, costs, front)
         return found
 
     def _observe(self, trials: Sequence[Any]) -> None:
         """Read what the study holds; values may have been refreshed since."""
-        for trial in trials:
-            if trial.number not in self._feasible:
-                self._feasible[trial.number] = not any(v > 0 for v in trial.constraints.values())
-        feasible = [trial for trial in trials if self._feasible[trial.number]]
-        marks = [trial.user_attrs.get(RUNGS) or trial.values for trial in feasible]
-        same = len(self._marks) <= len(marks) and all(map(is_, self._marks, marks))
-        first = len(self._marks) if same else 0
-        same = bool(first)
-        self._marks = marks
-        if not same:
-            self._keys, self._errors, self._choices = [], [], []
-        for trial in feasible[first:]:
-            rungs = trial.user_attrs.get(RUNGS) or [[0, trial.values[0]]]
-            self._keys.append(trial.user_attrs.get("key") or str(trial.number))
-            self._errors.append({int(rung): float(error) for rung, error in rungs})
-            self._choices.append(trial.params)
-        new = [trial.values[1:] for trial in feasible[first:]]
-        if new:
-            costs = np.array(new, float)
-            self._costs = np.concatenate([self._costs, costs]) if first else costs
+        known = self._seen.read(trials)
+        if known is None:
+            self._fitted_on = (0, 0)
+        for key, choices in zip(self._seen.keys[known:], self._seen.choices[known:], strict=True):
+            self._pool.meet(key, choices)
 
     def _refit(self, top: int) -> None:
-        full = sum(top in at for at in self._errors) if top else 0
+        full = sum(top in at for at in self._seen.errors) if top else 0
         if self._surrogate is None:
-            self._surrogate = Surrogate(top)
-        elif len(self._keys) < self._fitted_on[0] * REFIT_GROWTH + 1 and full == self._fitted_on[1]:
+            self._surrogate = Surrogate(top, self._pool.vectors)
+        elif len(self._seen.keys) < self._fitted_on[0] * REFIT_GROWTH + 1 and full == self._fitted_on[1]:
             return
-        self._fitted_on = (len(self._keys), full)
+        self._fit_keys = self._fit_on(top)
+        self._fitted_on = (len(self._seen.keys), full)
         self._gains.clear()
-        rows = self._window(top)
-        self._fit_keys = [self._keys[row] for row in rows]
-        x = np.array([self._pool.vector(self._keys[row], self._choices[row]) for row in rows])
-        self._surrogate.fit(x, [self._errors[row] for row in rows], typical_square(x))
+        rows = [self._seen.at[key] for key in self._fit_keys]
+        self._surrogate.fit(self._fit_keys, [self._seen.errors[row] for row in rows])
         if not self._costs_known:
-            self._fit_costs(x, self._costs[rows])
+            self._fit_costs(self._seen.costs[rows])
 
-    def _window(self, top: int) -> list[int]:
-        count = len(self._keys)
-        if count <= WINDOW:
-            return list(range(count))
-        promoted = [row for row, at in enumerate(self._errors) if len(at) > 1 or (top and top in at)]
-        order = sorted(range(count), key=lambda row: min(self._errors[row].values()))
-        # the best by error in every part of the range of costs, so that cheap ones stay in
-        strata = np.argsort(np.argsort(self._costs[:, 0])) * 16 // count
-        taken = set(promoted[-WINDOW // 2 :])
-        rank = [0] * 16
-        for row in order:
-            rank[strata[row]] += 1
-            if rank[strata[row]] <= WINDOW // 32:
-                taken.add(row)
-        recent = (row for row in range(count - 1, -1, -1) if row not in taken)
-        taken.update(row for row, _ in zip(recent, range(max(0, WINDOW - len(taken))), strict=False))
-        return sorted(taken)
+    def _fit_on(self, top: int) -> list[str]:
+        """Keys of the trials to fit: those of the last time and what is new, until that is too many."""
+        if self._fitted_on[0]:
+            grown = [*self._fit_keys, *self._seen.keys[self._fitted_on[0] :]]
+            if len(grown) <= WINDOW + SLACK:
+                return grown
+        return [self._seen.keys[row] for row in self._seen.window(top, WINDOW)]
+
+    def _drop(self) -> None:
+        """Let go of vectors and predictions of points that have left the pool and were not trained."""
+        self._pool.forget(self._seen.keys)
+        stay = self._pool.points.keys() | set(self._fit_keys)
+        if self._surrogate is not None:
+            self._surrogate.forget(stay)
+        for _, points in self._cost_models:
+            points.forget(stay)
 
     def _grow(self, count: int, best: Sequence[str]) -> list[str]:
-        front = [self._choices[row] for row in self._leaders()]
+        front = [self._seen.choices[row] for row in self._seen.leaders()]
         return self._pool.grow(count, best, front, self._costs_known)
-
-    def _leaders(self) -> list[int]:
-        """Rows near the front of the errors on the highest rungs seen."""
-        from edgeml.search.strategy.observed import non_domination_ranks
-
-        if not self._keys:
-            return []
-        latest = np.array([min(at.values()) for at in self._errors])
-        recent = np.argsort(latest)[:200]
-        ranks = non_domination_ranks(np.column_stack([latest[recent], self._costs[recent]]))
-        return [int(recent[i]) for i in np.flatnonzero(ranks <= 1)]
 
     def _judge(self, keys: Sequence[str]) -> None:
         """Work out the gains of points that have none since the surrogate was fitted last."""
@@ -208,28 +193,23 @@ class Guide:
         if not keys:
             return np.zeros(0)
         assert self._surrogate is not None
-        x = self._pool.vectors(keys)
-        costs = self._costs_of(keys, x)
-        front = self._expected_front()
-        rough = self._surrogate.rough(x)
-        gain = self._gain(rough, 0.1 * rough, costs, front)
-        short = np.argsort(-gain)[:SHORT_LIST]
-        mean, spread = self._surrogate.new(x[short])
+        mean, spread = self._surrogate.new(keys)
+        costs, front = self._costs_of(keys), self._expected_front()
         found = np.full(len(keys), -1.0)
-        found[short] = self._gain(mean, spread, costs[short], front)
+        short = np.argsort(-self._gain(mean, 0.1 * mean, costs, front))[:SHORT_LIST]
+        found[short] = self._gain(mean[short], spread[short], costs[short], front)
         return found
 
     def _expected_front(self) -> Floats:
         """Errors expected of what was tried (measured where fully trained), with costs."""
         assert self._surrogate is not None
-        at = {key: row for row, key in enumerate(self._keys)}
-        rows = [at[key] for key in self._fit_keys]
         if self._front_of != self._fitted_on:
-            mean, _ = self._surrogate.known(range(len(rows)))
-            top = max(max(errors) for errors in self._errors)
+            rows = [self._seen.at[key] for key in self._fit_keys]
+            mean = self._surrogate.expected(self._fit_keys)
+            top = max(max(errors) for errors in self._seen.errors)
             for i, row in enumerate(rows):
-                mean[i] = self._errors[row].get(top, mean[i])
-            self._front, self._front_of = np.column_stack([mean, self._costs[rows]]), self._fitted_on
+                mean[i] = self._seen.errors[row].get(top, mean[i])
+            self._front, self._front_of = np.column_stack([mean, self._seen.costs[rows]]), self._fitted_on
         return self._front
 
     _front_of: tuple[int, int] = (-1, -1)
@@ -246,17 +226,17 @@ class Guide:
         return gain + WEIGHT * expected_gain(mean, spread, costs, front, bounds, self._draws)
 
     def _reference(self) -> Floats:
-        errors = max(max(at.values()) for at in self._errors)
-        return np.array([max(errors, 1e-6) * 1.01, *(1.1 * self._costs.max(axis=0))])
+        errors = max(max(at.values()) for at in self._seen.errors)
+        return np.array([max(errors, 1e-6) * 1.01, *(1.1 * self._seen.costs.max(axis=0))])
 
     @property
     def _costs_known(self) -> bool:
         """Whether every cost that is minimised is known before training."""
         names = self.proposer.objectives
-        if not names or len(names) != self._costs.shape[1]:
+        if not names or len(names) != self._seen.costs.shape[1]:
             return False
         if self._known is None:
-            some = next(iter(self._choices))
+            some = next(iter(self._seen.choices))
             proposal = self.proposer.outlook(some)
             known = self.proposer.known_costs(proposal.graph) if proposal else {}
             self._known = set(names) <= known.keys()
@@ -264,15 +244,19 @@ class Guide:
 
     _known: bool | None = None
 
-    def _fit_costs(self, x: Floats, costs: Floats) -> None:
-        logs = np.log(np.maximum(costs, 1e-12))
-        tune = len(self._cost_models) != logs.shape[1] or len(x) % 20 == 0
+    def _fit_costs(self, costs: Floats) -> None:
+        logs, x = np.log(np.maximum(costs, 1e-12)), self._pool.vectors(self._fit_keys)
         if len(self._cost_models) != logs.shape[1]:
-            self._cost_models = [GaussianProcess(typical_square(x)) for _ in range(logs.shape[1])]
-        for model, column in zip(self._cost_models, logs.T, strict=True):
+            models = [GaussianProcess(typical_square(x)) for _ in range(logs.shape[1])]
+            self._cost_models = [(model, Followed(model, self._pool.vectors)) for model in models]
+            self._costs_tuned_at = 0
+        tune = len(x) >= self._costs_tuned_at * TUNE_GROWTH
+        if tune:
+            self._costs_tuned_at = len(x)
+        for (model, _), column in zip(self._cost_models, logs.T, strict=True):
             model.fit(x, column, tune)
 
-    def _costs_of(self, keys: Sequence[str], x: Floats) -> Floats:
+    def _costs_of(self, keys: Sequence[str]) -> Floats:
         if self._costs_known:
             return np.array([self._pool.costs[key] for key in keys])
-        return np.exp(np.column_stack([model.mean(x) for model in self._cost_models]))
+        return np.exp(np.column_stack([points.mean(keys) for _, points in self._cost_models]))

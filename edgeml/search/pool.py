@@ -79,37 +79,36 @@ class Pool:
         self.costs.pop(key, None)
         return self.points.pop(key)
 
-    def shrink(self, worst_first: Sequence[str]) -> None:
-        """Drop a quarter of a full pool, the least promising."""
-        if len(self) > FULL:
-            for key in worst_first[: len(worst_first) // 4]:
-                self.points.pop(key, None)
-                self.costs.pop(key, None)
+    def shrink(self, worst_first: Sequence[str]) -> bool:
+        """Drop a quarter of a full pool, the least promising; says whether it was full."""
+        if len(self) <= FULL:
+            return False
+        for key in worst_first[: len(worst_first) // 4]:
+            self.points.pop(key, None)
+            self.costs.pop(key, None)
+        return True
 
     def forget(self, others: Iterable[str]) -> None:
         """Drop vectors of all but the points and `others`."""
         stay = self.points.keys() | set(others)
         self._vectors = {key: vector for key, vector in self._vectors.items() if key in stay}
 
-    def vector(self, key: str, choices: Point) -> Floats:
-        """Vector of a point, in the pool or not; its logarithms in units of the first pool's spread."""
+    def meet(self, key: str, choices: Point) -> None:
+        """Work out the vector of a point that may not have been in the pool."""
         if key not in self._vectors:
             proposal = self._proposer.outlook(choices)
             arch = proposal.arch if proposal else self._space.decode(choices, self._proposer.task)
             self._vectors[key] = self._features(choices, arch, cost(arch.graph))
-        vector = self._vectors[key]
-        if self._scale is None:
-            logs = np.array([v[-2:] for v in self._vectors.values()])
-            if len(logs) < 2:
-                return vector
-            self._scale = (logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-6))
-        scaled = vector.copy()
-        scaled[-2:] = (vector[-2:] - self._scale[0]) / self._scale[1]
-        return scaled
 
     def vectors(self, keys: Sequence[str]) -> Floats:
-        """Vectors of points of the pool, (n, d)."""
-        return np.array([self.vector(key, {}) for key in keys])
+        """Vectors of points, (n, d); their logarithms in units of the first pool's spread."""
+        found = np.array([self._vectors[key] for key in keys])
+        if self._scale is None and len(self._vectors) > 1:
+            logs = np.array([vector[-2:] for vector in self._vectors.values()])
+            self._scale = (logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-6))
+        if self._scale is not None and len(found):
+            found[:, -2:] = (found[:, -2:] - self._scale[0]) / self._scale[1]
+        return found
 
     def _drawn(self, sources: Mapping[str, Sequence[Point]], costs_known: bool) -> Point:
         way = TURNS[self._turn % len(TURNS)]

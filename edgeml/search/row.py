@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from typing import cast
 
 from edgeml.search.candidate import Candidate, Status
 
@@ -45,7 +47,7 @@ class Row:
         return Row(
             key=candidate.key,
             number=candidate.number,
-            status=candidate.status,
+            status=cast(Status, sys.intern(candidate.status)),  # one of four: not a text of its own each
             rung=candidate.rung,
             accuracy=candidate.accuracy,
             scores=candidate.scores(objectives),

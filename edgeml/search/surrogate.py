@@ -10,11 +10,11 @@ says of its neighbourhood counts half.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from edgeml.search.gaussian import Floats, GaussianProcess, typical_square
+from edgeml.search.gaussian import Floats, Followed, GaussianProcess, typical_square
 
 TRUST = 0.5
 """Weight of a measured low-rung value against the neighbourhood's: .985 against .974 of the hypervolume at
@@ -35,26 +35,30 @@ TUNE_GROWTH = 1.2
 
 
 class Surrogate:
-    """Predicts full errors; `fit` with everything observed, then ask for known rows or for new vectors."""
+    """Predicts full errors of points by key; `fit` with everything observed first.
 
-    def __init__(self, top: int) -> None:
-        self._top = top
-        self._first: GaussianProcess | None = None
-        self._second: GaussianProcess | None = None
+    Args:
+        top: index of the highest rung.
+        vectors: keys of points -> their vectors, (m, d).
+    """
+
+    def __init__(self, top: int, vectors: Callable[[Sequence[str]], Floats]) -> None:
+        self._top, self._vectors = top, vectors
+        self._processes: list[GaussianProcess] = []
+        self._points: list[Followed] = []
         self._tuned_at = self._tuned_full_at = 0.0
         self._line = (0.0, 0.0, 1.0)
         self._full_spread = UNKNOWN
-        self._low: Floats = np.zeros(0)
-        self._x: Floats = np.zeros((0, 0))
+        self._low: dict[str, float] = {}
+        self._full_keys: dict[str, None] = {}
         self._floor: dict[int, float] = {}
 
-    def fit(self, x: Floats, errors: Sequence[Mapping[int, float]], scale: float | None = None) -> None:
-        """Take up all observations.
+    def fit(self, keys: Sequence[str], errors: Sequence[Mapping[int, float]]) -> None:
+        """Take up all observations; those that come after the ones of the last fit cost little.
 
         Args:
-            x: vectors, (n, d).
-            errors: by rung, for every row; at least one rung each.
-            scale: typical squared distance; of the rows themselves where None.
+            keys: of points.
+            errors: by rung, for every point; at least one rung each.
         """
         for at in errors:
             for rung, error in at.items():
@@ -64,24 +68,33 @@ class Surrogate:
             for at in errors
         ]
         base = np.array([at[min(at)] for at in logs])
-        if self._first is None:
-            typical = scale or typical_square(x)
-            self._first, self._second = GaussianProcess(typical), GaussianProcess(typical)
+        x = self._vectors(keys)
+        if not self._processes:
+            typical = typical_square(x)
+            self._processes = [GaussianProcess(typical), GaussianProcess(typical)]
+            self._points = [Followed(process, self._vectors) for process in self._processes]
         tune = len(x) >= self._tuned_at * TUNE_GROWTH
         if tune:
             self._tuned_at = len(x)
-        self._first.fit(x, base, tune)
-        self._x = x
-        self._low = TRUST * self._best_known(logs, base) + (1 - TRUST) * self._first.mean(x)
-        rows = [row for row, at in enumerate(logs) if self._top in at]
-        full = np.array([logs[row][self._top] for row in rows])
+        self._processes[0].fit(x, base, tune)
+        low = TRUST * self._best_known(logs, base) + (1 - TRUST) * self._points[0].mean(keys)
+        self._low = dict(zip(keys, low.tolist(), strict=True))
+        self._fit_full(dict(zip(keys, logs, strict=True)))
+
+    def _fit_full(self, logs: Mapping[str, Mapping[int, float]]) -> None:
+        """What full training changes, from what was fully trained, in the order in which that was seen."""
+        there = {key: None for key, at in logs.items() if self._top in at}
+        self._full_keys = {key: None for key in self._full_keys if key in there} | there
+        keys = list(self._full_keys)
+        full = np.array([logs[key][self._top] for key in keys])
+        low = np.array([self._low[key] for key in keys])
         if not self._top:
             self._line, self._full_spread = (0.0, 0.0, 1.0), 0.0
-        elif len(rows) < ENOUGH:
-            offset = float((full - self._low[rows]).mean()) if rows else 0.0
+        elif len(keys) < ENOUGH:
+            offset = float((full - low).mean()) if keys else 0.0
             self._line, self._full_spread = (0.0, offset, 1.0), UNKNOWN
         else:
-            self._fit_change(x[rows], self._low[rows], full)
+            self._fit_change(self._vectors(keys), low, full)
 
     def _best_known(self, logs: Sequence[Mapping[int, float]], base: Floats) -> Floats:
         """Values of the highest rung below the top, moved to the level of the lowest rung."""
@@ -95,7 +108,6 @@ class Surrogate:
 
     def _fit_change(self, x: Floats, low: Floats, full: Floats) -> None:
         """A line through (low, full), its slope drawn towards 1, and a process for what is left."""
-        assert self._second is not None
         middle, level = float(low.mean()), float(full.mean())
         spread = float(((low - middle) ** 2).sum())
         slope = (float((low - middle) @ (full - level)) + 0.5) / (spread + 0.5)
@@ -103,27 +115,31 @@ class Surrogate:
         tune = len(full) >= self._tuned_full_at * TUNE_GROWTH
         if tune:
             self._tuned_full_at = len(full)
-        self._second.fit(x, full - level - slope * (low - middle), tune)
+        self._processes[1].fit(x, full - level - slope * (low - middle), tune)
 
-    def known(self, rows: Floats | Sequence[int]) -> tuple[Floats, Floats]:
-        """Rows of `fit` -> (expected full error, its deviation); for those not fully trained yet."""
-        index = np.asarray(rows, int)
-        assert self._first is not None
-        return self._full(self._x[index], self._low[index], (1 - TRUST) * self._first.spread(self._x[index]))
+    def known(self, keys: Sequence[str]) -> tuple[Floats, Floats]:
+        """Points of `fit` that are not fully trained yet -> (expected full error, its deviation)."""
+        return self._full(keys, self._measured(keys), (1 - TRUST) * self._points[0].spread(keys))
 
-    def new(self, x: Floats) -> tuple[Floats, Floats]:
-        """Vectors (m, d) -> (expected full error, its deviation)."""
-        assert self._first is not None
-        return self._full(x, self._first.mean(x), self._first.spread(x))
+    def expected(self, keys: Sequence[str]) -> Floats:
+        """The same without the deviation."""
+        return self._level(keys, self._measured(keys))
 
-    def rough(self, x: Floats) -> Floats:
-        """Vectors (m, d) -> expected full error, without the deviation, which costs most."""
-        assert self._first is not None
-        return self._level(x, self._first.mean(x))
+    def new(self, keys: Sequence[str]) -> tuple[Floats, Floats]:
+        """Other points -> (expected full error, its deviation)."""
+        return self._full(keys, self._points[0].mean(keys), self._points[0].spread(keys))
 
-    def _level(self, x: Floats, low: Floats) -> Floats:
+    def forget(self, stay: Collection[str]) -> None:
+        """Drop what is held of points but these."""
+        for points in self._points:
+            points.forget(stay)
+
+    def _measured(self, keys: Sequence[str]) -> Floats:
+        return np.array([self._low[key] for key in keys])
+
+    def _level(self, keys: Sequence[str], low: Floats) -> Floats:
         middle, level, slope = self._line
-        change = self._second.mean(x) if self._second is not None and self._fitted_change else 0.0
+        change = self._points[1].mean(keys) if self._fitted_change else 0.0
         return np.asarray(np.exp(level + slope * (low - middle) + change)) + self._top_floor
 
     @property
@@ -135,11 +151,10 @@ class Surrogate:
     def _fitted_change(self) -> bool:
         return bool(self._top) and self._full_spread == 0.0
 
-    def _full(self, x: Floats, low: Floats, spread: Floats) -> tuple[Floats, Floats]:
-        mean = self._level(x, low)
+    def _full(self, keys: Sequence[str], low: Floats, spread: Floats) -> tuple[Floats, Floats]:
+        mean = self._level(keys, low)
         change: Floats | float = self._full_spread
         if self._fitted_change:
-            assert self._second is not None
-            change = self._second.spread(x)
+            change = self._points[1].spread(keys)
         relative = (BOLD if self._top else 1.0) * np.sqrt((self._line[2] * spread) ** 2 + np.square(change))
         return mean, (mean - self._top_floor) * relative

@@ -13,6 +13,8 @@ from edgeml.search.rungs import accuracies
 
 CURVES = 60
 """Completed learning curves of a rung that a training is compared with: those of the latest trials."""
+MOST = 1_000
+"""Trials that others may inherit from, of which the numbers are held; few of them lose their weights."""
 PAIRS = 2_000
 """Candidates that say what full training makes of a rung's accuracy: the latest trials."""
 
@@ -72,6 +74,8 @@ class Tally:
         if rung and accuracy is not None:
             both = self._both.setdefault(rung, [])
             insort(both, (candidate.number, accuracies(candidate)), key=lambda pair: pair[0])
+            if len(both) > 2 * PAIRS:
+                del both[:-PAIRS]
 
     def curves(self, rung: int) -> tuple[tuple[float, ...], ...]:
         """Completed learning curves of a rung, by trial number; the latest CURVES."""
@@ -89,7 +93,7 @@ class Tally:
 
 
 class Latest:
-    """Trial numbers in order, of those that others may inherit from."""
+    """Trial numbers in order, of the latest MOST that others may inherit from."""
 
     def __init__(self) -> None:
         self._numbers: list[tuple[int, str]] = []
@@ -101,6 +105,8 @@ class Latest:
         there = at < len(self._numbers) and self._numbers[at] == entry
         if row.trained and not there:
             self._numbers.insert(at, entry)
+            if len(self._numbers) > 2 * MOST:
+                del self._numbers[:-MOST]
         elif there and not row.trained:
             del self._numbers[at]
 

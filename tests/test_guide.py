@@ -1,0 +1,105 @@
+"""The surrogate of `auto`: what is kept up while observations come in is what would be worked out anew."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edgeml.arch.space import Task
+from edgeml.arch.space_file import load_space
+from edgeml.search.gaussian import Followed, GaussianProcess, typical_square
+from edgeml.search.guide import FIRST_POOL, WINDOW, Guide
+from edgeml.search.pool import FULL
+from edgeml.search.propose import Proposer
+from edgeml.search.seen import Seen
+from edgeml.target.targets import Targets
+
+
+def textbook(process, x, y, points):
+    """Mean and deviation by Rasmussen & Williams' equations 2.25 and 2.26, scales as in the process."""
+
+    def kernel(a, b):
+        squares = ((a[:, None] - b[None]) ** 2).sum(2)
+        return np.exp(-squares / (2 * process._length**2 * process._typical))
+
+    inverse = np.linalg.inv(kernel(x, x) + process._noise * np.eye(len(x)))
+    z = (y - y.mean()) / y.std()
+    between = kernel(points, x)
+    left = 1 - np.einsum("ij,jk,ik->i", between, inverse, between)
+    signal = z @ inverse @ z / len(z)
+    return y.mean() + y.std() * between @ inverse @ z, y.std() * np.sqrt(signal * left)
+
+
+def test_predictions_that_are_kept_up_are_those_of_the_textbook():
+    rng = np.random.default_rng(0)
+    x = rng.random((90, 5))
+    y = np.sin(3 * x[:, 0]) + x[:, 1] + 0.05 * rng.normal(size=90)
+    process = GaussianProcess(typical_square(x[:20]))
+    points = Followed(process, lambda keys: x[[int(key) for key in keys]])
+    asked = [str(row) for row in range(30, 90)]
+    for count, tune in ((20, True), (21, False), (40, False), (40, False), (48, True), (50, False)):
+        y = y + 0.01  # values may change, rows do not
+        process.fit(x[:count], y[:count], tune)
+        some = asked[: count // 2 + 10]
+        mean, spread = textbook(process, x[:count], y[:count], x[[int(key) for key in some]])
+        assert points.mean(some) == pytest.approx(mean, abs=1e-4)
+        assert points.spread(some) == pytest.approx(spread, rel=2e-3)
+        points.forget(asked[5:count])
+        again = points.mean(some[::-1])[::-1]
+        assert again == pytest.approx(mean, abs=1e-4)
+    assert process.generation == 2
+
+
+def test_observations_in_another_order_are_taken_up_anew():
+    x = np.random.default_rng(1).random((12, 3))
+    process = GaussianProcess(1.0)
+    process.fit(x, x[:, 0], False)
+    process.fit(x[::-1], x[::-1, 0], False)
+    assert process.generation == 2
+
+
+def trial(number, key, rungs, broken=0.0):
+    values = [rungs[-1][1], 10.0 + number]
+    attributes = {"key": key, "rungs": rungs}
+    return SimpleNamespace(
+        number=number, values=values, params={"a": number}, user_attrs=attributes,
+        constraints={"macs": broken} if broken else {},
+    )  # fmt: skip
+
+
+def test_what_was_refreshed_is_read_again_and_what_was_replaced_is_read_from_the_start():
+    trials = [trial(number, f"k{number}", [[0, 0.5]], broken=number == 1) for number in range(5)]
+    seen = Seen()
+    assert seen.read(trials[:3]) is None and seen.keys == ["k0", "k2"]
+    trials[2].user_attrs["rungs"] = [[0, 0.5], [1, 0.25]]
+    assert seen.read(trials) == 2
+    assert seen.errors[1] == {0: 0.5, 1: 0.25} and seen.keys == ["k0", "k2", "k3", "k4"]
+    assert seen.costs[:, 0].tolist() == [10, 12, 13, 14] and seen.at["k4"] == 3
+    seen.forget()
+    assert seen.read([trial(0, "k4", [[0, 0.1]])]) is None and seen.keys == ["k4"]
+
+
+def test_the_guide_holds_no_more_than_its_pool_and_its_window():
+    space, targets = load_space("nano"), Targets.load(["null"])
+    proposer = Proposer(space, Task((8, 8, 1), 10), {}, targets)
+    guide, trials, rng, draws = Guide(space, 0, proposer), [], np.random.default_rng(0), random.Random(0)
+    for number in range(60):
+        choices = guide.propose(trials, 0)
+        while choices is None or proposer.judge(choices) is None:
+            choices = space.sample(draws)
+        proposal = proposer.judge(choices)
+        proposer.seen.add(proposal.key)
+        one = trial(number, proposal.key, [[0, float(rng.random())]])
+        one.params, one.values[1] = choices, proposer.known_costs(proposal.graph)["macs"]
+        trials.append(one)
+        if number % 2:
+            guide.think()
+    assert len(guide._pool) >= FIRST_POOL
+    followed = guide._surrogate._points[0]
+    assert len(followed._place) <= FULL + WINDOW
+    guide._drop()
+    assert set(followed._place) <= set(guide._pool.points) | set(guide._fit_keys)
+    assert followed._explained.shape == (len(followed._place),)
