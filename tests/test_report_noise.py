@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 
 from edgeml.report.noise import noise
+from edgeml.target import host_cpu
+from edgeml.target.host_cpu import cpu_name
 
 
 def run_of(*conditions):
@@ -22,3 +24,20 @@ def test_noise_in_one_sentence():
         "still."
     )
     assert noise(run_of({"threads": 1})) is None
+
+
+def test_the_processor_that_was_measured_is_named():
+    found = noise(run_of({"rounds": 25, "calm_rounds": 20, "cpu": cpu_name()}))
+    assert cpu_name() and f"on the searching computer ({cpu_name()}): 20 of 25" in found
+
+
+def test_the_processor_of_this_computer(monkeypatch, tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    for text, name in (
+        ("processor : 0\nmodel name\t: Some CPU @ 2 GHz\n", "Some CPU @ 2 GHz"),
+        ("", "unknown"),
+    ):
+        cpuinfo.write_text(text)
+        monkeypatch.setattr(host_cpu, "CPUINFO", cpuinfo)
+        assert host_cpu.cpu_name.__wrapped__() == name
+    assert set(host_cpu.measured_on()) == {"cpu", "host"}

@@ -37,4 +37,6 @@ def noise(run: RunFiles) -> str | None:
         parts.append(f"they waited up to {waited:.1f} s for trainings to stand still")
     if (disturbed := sum(wait is None for wait in waits)) > 0:
         parts.append(f"{disturbed} were taken beside a training that did not stand still")
-    return f"{len(timed)} latencies were timed on the searching computer: {'; '.join(parts)}."
+    cpus = sorted({str(figure.conditions["cpu"]) for figure in timed if "cpu" in figure.conditions})
+    where = f" ({', '.join(cpus)})" if cpus else ""
+    return f"{len(timed)} latencies were timed on the searching computer{where}: {'; '.join(parts)}."

@@ -40,10 +40,13 @@ from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
 from edgeml.search.study_file import mend
 from edgeml.search.unchanged import check_unchanged, space_dict
+from edgeml.target.host_cpu import cpu_name
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
 
-VERSIONED = ("edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "numpy", "onnx", "onnxruntime")
+VERSIONED = (
+    "edgeml", "tensorflow", "tf_keras", "ai-edge-litert", "optuna", "numpy", "pillow", "onnx", "onnxruntime",
+)  # fmt: skip
 
 
 def run_session(
@@ -274,15 +277,7 @@ def versions() -> dict[str, str]:
 
 def host() -> dict[str, Any]:
     """The computer that this runs on."""
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()}
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "platform": platform.platform()}
 
 
 def _absolute(data: str) -> str:

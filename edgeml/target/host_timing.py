@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeml.target.host_cpu import measured_on
 from edgeml.target.measurement import Measurement
 from edgeml.train.quiet import alone
 
@@ -98,6 +99,7 @@ def time_runs(
     with alone() as waited_s:
         found = _rounds(runs, seed)
     conditions = conditions | {
+        **measured_on(),
         "interleaved_with": len(runs) - 1,
         "statistic": STATISTIC,
         "waited_s": None if waited_s is None else round(waited_s, 3),
