@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from edgeml.report.headline import headline, tied
+from edgeml.report.leaderboard import rows, table
+from edgeml.report.page import write_report
 from edgeml.report.pick import preferred
 from edgeml.report.run_files import RunFiles, open_run
 from tests.test_report_files import write_run
@@ -50,6 +53,22 @@ def test_the_knee_with_its_figures_and_its_tie(path):
     assert ratio == pytest.approx(0.11 / 0.052, abs=0.06)
     assert best.key in third and "no difference that the test split can show" in third
     assert tied(run, knee, best) and not tied(run, best, far)
+
+
+def test_the_leaderboard_marks_what_the_split_cannot_tell_from_the_best(path):
+    run = open_run(path)
+    ties = {row["number"] for row in rows(run) if row["tie"]}
+    assert 3 in ties and not ties & {1, 6}, "3 overlaps with 6, the best; 1 lies apart"
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(table(run))
+    said = captured.get()
+    assert "= as accurate as the best, as far as its split can show" in " ".join(said.split())
+    keys = {c.number: c.key for c in run.candidates}
+    marks = {line.split()[0]: line.split()[-1] for line in said.splitlines() if line.split()}
+    assert marks[keys[3]] == "*K=" and marks[keys[6]] == marks[keys[1]] == "*"
+    page = write_report(path).read_text(encoding="utf-8")
+    assert '<span class="badge">tie</span>' in page and "cannot tell it from the most accurate" in page
 
 
 def test_accuracy_lost_is_said_in_figures(path):

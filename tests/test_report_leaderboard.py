@@ -28,6 +28,7 @@ CONTRACT = {
     "kinds",
     "pareto",
     "knee",
+    "tie",
     "fidelity",
     "parent",
     "inherited_fraction",
@@ -81,7 +82,7 @@ def test_the_table_fits_100_columns(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 100
     knee = next(line for line in lines if run.knee and run.knee in line)
     assert "0.0520 (0.0494-0.0546) m" in knee
-    assert knee.rstrip().endswith("*K")
+    assert knee.rstrip().endswith("*K=")
     assert " e " in knee
     assert "m measured, c compiled, e estimated" in "\n".join(lines)
     assert "rung" not in "\n".join(lines)

@@ -100,6 +100,12 @@ def tied(run: RunFiles, one: CandidateFile, other: CandidateFile) -> bool:
     return a is not None and b is not None and a[1] <= b[2] and b[1] <= a[2]
 
 
+def as_good_as_the_best(run: RunFiles) -> set[str]:
+    """Keys of the fully trained candidates that their split cannot tell from the most accurate one."""
+    trained = [c for c in run.scored if run.fully_trained(c)]
+    return {c.key for c in trained[1:] if tied(run, c, trained[0])}
+
+
 def _price(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
     (split, mine), (_, theirs) = _pair(run, pick, other)
     if mine is None or theirs is None:

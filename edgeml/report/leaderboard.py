@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgeml.report import climb, compression, figures
+from edgeml.report.headline import as_good_as_the_best
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 
 if TYPE_CHECKING:
@@ -34,18 +35,20 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
 
     Each holds key, number, status, accuracy and accuracy_float (fractions, validation), drop (points that
     int8 loses against float), compression (of finalists and variants, see edgeml.search.compressing),
-    warning (a sentence where the drop is above --max-drop, else null), test_accuracy (an
-    object with value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind,
-    tool; null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
-    to kind), pareto, knee, fidelity, rung (index of the highest it was trained on), rungs (one object a
-    training), reason (of what was stopped early, failed or broke a limit), parent, source, lineage,
-    inherited_fraction; confirmed where it was trained from scratch too; and, under its own name, an object
+    warning (a sentence where the drop is above --max-drop, else null), test_accuracy (an object with
+    value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind, tool;
+    null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
+    to kind), pareto, knee, tie (its split cannot tell it from the most accurate), fidelity, rung (index
+    of the highest it was trained on), rungs (one object a training), reason (of what was stopped early,
+    failed or broke a limit), parent, source, lineage, inherited_fraction; confirmed where it was trained
+    from scratch too; and, under its own name, an object
     like latency_ms for every further metric, such as "latency_ms@coral".
     """
-    return [_row(run, candidate) for candidate in ranked(run)]
+    same = as_good_as_the_best(run)
+    return [_row(run, candidate, candidate.key in same) for candidate in ranked(run)]
 
 
-def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
+def _row(run: RunFiles, candidate: CandidateFile, tie: bool) -> dict[str, Any]:
     found = candidate.figures
     further = {name: _measured(f) for name, f in found.items() if name not in (*PLAIN, "latency_ms")}
     return {
@@ -63,6 +66,7 @@ def _row(run: RunFiles, candidate: CandidateFile) -> dict[str, Any]:
         "kinds": {name: figure.kind for name, figure in found.items()},
         "pareto": candidate.key in run.front,
         "knee": candidate.key == run.knee,
+        "tie": tie,
         "fidelity": dict(candidate.fidelity),
         "parent": candidate.parent,
         "inherited_fraction": candidate.inherited_fraction,
@@ -117,6 +121,8 @@ def table(run: RunFiles) -> Table:
     top, climbed = len(run.ladder), climb.has_rungs(run)
     if climbed:
         caption += f"; rung {top}/{top} is full training"
+    same = as_good_as_the_best(run)
+    caption += "; = as accurate as the best, as far as its split can show" if same else ""
     caption += "; ! ended early by its learning curve" if climb.ended(run) else ""
     result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
     metrics = columns(run)
@@ -130,7 +136,7 @@ def table(run: RunFiles) -> Table:
     for name in ("MACs", "front"):
         result.add_column(name, justify="right" if name != "front" else "left")
     for candidate in ranked(run):
-        result.add_row(*_cells(run, candidate, metrics))
+        result.add_row(*_cells(run, candidate, metrics, candidate.key in same))
     return result
 
 
@@ -140,7 +146,7 @@ def _marked_kinds(run: RunFiles) -> set[str]:
     return {figure.kind for figure in found if figure is not None}
 
 
-def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[Text]:
+def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str], tie: bool) -> list[Text]:
     from rich.text import Text
 
     test = candidate.test_accuracy or {}
@@ -155,7 +161,7 @@ def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str]) -> list[
         _bare(run, test.get("value")),
         *(_cost(_agreed_figure(candidate, metric), single) for metric in metrics),
         figures.count(macs),
-        front + ("K" if candidate.key == run.knee else ""),
+        front + ("K" if candidate.key == run.knee else "") + ("=" if tie else ""),
     ]
     return [Text(text, style="bold" if candidate.key == run.knee else "") for text in texts]
 

@@ -20,6 +20,7 @@ from edgeml.errors import RunError
 from edgeml.report.candidate_shape import CandidateShape
 from edgeml.report.run_json import Shape, read
 from edgeml.report.run_shapes import FrontShape, RunShape, StateShape
+from edgeml.search.candidate import of_variant
 from edgeml.search.run_dir import LAYOUT
 
 
@@ -84,7 +85,7 @@ class CandidateFile:
     @property
     def is_variant(self) -> bool:
         """Whether it is a finalist's compressed variant, which no trial made."""
-        return bool(self.compression and self.compression.get("of"))
+        return of_variant(self.compression)
 
     @property
     def ended(self) -> Mapping[str, Any] | None:

@@ -22,6 +22,7 @@ from edgeml.report import (
 )
 from edgeml.report.cell_svg import architecture
 from edgeml.report.charts import Charts, section
+from edgeml.report.headline import as_good_as_the_best
 from edgeml.report.lineage_tree import tree
 from edgeml.report.markup import Markup, tag
 from edgeml.report.noise import noise
@@ -102,6 +103,8 @@ def leaderboard(run: RunFiles, charts: Charts) -> Markup | None:
         "int8 and float accuracies are on the validation split; the front of a finished run has the int8 "
         "artifact's accuracy on the test split. Drop is float minus int8, in percentage points."
     )
+    if as_good_as_the_best(run):
+        note += " Tie: its split cannot tell it from the most accurate network (95 % intervals overlap)."
     if climb.has_rungs(run):
         top = len(run.ladder)
         note += f" Rung {top}/{top} is full training; the accuracy of a lower rung is of less training."

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgeml.report import climb, figures, score_axis
+from edgeml.report.headline import as_good_as_the_best
 from edgeml.report.leaderboard import ranked
 from edgeml.report.markup import Child, Markup, join, tag
 from edgeml.report.noise import OF_ONE_READING
@@ -79,7 +80,8 @@ def leaderboard(run: RunFiles) -> Markup:
         heads.append([figures.title(metric) + (f", {words}" if words else ""), only])
     heads += ["epochs", "inherited", "from"]
     mixed = {metric for metric in metrics if len(kinds[metric]) > 1}
-    rows = [_leaderboard_row(run, candidate, metrics, mixed) for candidate in ranked(run)]
+    same = as_good_as_the_best(run)
+    rows = [_leaderboard_row(run, c, metrics, mixed, c.key in same) for c in ranked(run)]
     return table("Leaderboard", heads, rows, tight=True)
 
 
@@ -105,10 +107,13 @@ def _said(figure: Figure | None) -> str:
     return "-" if figure is None else f"{figures.shown(figure)} {figure.kind}"
 
 
-def _leaderboard_row(run: RunFiles, c: CandidateFile, metrics: list[str], mixed: set[str]) -> Markup:
+def _leaderboard_row(
+    run: RunFiles, c: CandidateFile, metrics: list[str], mixed: set[str], tie: bool
+) -> Markup:
     knee, on_front = c.key == run.knee, c.key in run.front
     badges = [tag("span", "front", class_="badge")] if on_front else []
     badges += [tag("span", "knee", class_="badge knee")] if knee else []
+    badges += [tag("span", "tie", class_="badge")] if tie else []
     said = "ended early" if c.ended else c.status
     badges += [tag("span", said, class_="badge")] if said not in ("complete", "stopped") else []
     drop = None

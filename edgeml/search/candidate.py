@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from edgeml.errors import RunError
 
 Status = Literal["complete", "stopped", "infeasible", "failed"]
+
+
+def of_variant(compression: Mapping[str, Any] | None) -> bool:
+    """Whether a candidate's `compression` is that of a finalist's compressed variant, which no trial made."""
+    return bool(compression and compression.get("of"))
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Candidate:
     @property
     def is_variant(self) -> bool:
         """Whether it is a finalist's compressed variant, which no trial made."""
-        return bool(self.compression and self.compression.get("of"))
+        return of_variant(self.compression)
 
     @property
     def waiting(self) -> bool:
