@@ -36,11 +36,11 @@ def test_what_was_taken_is_gone_and_a_full_pool_drops_its_worst():
     first = added[0]
     assert pool.take(first).key == first
     assert first not in pool.points and first not in pool.costs
-    pool.shrink(added[1:])
+    assert not pool.shrink(lambda: added[1:])
     assert len(pool) == len(added) - 1  # not full
     pool.points.update({f"k{i}": pool.points[added[1]] for i in range(FULL)})
     worst = [f"k{i}" for i in range(100)]
-    pool.shrink(worst)
+    assert pool.shrink(lambda: worst)
     assert not set(worst[:25]) & set(pool.points) and set(worst[25:]) <= set(pool.points)
 
 

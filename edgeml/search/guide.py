@@ -91,10 +91,10 @@ class Guide:
         self._thought = False
         if not keys:
             return None
-        order = sorted(keys, key=self._gains.__getitem__)
-        if self._pool.shrink(order):
+        best = max(keys, key=self._gains.__getitem__)
+        if self._pool.shrink(lambda: sorted(keys, key=self._gains.__getitem__)):
             self._drop()
-        return self._pool.take(order[-1]).choices
+        return self._pool.take(best).choices
 
     @one_thread()
     def think(self) -> None:
@@ -195,6 +195,8 @@ class Guide:
         assert self._surrogate is not None
         mean, spread = self._surrogate.new(keys)
         costs, front = self._costs_of(keys), self._expected_front()
+        if len(keys) <= SHORT_LIST:
+            return self._gain(mean, spread, costs, front)
         found = np.full(len(keys), -1.0)
         short = np.argsort(-self._gain(mean, 0.1 * mean, costs, front))[:SHORT_LIST]
         found[short] = self._gain(mean[short], spread[short], costs[short], front)

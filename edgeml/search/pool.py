@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -79,11 +79,12 @@ class Pool:
         self.costs.pop(key, None)
         return self.points.pop(key)
 
-    def shrink(self, worst_first: Sequence[str]) -> bool:
+    def shrink(self, worst_first: Callable[[], Sequence[str]]) -> bool:
         """Drop a quarter of a full pool, the least promising; says whether it was full."""
         if len(self) <= FULL:
             return False
-        for key in worst_first[: len(worst_first) // 4]:
+        order = worst_first()
+        for key in order[: len(order) // 4]:
             self.points.pop(key, None)
             self.costs.pop(key, None)
         return True
