@@ -45,7 +45,7 @@ class Clock:
 
     def left(self, conversions: int = 1) -> float:
         """Seconds that remain when so many conversions are kept back."""
-        return self.budget_s - self.spent() - 1.5 * self.conversion_s * conversions - 1.0
+        return self.budget_s - self.spent() - 1.5 * self.conversion_s * conversions - 2.0
 
 
 def versions(*names: str) -> dict[str, str]:

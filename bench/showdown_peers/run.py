@@ -57,6 +57,8 @@ def main() -> int:
         "trainings_finished": 0, "cpu_s": 0.0, "error": None,
     }  # fmt: skip
     began, clock = time.monotonic(), Clock(given.budget)
+    unfinished = {**about, "error": "it was ended from outside, or crashed, before it could say how it went"}
+    (given.out / "about.json").write_text(json.dumps(unfinished, indent=1) + "\n")
     try:
         two_threads().random.set_seed(given.seed)
         TOOLS.get(given.tool, reference)(given, tasks.load(given.task), clock, about)

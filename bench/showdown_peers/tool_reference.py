@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from bench.showdown_peers import lines
+from bench.showdown_peers.convert import macs
 from bench.showdown_peers.deadline import BudgetSpentError, Clock, versions
 from bench.showdown_peers.front import Front
 from bench.showdown_peers.reference_models import MODELS
 from bench.showdown_peers.task import Task
 from bench.showdown_peers.training import VALIDATED, compiled, epoch_steps, trained, validated
 
-EPOCHS, PATIENCE = 150, 40
+EPOCHS, PATIENCE = 150, 60
 """At most, and those without a better validation accuracy that end the training."""
 LEARNING_RATE = 2e-3
+MACS_PER_S = 1e10
+"""Of a forward pass, low enough that the last look at the validation split fits into what is kept back."""
 SETTINGS = (
     "Own Keras definition, random initial weights, AdamW 2e-3 (weight decay 5e-3), cosine over the epochs "
     "or the budget, whichever ends first, batch 64 (128 above 20,000 samples), light augmentation, the best"
@@ -41,24 +44,29 @@ def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) 
     class Best(keras.callbacks.Callback):  # type: ignore[misc]
         """The weights of the best epoch; small data sets are looked at every few epochs."""
 
-        accuracy, weights, since, looked = -1.0, None, 0, 0.0
+        accuracy, weights, since, looked, took = -1.0, None, 0, 0.0, 0.0
 
         def look(self) -> None:
+            began = clock.spent()
             score = validated(self.model, task)
             self.looked = clock.spent()
+            self.took = self.looked - began
             if score >= self.accuracy:
                 self.accuracy, self.weights, self.since = score, self.model.get_weights(), 0
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.since += 1
-            if epoch + 1 >= EPOCHS or clock.spent() - self.looked > 0.03 * clock.budget_s:
+            if epoch + 1 >= EPOCHS or clock.spent() - self.looked > max(
+                0.03 * clock.budget_s, 12 * self.took
+            ):
                 self.look()
             self.model.stop_training |= self.since >= PATIENCE
 
     best = Best()
     clock.conversion_s = 1.0 + 0.03 * len(model.layers)  # 3 s for MobileNetV2's 155
     try:
-        trained(model, task, clock, EPOCHS * an_epoch, clock.left() - 0.5, given.seed, (best,))
+        last_look = macs(model) * min(VALIDATED, len(task.y_validation)) / MACS_PER_S
+        trained(model, task, clock, EPOCHS * an_epoch, clock.left() - last_look, given.seed, (best,))
         best.look()
     except BudgetSpentError:
         pass
