@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -126,3 +127,11 @@ def evaluate_for_a_moment(job: Job, order: Order) -> Candidate:
 
     time.sleep(0.2)
     return evaluate(job, order)
+
+
+def documented(first: str) -> str:
+    """The indented block of docs/scale.md that has a line which starts so, from there on."""
+    page = (ROOT / "docs" / "scale.md").read_text()
+    lines = page[page.index(f"    {first}") :].splitlines()
+    block = lines[: next(n for n, line in enumerate(lines) if line and not line.startswith("    "))]
+    return textwrap.dedent("\n".join(block))

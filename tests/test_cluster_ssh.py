@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests import loopback_sshd
-from tests.dask_cluster import EDGEML, ENVIRONMENT, ROOT, command_line, until
+from tests.dask_cluster import EDGEML, ENVIRONMENT, command_line, documented, until
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("asyncssh")
@@ -36,10 +36,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def script(local: Path) -> str:
     """The documented one, with this computer's Python, folder and a free port."""
-    page = (ROOT / "docs" / "scale.md").read_text()
-    lines = page[page.index("    # ssh_cluster.py") :].splitlines()
-    block = lines[: next(n for n, line in enumerate(lines) if line and not line.startswith("    "))]
-    text = textwrap.dedent("\n".join(block))
+    text = documented("# ssh_cluster.py")
     for theirs, ours in (
         ('"/opt/edgeml/bin/python"', repr(sys.executable)),
         ('"/var/tmp/edgeml"', repr(str(local))),
