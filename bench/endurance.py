@@ -4,7 +4,7 @@
 
 kills      50 runs killed with -9 at random moments and resumed
 engine     100,000 trials without training: seconds, memory, resume
-fuzz       10,000 damaged inputs
+fuzz       500 damaged inputs, or --inputs 10000
 cluster    a Dask cluster whose workers are killed
 database   a PostgreSQL server that is stopped and started
 soak       2,000 short trials in one process tree: memory of the coordinator

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from edgeml.errors import ConfigError, EdgemlError
 from edgeml.resources import load_yaml
 from edgeml.search.ladder import load_ladder
 from edgeml.target.measure import known_target
+
+ROOT = Path(__file__).resolve().parent.parent
 
 ROOT = Path(__file__).resolve().parent.parent
 READERS = {"search_spaces": load_space, "targets": known_target, "fidelities": load_ladder}
@@ -68,3 +72,11 @@ def test_a_number_of_thousands_of_digits_is_named_without_being_written_out(tmp_
     path.write_text("description: x\nrungs: [{epochs: 0x" + "f" * 5000 + "}]\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="thousands of digits"):
         load_ladder(str(path))
+
+
+def test_make_bench_reads_hundreds_of_damaged_inputs_not_the_ten_thousand():
+    """In a process of its own: the script asks libraries for one thread."""
+    asked = "from bench.endurance_fuzz import FULL, _parsed; print(FULL, _parsed([]).inputs)"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    full, inputs = map(int, done.stdout.split())
+    assert full == 10_000 and 100 <= inputs <= 1000
