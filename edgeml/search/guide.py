@@ -143,11 +143,8 @@ class Guide:
 
     def _observe(self, trials: Sequence[Any]) -> None:
         """Read what the study holds; values may have been refreshed since."""
-        known = self._seen.read(trials)
-        if known is None:
+        if self._seen.read(trials) is None:
             self._fitted_on = (0, 0)
-        for key, choices in zip(self._seen.keys[known:], self._seen.choices[known:], strict=True):
-            self._pool.meet(key, choices)
 
     def _refit(self, top: int) -> None:
         full = sum(top in at for at in self._seen.errors) if top else 0
@@ -159,6 +156,8 @@ class Guide:
         self._fitted_on = (len(self._seen.keys), full)
         self._gains.clear()
         rows = [self._seen.at[key] for key in self._fit_keys]
+        for key, row in zip(self._fit_keys, rows, strict=True):
+            self._pool.meet(key, self._seen.choices[row])
         self._surrogate.fit(self._fit_keys, [self._seen.errors[row] for row in rows])
         if not self._costs_known:
             self._fit_costs(self._seen.costs[rows])

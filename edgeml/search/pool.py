@@ -97,8 +97,7 @@ class Pool:
     def meet(self, key: str, choices: Point) -> None:
         """Work out the vector of a point that may not have been in the pool."""
         if key not in self._vectors:
-            proposal = self._proposer.outlook(choices)
-            arch = proposal.arch if proposal else self._space.decode(choices, self._proposer.task)
+            arch = self._space.decode(choices, self._proposer.task)
             self._vectors[key] = self._features(choices, arch, cost(arch.graph))
 
     def vectors(self, keys: Sequence[str]) -> Floats:
