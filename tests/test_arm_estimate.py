@@ -122,7 +122,6 @@ def test_operators_that_make_no_sense_count_as_moved_elements():
     assert found["operator_ms"] == 3
 
 
-@pytest.mark.alone
 def test_an_architecture_is_estimated_within_5_ms():
     rng, target, space = random.Random(0), known_target("mobile"), load_space("micro_cell")
     taken = []

@@ -172,7 +172,6 @@ def test_architectures_of_the_built_in_spaces_map(space: str) -> None:
             assert expected(graph, target)["host_ops"].value == 0
 
 
-@pytest.mark.alone
 def test_an_architecture_is_checked_and_estimated_in_five_milliseconds() -> None:
     """Processor time, best of some: the machine is shared."""
     target = load_target("coral")

@@ -220,7 +220,6 @@ def test_damaged_images_are_skipped_or_read(tmp_path, kind, cut, changes):
     assert len(every_image(loaded)) + loaded.provenance["skipped"]["count"] == 9
 
 
-@pytest.mark.alone
 def test_jpegs_load_in_reasonable_time(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -63,7 +63,6 @@ def test_a_float_model_gets_nothing() -> None:
     assert ethosu_estimate.measure({"": Subject.of(make(spec))}, load_target("ethos-u55-128")) == {"": {}}
 
 
-@pytest.mark.alone
 def test_an_estimate_takes_less_than_5_ms() -> None:
     model, target = Subject(outline(random_graph("nasbench201", 0))), load_target("ethos-u55-128")
     ethosu_estimate.measure({"": model}, target)

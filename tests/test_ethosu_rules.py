@@ -159,7 +159,6 @@ def test_a_crash_of_vela_is_a_verdict() -> None:
     assert "Vela" in verdict.reason and "\n" not in verdict.reason
 
 
-@pytest.mark.alone
 def test_an_outline_takes_no_time() -> None:
     build = Outline()
     tensor = build.input(64, 64, 3)

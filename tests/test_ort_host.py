@@ -58,7 +58,6 @@ def test_mlperf_tiny_outputs_are_those_of_litert(model: str, shared_data) -> Non
     assert np.abs(ours - fast).max() <= 1
 
 
-@pytest.mark.alone
 def test_a_profile_can_name_the_meter(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("inherits: cpu\nmeters: [ort_host]\nthreads: 2\n")
     target = known_target(str(tmp_path / "mine.yaml"))

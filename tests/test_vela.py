@@ -195,7 +195,6 @@ def test_a_crash_of_vela_is_one_sentence_and_the_next_model_works() -> None:
 
 
 @needs_vela
-@pytest.mark.alone
 def test_time_limit_holds() -> None:
     compile_model(small()[0], VelaOptions())  # the worker runs
     spec = ModelSpec()
