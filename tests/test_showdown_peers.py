@@ -26,7 +26,7 @@ from bench.showdown_peers.convert import macs
 from bench.showdown_peers.reference_models import MODELS
 draw = random.Random(0)
 seen = []
-for shape in ((8, 8, 1), (49, 40, 1), (119, 6)):
+for shape in ((8, 8, 1), (119, 6)):
     config = {name: draw.choice(choices) for name, choices in space.SPACE.items()}
     model = space.build(config, shape, 4)
     given, made = model.input_shape[1:], model.output_shape[1:]
@@ -46,10 +46,10 @@ def test_the_space_and_a_reference_are_built_in_the_peers_environment() -> None:
     if not PEERS.exists():
         pytest.skip(f"no {PEERS}: bench/showdown_peers/environment.sh makes it")
     said = subprocess.run(
-        [str(PEERS), "-c", DRY], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        [str(PEERS), "-c", DRY], cwd=ROOT, capture_output=True, text=True, check=True, timeout=300
     )
     found = json.loads(said.stdout.splitlines()[-1])
-    assert [row[0] for row in found["space"]] == [[8, 8, 1], [49, 40, 1], [119, 6]]
+    assert [row[0] for row in found["space"]] == [[8, 8, 1], [119, 6]]
     assert all(outputs == [4] and macs > params / 2 > 0 for _, outputs, macs, params in found["space"])
     # MLPerf Tiny publishes 12.5 M multiply-accumulates and 78,666 parameters for its ResNet-8.
     assert found["resnet8"] == [12_501_632, pytest.approx(78_666, rel=0.01)]
