@@ -22,14 +22,14 @@ def edgeml_run(*args, cwd, check=True):
 
 
 def test_coral(tmp_path):
-    options = ["--target", "coral", "--space", "mbconv_macro", "--trials", 2]
+    options = ["--target", "coral", "--space", "mbconv_macro", "--trials", 1]
     done = edgeml_run("search", *TINY, *options, "--out", "r", "--json", cwd=tmp_path)
     assert (
         "taken away: activation = hard_swish, refused by coral: HARD_SWISH: Operation not supported"
         in done.stderr
     )
     rows = json.loads(done.stdout)
-    assert len(rows) == 2
+    assert len(rows) == 1
     for row in rows:
         assert row["latency_ms"]["kind"] in ("estimated", "measured")
         assert row["latency_ms"]["low"] < row["latency_ms"]["value"] < row["latency_ms"]["high"]
