@@ -38,7 +38,7 @@ demo: $(STAMP)
 	$(BIN)/edgeml export runs/demo --pick knee --out runs/demo/export
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: lint-style lint-types lint-rooms lint-length lint-docs
 	@echo "lint: all clean"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Generator
@@ -119,10 +120,26 @@ def postgres():
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory) -> Path:
-    """A run of three fully trained candidates on digits, each from fresh weights; copy it to change it."""
+    """A run of three fully trained candidates on digits, each from fresh weights; copy it to change it.
+
+    One worker searches, each has a copy.
+    """
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    out = tmp_path_factory.mktemp("finished") / "run"
+    if shared is None:
+        return _searched(out)
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first = shared / "finished"
+        if first.exists():
+            return Path(shutil.copytree(first, out))
+        shutil.copytree(_searched(out), shared / "finished.part").rename(first)
+    return out
+
+
+def _searched(out: Path) -> Path:
     import edgeml
 
-    out = tmp_path_factory.mktemp("finished") / "run"
     edgeml.search(
         "digits",
         "null",
