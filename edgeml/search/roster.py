@@ -81,7 +81,7 @@ class Roster:
         Raises:
             OSError: the scheduler does not answer.
         """
-        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        there = self._there()
         with self._lock:
             self._threads = {where: int(about["nthreads"]) for where, about in there.items()}
             gone = [where for where in self._answers if where not in there and self._fits(where)]
@@ -97,6 +97,18 @@ class Roster:
             thread = threading.Thread(target=self._ask, args=(new,), daemon=True)
             thread.start()
             thread.join(wait_s)
+
+    def _there(self) -> dict[str, Any]:
+        """The workers that the scheduler has now.
+
+        Client.scheduler_info would answer from what the client refreshes every two seconds without workers,
+        so that on a busy computer all seem to have gone for a moment.
+        """
+        scheduler = self._client.scheduler
+        if scheduler is None:
+            raise OSError("the connection is just being made again")
+        found: dict[str, Any] = self._client.sync(scheduler.identity, n_workers=-1)["workers"]
+        return found
 
     def _fits(self, where: str) -> bool:
         one = self._answers.get(where)
