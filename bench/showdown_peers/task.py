@@ -73,7 +73,8 @@ def augmentation(task: Task) -> Any:
     side = task.shape[0]
     reach = round(side * 0.1)
     mirrored = task.name in FLIPPED
-    picture = len(task.shape) == 3 and side >= 16
+    window = len(task.shape) == 2 or task.shape[1] == 1
+    picture = not window and side >= 16
     sound = task.name == "fsdd"
 
     def moved(x: Any, axis: int) -> Any:
@@ -82,8 +83,8 @@ def augmentation(task: Task) -> Any:
         return tf.gather(x, places, axis=axis, batch_dims=1)
 
     def changed(x: Any) -> Any:
-        if len(task.shape) == 2:
-            gain = tf.random.uniform((tf.shape(x)[0], 1, 1), 0.9, 1.1)
+        if window:
+            gain = tf.random.uniform((tf.shape(x)[0], *[1] * len(task.shape)), 0.9, 1.1)
             return 0.5 + (x - 0.5) * gain + tf.random.normal(tf.shape(x), stddev=0.005)
         if picture:
             x = moved(x, 1)

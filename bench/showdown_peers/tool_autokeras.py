@@ -28,7 +28,7 @@ SETTINGS = (
     "EarlyStopping(patience 10), a trial at most an eighth of its limit's budget or 10 s; "
     "max_consecutive_failed_trials=200 (set on its oracle), for 3 ends the search at the first models over "
     "the limit; ClassificationHead's shape made int, for Keras 3.15 refuses its numpy integers. Its own "
-    "augmentation and normalisation layers. A window (T, axes) is an image T x axes x 1. "
+    "augmentation and normalisation layers. A sensor window is an image T x axes x 1. "
     "https://autokeras.com/tutorial/image_classification/#customized-search-space and "
     "https://autokeras.com/auto_model/"
 )
@@ -93,7 +93,9 @@ def run(given: Any, task: Task, clock: Clock, about: dict[str, Any]) -> None:
                 raise Enough
 
     watch, made = Watch(), 0
-    x, x_validation = (a[..., None] if a.ndim == 3 else a for a in (task.x, task.x_validation[:5000]))
+    window = len(task.shape) == 2 or task.shape[1] == 1
+    form = (task.shape[0], task.shape[-1], 1) if window else task.shape
+    x, x_validation = (a.reshape(-1, *form) for a in (task.x, task.x_validation[:5000]))
     budget = clock.left()
     try:
         for number, limit in enumerate(LIMITS, 1):
