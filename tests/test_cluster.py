@@ -16,7 +16,6 @@ from edgeml.search import dask_client, greeting
 from edgeml.search.cluster import Cluster
 from edgeml.search.compute import Compute
 from edgeml.search.evaluate import Job
-from edgeml.search.exchange import Delivery
 from edgeml.search.executor import WorkerDiedError
 from edgeml.search.run_dir import RunDir
 from edgeml.target.targets import Targets
@@ -196,22 +195,6 @@ def test_workers_are_not_gone_where_the_client_refreshes_its_list_without_them(t
         monkeypatch.setattr(cluster._client, "scheduler_info", lambda **_: {"workers": {}})
         cluster._roster.look()
         assert cluster._roster.fit and not any("gone away" in one for one in said)
-    finally:
-        cluster.close()
-
-
-def test_a_worker_without_room_is_left_out_and_its_evaluation_given_to_another(two, run, job, monkeypatch):
-    said: list[str] = []
-    cluster = connected(two.address, run, said)
-    try:
-        until(lambda: len(cluster._roster.fit) == 2)
-        full = cluster._roster.fit[0]
-        first = Delivery("a (b)", refused=True, problem="/x: cannot be written", address=full)
-        take, given = cluster._take, [first]
-        monkeypatch.setattr(cluster, "_take", lambda one, came: take(one, given.pop() if given else came))
-        assert cluster.submit(store_one, job, "fff").result(120) != job.run
-        assert full not in cluster._roster.fit and not given
-        assert [one for one in said if f"worker {full} on" in one and "/x: cannot be written" in one]
     finally:
         cluster.close()
 

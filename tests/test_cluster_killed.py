@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.cluster import Cluster
 from edgeml.search.compute import Compute
 from edgeml.search.evaluate import Job
+from edgeml.search.exchange import Delivery
 from edgeml.search.ladder import load_ladder
 from edgeml.search.progress import Silent
 from edgeml.search.run_dir import RunDir
@@ -20,7 +22,7 @@ from edgeml.search.settings import Settings
 from edgeml.search.study import Study
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
-from tests.dask_cluster import ROOT, Dask, dask, evaluate_for_a_moment
+from tests.dask_cluster import ROOT, Dask, dask, evaluate_for_a_moment, store_one, until
 from tests.killed_engine import TASK
 
 TRIALS, EVERY = 40, 8
@@ -39,8 +41,19 @@ class Killer(Silent):
             self.workers.kill_worker()
 
 
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    """Two that import no TensorFlow: nothing is trained here, and a killed one is soon back."""
+    folder = tmp_path_factory.mktemp("dask")
+    for name in ("tensorflow", "tf_keras"):
+        (folder / "empty" / name).mkdir(parents=True)
+        (folder / "empty" / name / "__init__.py").touch()
+    with dask(folder, 2, PYTHONPATH=f"{folder / 'empty'}:{ROOT}") as found:
+        yield found
+
+
 @pytest.mark.slow
-def test_forty_trials_on_workers_that_are_killed(tmp_path: Path) -> None:
+def test_forty_trials_on_workers_that_are_killed(workers: Dask, tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
     run.create()
     run.data.mkdir()
@@ -48,21 +61,17 @@ def test_forty_trials_on_workers_that_are_killed(tmp_path: Path) -> None:
     run.begin({"layout": 3, "settings": {}, "dataset": {}, "space": {}, "ladder": {}})
     settings = Settings("made", ["null"], "nano", "random", TRIALS)
     job = Job(str(run.path), Targets.load(["null"]), {})
-    for name in ("tensorflow", "tf_keras"):  # nothing is trained: a killed worker is soon back
-        (tmp_path / "empty" / name).mkdir(parents=True)
-        (tmp_path / "empty" / name / "__init__.py").touch()
-    with dask(tmp_path, 2, PYTHONPATH=f"{tmp_path / 'empty'}:{ROOT}") as workers:
-        killer = Killer(workers)
-        cluster = Cluster(Compute(scheduler=workers.address), run)
-        try:
-            study = Study(
-                run, settings, load_space("nano"), TASK, job, Fidelity(1), evaluate_for_a_moment, cluster,
-                killer, load_ladder("balanced"),
-            )  # fmt: skip
-            study.search()
-            study.save("finished")
-        finally:
-            cluster.close()
+    killer = Killer(workers)
+    cluster = Cluster(Compute(scheduler=workers.address), run)
+    try:
+        study = Study(
+            run, settings, load_space("nano"), TASK, job, Fidelity(1), evaluate_for_a_moment, cluster,
+            killer, load_ladder("balanced"),
+        )  # fmt: skip
+        study.search()
+        study.save("finished")
+    finally:
+        cluster.close()
     assert killer.kills >= 4
     stored = [json.loads(path.read_text()) for path in run.candidates.glob("*/candidate.json")]
     assert len(stored) == TRIALS and json.loads((run.path / "state.json").read_text())["trials"] == TRIALS
@@ -72,3 +81,26 @@ def test_forty_trials_on_workers_that_are_killed(tmp_path: Path) -> None:
     assert sorted(one["number"] for one in stored) == list(range(TRIALS))
     assert set(Counter((one["key"], row["rung"]) for one in stored for row in one["rungs"]).values()) == {1}
     assert killer.seen == sum(len(one["rungs"]) for one in stored), "none was recorded twice"
+
+
+@pytest.mark.slow
+def test_a_worker_without_room_is_left_out_and_its_evaluation_given_to_another(
+    workers, tmp_path, monkeypatch
+):
+    run = RunDir(tmp_path / "run")
+    run.create()
+    run.data.mkdir()
+    job = Job(str(run.path), Targets.load(["null"]), {})
+    said: list[str] = []
+    cluster = Cluster(Compute(scheduler=workers.address), run, said.append)
+    try:
+        until(lambda: len(cluster._roster.fit) == 2)
+        full = cluster._roster.fit[0]
+        first = Delivery("a (b)", refused=True, problem="/x: cannot be written", address=full)
+        take, given = cluster._take, [first]
+        monkeypatch.setattr(cluster, "_take", lambda one, came: take(one, given.pop() if given else came))
+        assert cluster.submit(store_one, job, "fff").result(120) != job.run
+        assert full not in cluster._roster.fit and not given
+        assert [one for one in said if f"worker {full} on" in one and "/x: cannot be written" in one]
+    finally:
+        cluster.close()
