@@ -253,7 +253,8 @@ class Study:
         spent = {stage: s - before.get(stage, 0.0) for stage, s in candidate.time_s.items()}
         for stage, seconds in spent.items():
             self.seconds[stage] += seconds
-        self.seconds["other"] += outcome.seconds - sum(spent.values())
+        # Less than nothing where the worker went on while this process was stopped.
+        self.seconds["other"] += max(0.0, outcome.seconds - sum(spent.values()))
         if self.job.from_bank:
             with self.clock("inherit"):
                 deposit(self.run, order, candidate)

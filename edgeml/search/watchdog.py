@@ -73,16 +73,17 @@ class _Clock:
 
     def __init__(self) -> None:
         self.worked_s = self._stopped_s = 0.0
-        self._looked = awake.now()
+        self._looked, self._was = awake.now(), False
 
     def look(self, processes: Sequence[psutil.Process]) -> str | None:
         """Count the time since last looked; a sentence where the worker has been stopped for too long."""
         now = awake.now()
         since, self._looked = now - self._looked, now
-        if stopped(processes):
+        was, self._was = self._was, stopped(processes)
+        if self._was:
             self._stopped_s += since
-        else:
-            self.worked_s, self._stopped_s = self.worked_s + since, 0.0
+        else:  # when between two looks it went on nobody knows
+            self.worked_s, self._stopped_s = self.worked_s + (0.0 if was else since), 0.0
         if self._stopped_s < STOPPED_S:
             return None
         return f"the worker had been stopped (SIGSTOP) for {STOPPED_S / 60:g} minutes and was ended"
