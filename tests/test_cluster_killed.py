@@ -104,3 +104,18 @@ def test_a_worker_without_room_is_left_out_and_its_evaluation_given_to_another(
         assert [one for one in said if f"worker {full} on" in one and "/x: cannot be written" in one]
     finally:
         cluster.close()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_ended_does_not_wait_for_its_idle_evaluations(workers, tmp_path):
+    run = RunDir(tmp_path / "run")
+    run.create()
+    run.data.mkdir()
+    cluster = Cluster(Compute(scheduler=workers.address), run)
+    try:
+        cluster.submit(store_one, Job(str(run.path), Targets.load(["null"]), {}), "ggg").result(120)
+        there = [*workers.processes(), *workers.evaluating()]
+        cluster._client.retire_workers(list(cluster._client.nthreads()), close_workers=True)
+        until(lambda: not any(one.is_running() and one.status() != "zombie" for one in there))
+    finally:
+        cluster.close()

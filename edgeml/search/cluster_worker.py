@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,8 @@ class _Slot:
         self._workers: Workers | None = None
         self._kind: tuple[Compute, type] | None = None
         self._timer: threading.Timer | None = None
+        # A Dask worker that ends waits for its children, and they for work.
+        Finalize(None, self._end, exitpriority=10)
 
     def busy(self) -> None:
         """It has work."""
