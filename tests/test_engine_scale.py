@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -12,11 +13,12 @@ import pytest
 from sqlalchemy import create_engine
 
 from edgeml.arch.space_file import load_space
-from edgeml.search import asking, pareto
+from edgeml.search import asking, pareto, session
 from edgeml.search.active import active as active_rows
 from edgeml.search.archive import Archive
 from edgeml.search.candidate import Candidate
 from edgeml.search.kept import RECENT
+from edgeml.search.run_dir import RunDir
 from edgeml.search.strategy.learning import distributions
 from edgeml.search.study_rows import insert, noted
 from tests.test_rungs import TWO, study
@@ -176,3 +178,17 @@ def test_a_long_run_is_resumed_with_what_is_active(tmp_path, monkeypatch):
     second.search()
     numbers = [row.number for row in second.archive.rows.values()]
     assert numbers == list(range(70)) and len(second._asker.told()) <= 31
+
+
+def test_a_run_that_goes_on_holds_no_list_of_its_candidates(tmp_path):
+    run = RunDir(tmp_path)
+    run.candidates.mkdir()
+    rng = random.Random(0)
+    for number in range(6):
+        one = candidate(number, rng)
+        run.store(replace(one, compression={"of": "x"}) if number in (1, 4) else one, {})
+    variants = []
+    some = session._trials(run, variants)
+    assert next(some).number == 0 and not variants
+    assert next(some).number == 2 and [one.number for one in variants] == [1]
+    assert [one.number for one in some] == [3, 5] and [one.number for one in variants] == [1, 4]
