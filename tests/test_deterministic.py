@@ -80,7 +80,7 @@ def test_the_same_files_twice(tmp_path):
 def test_two_workers_try_the_same_architectures(tmp_path):
     more = (
         "--trials",
-        "5",
+        "4",
         "--strategy",
         "random",
         "--compress",
