@@ -66,8 +66,8 @@ def test_a_search_on_a_cluster_started_through_ssh(home: Path, tmp_path: Path) -
             [sys.executable, tmp_path / "ssh_cluster.py"],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
+    assert cluster.stdout is not None and cluster.stdin is not None
     try:
-        assert cluster.stdout is not None and cluster.stdin is not None
         address = cluster.stdout.readline().strip()
         assert address.startswith("tcp://"), (tmp_path / "cluster.log").read_text()
         assert len(ours(local)) == 2, "one for each host"
@@ -85,5 +85,7 @@ def test_a_search_on_a_cluster_started_through_ssh(home: Path, tmp_path: Path) -
         until(lambda: not ours(local), 20)
     finally:
         cluster.kill()
+        cluster.wait()
+        cluster.stdout.close()
         for one in ours(local):
             one.kill()
