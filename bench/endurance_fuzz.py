@@ -7,9 +7,8 @@ The bar is 10,000 inputs (8 minutes): with so many results/endurance_fuzz.json i
 An input is made from valid ones by mutation (fuzz_mutations.py), of its number and the seed alone, so that a
 finding can be made again (--only NUMBER). Most are read by the command's own function in a child that is
 forked once and reads on until it dies; every 60th goes through a real process, and those that a native
-runtime loads always do. What counts as good: exit code 0 or 1, or code 2 with one line on stderr. Anything
-else is a finding: a traceback, more than one line or control characters in a message, a signal, more than
-LIMIT_S seconds, more than MEMORY bytes.
+runtime loads always do. Good: exit code 0 or 1, or code 2 with one line on stderr. The rest are findings:
+a traceback, more lines or control characters, a signal, more than LIMIT_S seconds or MEMORY bytes.
 """
 
 from __future__ import annotations

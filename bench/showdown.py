@@ -20,11 +20,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from showdown_score import Found, kept, score
-from showdown_tasks import TASKS, AbsentError, prepare, source_of
-from showdown_tree import run
-
 BENCH = Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH.parent))
+
+from bench.showdown_score import Found, kept, score  # noqa: E402
+from bench.showdown_table import show  # noqa: E402
+from bench.showdown_tasks import TASKS, AbsentError, prepare, source_of  # noqa: E402
+from bench.showdown_tree import run  # noqa: E402
+
 RESULTS = BENCH / "results" / "showdown"
 PEERS_PYTHON = Path(
     os.environ.get(
@@ -199,8 +202,6 @@ def main() -> None:
                 f"best {best:.3f}",
                 flush=True,
             )
-    from showdown_table import show
-
     show(given.task, given.budget)
 
 

@@ -105,7 +105,7 @@ def _magic_wand(place: Path) -> Path:
 
 def _fsdd(place: Path) -> Path:
     """WAV files; the official test recordings (index 0 to 4), of the others index 5 to 11 for validation."""
-    import fsdd_folder
+    from bench import fsdd_folder
 
     path = SHARED / "data" / "fsdd" / "fsdd_8k.npz"
     if not path.exists():

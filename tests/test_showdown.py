@@ -11,11 +11,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
-
-import showdown_score
-import showdown_table
-import showdown_tree
+from bench import showdown_score, showdown_table, showdown_tree
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
