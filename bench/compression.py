@@ -1,10 +1,10 @@
 """Compression of finalists: what int8 loses, what --compress auto makes of it, and each method beside it.
 
 A search without compression (coral, every candidate trained fully) gives finalists: its five most accurate
-candidates. Each goes through `edgeml.search.compressing.compress`, as `edgeml search --compress` sends it,
-with auto and with every method, at the settings that users get. All accuracies are int8 on validation, drops
-against the float network in points. Then the hard case: a network with hard-swish and depthwise convolutions
-whose channels are brought to scales far apart without changing the float function (the reverse of cross-layer
+candidates. Each goes through `edgeml.search.finishing.compressing.compress`, as a search sends it, with auto
+and with every method, at the settings that users get. All accuracies are int8 on validation, drops against
+the float network in points. Then the hard case: a network with hard-swish and depthwise convolutions whose
+channels are brought to scales far apart without changing the float function (the reverse of cross-layer
 equalisation, Nagel et al. 2019).
 
     python bench/compression.py                          # digits and 12,000 images of Fashion-MNIST
@@ -66,9 +66,9 @@ def searched(data: str, trials: int, epochs: float | None, out: Path) -> Path:
 def measured(run: Path, methods: tuple[str, ...], finalists: int, max_drop: float) -> list[dict[str, Any]]:
     """One row a finalist and method."""
     from edgeml.search.candidate import Candidate
-    from edgeml.search.compressing import compress
-    from edgeml.search.compression import plan
     from edgeml.search.evaluate import Job
+    from edgeml.search.finishing.compressing import compress
+    from edgeml.search.finishing.compression import plan
     from edgeml.search.run_dir import RunDir, read_json
     from edgeml.target.targets import Targets
     from edgeml.train.fidelity import full_fidelity
@@ -122,9 +122,9 @@ def hard_case(spread: float, epochs: float) -> dict[str, Any]:
     from edgeml.data.dataset import load
     from edgeml.deploy import calibrate, runtime
     from edgeml.deploy.fold import fold
-    from edgeml.search.compression import plan
-    from edgeml.search.trained import Trained
-    from edgeml.search.tuning import fine_tuned, unscaled
+    from edgeml.search.finishing.compression import plan
+    from edgeml.search.finishing.trained import Trained
+    from edgeml.search.finishing.tuning import fine_tuned, unscaled
     from edgeml.train.build import build, get_weights
     from edgeml.train.compress import Tuning
     from edgeml.train.compress_qat import quantisation_aware

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.curve_record import load_curves  # noqa: E402
-from edgeml.search.pareto import front, hypervolume  # noqa: E402
+from edgeml.search.archive.pareto import front, hypervolume  # noqa: E402
 from edgeml.train.curve_rungs import RungModel  # noqa: E402
 from edgeml.train.curves import Extrapolator, Prediction, needed_accuracy, should_stop  # noqa: E402
 

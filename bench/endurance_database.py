@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from edgeml.search.database import Database
+from edgeml.search.database.database import Database
 from edgeml.search.run_dir import RunDir
-from edgeml.search.shared import Shared
-from edgeml.search.shared_folders import SameDisk, identity
+from edgeml.search.shared.folders import SameDisk, identity
+from edgeml.search.shared.shared import Shared
 from tests import postgres_server
 
 NOTED = """

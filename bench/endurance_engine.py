@@ -34,13 +34,13 @@ from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order, stamp
-from edgeml.search.executor import Inline
 from edgeml.search.ladder import FULL, Ladder, load_ladder
 from edgeml.search.progress import Silent
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.study import Study
+from edgeml.search.workers.executor import Inline
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 

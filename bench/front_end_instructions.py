@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import c99_programs as programs  # noqa: E402
-from edgeml.data.front_end import FrontEnd  # noqa: E402
+from edgeml.data.audio.front_end import FrontEnd  # noqa: E402
 from edgeml.export.front_end import front_end_files  # noqa: E402
 
 CASES = (

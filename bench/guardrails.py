@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgeml.data.guardrail_near import LIMIT, SHARE, _nearest, thumbnails
-from edgeml.data.guardrails import check, severities
+from edgeml.data.guardrails.guardrails import check, severities
+from edgeml.data.guardrails.near import LIMIT, SHARE, _nearest, thumbnails
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split

@@ -18,7 +18,7 @@ from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Split
 from edgeml.errors import DisconnectedArchError
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.train.bank import MIX, Bank
 from edgeml.train.build import Network, Weights, build, get_weights, set_weights
 from edgeml.train.distil import logits

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 
 CHANCE = 0.1
 ENOUGH = 0.95

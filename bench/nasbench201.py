@@ -23,17 +23,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.nasbench201_task import SHORT_COST, TASKS, Task, task
 from edgeml.arch.space import Choices
+from edgeml.search.archive.preference import PREFERS, favourite
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
-from edgeml.search.executor import Inline
 from edgeml.search.ladder import Ladder, Rung
-from edgeml.search.preference import PREFERS, favourite
 from edgeml.search.progress import Silent
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.record import NoRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.study import Study
+from edgeml.search.workers.executor import Inline
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 

@@ -34,7 +34,7 @@ from edgeml.arch import space as arch_space
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.arch.space import Choice, Choices, Decision, Space
 from edgeml.arch.space_file import load_space
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EDGEML_SHARED", ROOT.parent / "shared")) / "data"

@@ -2,8 +2,9 @@
 
     python bench/prefer.py                  # 10 seeds, cost 25, two tasks; minutes
 
-For each preference the network that it picks (search/preference.py) is shown from a search that was told of
-it and from one that was not (`balanced`), with the same seeds: "picks" alone would need no telling.
+For each preference the network that it picks is shown from a search that was told of it
+(search/archive/preference.py) and from one that was not (`balanced`), with the same seeds: "picks" alone
+would need no telling.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def hypervolumes(
     rows: list[dict[str, float]], reference: tuple[float, float], of_cost: Callable[[float], float]
 ) -> list[tuple[float, float]]:
     """(CPU seconds, hypervolume) after every full training."""
-    from edgeml.search import pareto
+    from edgeml.search.archive import pareto
 
     points: list[tuple[float, float]] = []
     found = []

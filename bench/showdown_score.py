@@ -114,7 +114,7 @@ def costs(model: bytes) -> dict[str, float | None]:
 
 def kept(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows that no earlier one beats at every cost: the front of any time can be read off them."""
-    from edgeml.search.pareto import front
+    from edgeml.search.archive.pareto import front
 
     chosen: set[int] = set()
     for cost in COSTS:

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from edgeml.search.pareto import front, hypervolume
+from edgeml.search.archive.pareto import front, hypervolume
 
 RESULTS = Path(__file__).resolve().parent / "results" / "showdown"
 SHOWN = {

@@ -21,8 +21,8 @@ from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from edgeml.data.features import fit_number, map_number
-from edgeml.data.table import Column
+from edgeml.data.tables.features import fit_number, map_number
+from edgeml.data.tables.table import Column
 
 MAPS: dict[str, bool | None] = {"line": False, "quantile": True, "by spread": None}
 

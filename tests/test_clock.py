@@ -19,8 +19,8 @@ from tests.killed_engine import TRIALS, problems
 ROOT = Path(__file__).resolve().parent.parent
 WALL = {"time.time", "time.time_ns", "clock.time", "datetime.now", "datetime.utcnow", "datetime.today"}
 SHOWN = {
-    "data/image_cache.py",  # which copies nobody used for a week
-    "search/worker_data.py",
+    "data/images/image_cache.py",  # which copies nobody used for a week
+    "search/cluster/worker_data.py",
     "target/calibrate/calibration.py",  # the date in a profile
 }
 """What reads the wall clock: what it says is shown, or a week more or less."""

@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 
 from edgeml.errors import ClusterError, ConfigError
-from edgeml.search import cluster as clusters
-from edgeml.search import dask_client, greeting
-from edgeml.search.cluster import Cluster
-from edgeml.search.compute import Compute
+from edgeml.search.cluster import cluster as clusters
+from edgeml.search.cluster import dask_client, greeting
+from edgeml.search.cluster.cluster import Cluster
 from edgeml.search.evaluate import Job
-from edgeml.search.executor import WorkerDiedError
 from edgeml.search.run_dir import RunDir
+from edgeml.search.workers.compute import Compute
+from edgeml.search.workers.executor import WorkerDiedError
 from edgeml.target.targets import Targets
 from tests.dask_cluster import EDGEML, ENVIRONMENT, crash, dask, linger, store_one, until
 from tests.loopback_sshd import free_port

@@ -11,15 +11,15 @@ import pytest
 
 from edgeml.arch.space_file import load_space
 from edgeml.search.candidate import Candidate
-from edgeml.search.cluster import Cluster
-from edgeml.search.compute import Compute
+from edgeml.search.cluster.cluster import Cluster
+from edgeml.search.cluster.exchange import Delivery
 from edgeml.search.evaluate import Job
-from edgeml.search.exchange import Delivery
 from edgeml.search.ladder import load_ladder
 from edgeml.search.progress import Silent
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.study import Study
+from edgeml.search.workers.compute import Compute
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 from tests.dask_cluster import ROOT, Dask, dask, evaluate_for_a_moment, store_one, until

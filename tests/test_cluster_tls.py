@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from edgeml.errors import ClusterError
-from edgeml.search import dask_client
-from edgeml.search.cluster import Cluster
-from edgeml.search.compute import Compute
+from edgeml.search.cluster import dask_client
+from edgeml.search.cluster.cluster import Cluster
 from edgeml.search.evaluate import Job
 from edgeml.search.run_dir import RunDir
+from edgeml.search.workers.compute import Compute
 from edgeml.target.targets import Targets
 from tests.dask_cluster import dask, documented, store_one
 

@@ -22,9 +22,9 @@ from edgeml.deploy.places import operators
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.widen import widened
 from edgeml.errors import MissingToolError
-from edgeml.search.compression import plan
-from edgeml.search.trained import Trained
-from edgeml.search.tuning import fine_tuned, unscaled
+from edgeml.search.finishing.compression import plan
+from edgeml.search.finishing.trained import Trained
+from edgeml.search.finishing.tuning import fine_tuned, unscaled
 from edgeml.train import compress
 from edgeml.train.build import build, get_weights
 from edgeml.train.compress import Tuning

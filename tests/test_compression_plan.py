@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgeml.errors import ConfigError, MissingToolError, UnknownNameError
-from edgeml.search import compression
-from edgeml.search.compression import plan, points
+from edgeml.search.finishing import compression
+from edgeml.search.finishing.compression import plan, points
 
 
 def test_words_and_the_keys_they_make():

@@ -12,7 +12,7 @@ from scipy import stats
 
 from bench.curve_record import load_curves
 from bench.curves import accuracy_of, curves, simulate
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.train import curve_shapes
 from edgeml.train.curve_known import regress
 from edgeml.train.curve_rungs import RungModel

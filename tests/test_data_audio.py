@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgeml.data.clips import Recording, clip_seconds, fitted, loudest, take
+from edgeml.data.audio.clips import Recording, clip_seconds, fitted, loudest, take
 from edgeml.data.dataset import load
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions

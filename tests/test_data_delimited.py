@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from test_data_samples import refused
 
-from edgeml.data import delimited
-from edgeml.data.delimited import sniff
-from edgeml.data.table import read_table
+from edgeml.data.tables import delimited
+from edgeml.data.tables.delimited import sniff
+from edgeml.data.tables.table import read_table
 
 ROWS = [[1.5, -2.0, "Ärger, täglich"], [0.25, 1e3, 'sagt "ja"'], [3.0, 4.5, "nö"]] * 4
 
@@ -61,7 +61,7 @@ def test_chunks_give_what_one_reading_gives(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text("a,b,c\n" + "".join(f"{i if i < 70 else 'x'},t{i % 90},{i / 7}\n" for i in range(100)))
     whole = read_table(path)
-    monkeypatch.setattr("edgeml.data.table.CHUNK", 16)
+    monkeypatch.setattr("edgeml.data.tables.table.CHUNK", 16)
     parts = read_table(path)
     for name in "abc":
         assert (whole.columns[name].as_texts() == parts.columns[name].as_texts()).all()

@@ -12,8 +12,8 @@ from PIL import Image
 from test_data_samples import every_image, image_folder, picture, refused, said
 
 from edgeml.data.dataset import load
+from edgeml.data.images.pixels import read_pixels
 from edgeml.data.options import ReadOptions
-from edgeml.data.pixels import read_pixels
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from edgeml.errors import ConfigError, MissingToolError, StorageError
-from edgeml.search import database as module
-from edgeml.search.database import Database, parsed
-from edgeml.search.database_faults import describe, passing
-from edgeml.search.study_notes import StudyNotes
+from edgeml.search.database import database as module
+from edgeml.search.database.database import Database, parsed
+from edgeml.search.database.faults import describe, passing
+from edgeml.search.database.study_notes import StudyNotes
 from tests.postgres_server import PASSWORD, QUOTED
 
 SECRET, WRONG = "pa55word", "wr0ng-word"

@@ -12,9 +12,9 @@ import pytest
 
 import edgeml
 from edgeml.errors import ConfigError
-from edgeml.search.compute import LOCAL, Compute
 from edgeml.search.deterministic import check
 from edgeml.search.settings import Settings
+from edgeml.search.workers.compute import LOCAL, Compute
 from edgeml.target.targets import Targets
 
 EDGEML = [sys.executable, "-m", "edgeml.cli"]

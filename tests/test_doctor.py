@@ -15,7 +15,7 @@ import pytest
 from edgeml.doctor import computer, finding, self_test, steps, tools, versions
 from edgeml.doctor.examination import examine
 from edgeml.doctor.finding import Diagnosis, Line, Section
-from edgeml.search import container
+from edgeml.search.workers import container
 from edgeml.target.board.process import Finished
 
 ROOT = Path(__file__).resolve().parent.parent

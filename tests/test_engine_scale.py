@@ -13,14 +13,15 @@ import pytest
 from sqlalchemy import create_engine
 
 from edgeml.arch.space_file import load_space
-from edgeml.search import asking, pareto, session
-from edgeml.search.active import active as active_rows
-from edgeml.search.archive import Archive
+from edgeml.search import asking, session
+from edgeml.search.archive import pareto
+from edgeml.search.archive.active import active as active_rows
+from edgeml.search.archive.archive import Archive
+from edgeml.search.archive.kept import RECENT
 from edgeml.search.candidate import Candidate
-from edgeml.search.kept import RECENT
+from edgeml.search.database.study_rows import insert, noted
 from edgeml.search.run_dir import RunDir
 from edgeml.search.strategy.learning import distributions
-from edgeml.search.study_rows import insert, noted
 from tests.test_rungs import TWO, study
 from tests.test_search import study_in
 

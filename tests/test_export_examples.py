@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from edgeml.data.dataset import Dataset
-from edgeml.data.pixels import read_pixels, resize_all
+from edgeml.data.images.pixels import read_pixels, resize_all
 from edgeml.deploy.runtime import predict
 from edgeml.export.examples import examples
 from edgeml.export.folder import export_files

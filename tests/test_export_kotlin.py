@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeml.data.pixels import resize, resize_all
+from edgeml.data.images.pixels import resize, resize_all
 from edgeml.export.examples import LABELS_A_FUNCTION, examples
 from edgeml.export.spec import DataSpec
 from tests.test_export_literals import NASTY

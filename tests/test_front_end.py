@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import dct
 
+from edgeml.data.audio.front_end import FrontEnd
+from edgeml.data.audio.front_steps import log2_q10
+from edgeml.data.audio.wav import read_header, read_samples
 from edgeml.data.dataset import load
-from edgeml.data.front_end import FrontEnd
-from edgeml.data.front_steps import log2_q10
-from edgeml.data.wav import read_header, read_samples
 from edgeml.errors import ConfigError
 from edgeml.export.front_end import front_end_files
 from tests.audio_samples import tone, wav

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from edgeml.data.dataset import load
-from edgeml.data.finding import Finding
-from edgeml.data.guardrail_near import near_pairs, thumbnails
-from edgeml.data.guardrails import check, merged
+from edgeml.data.guardrails.finding import Finding
+from edgeml.data.guardrails.guardrails import check, merged
+from edgeml.data.guardrails.near import near_pairs, thumbnails
 from edgeml.data.inspection import inspect
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions

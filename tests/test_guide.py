@@ -10,11 +10,11 @@ import pytest
 
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
-from edgeml.search.gaussian import Followed, GaussianProcess, typical_square
-from edgeml.search.guide import FIRST_POOL, WINDOW, Guide
-from edgeml.search.pool import FULL
 from edgeml.search.propose import Proposer
-from edgeml.search.seen import Seen
+from edgeml.search.surrogate.gaussian import Followed, GaussianProcess, typical_square
+from edgeml.search.surrogate.guide import FIRST_POOL, WINDOW, Guide
+from edgeml.search.surrogate.pool import FULL
+from edgeml.search.surrogate.seen import Seen
 from edgeml.target.targets import Targets
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from test_guardrails import photos
 
-from edgeml.data import image_cache, image_files
 from edgeml.data.dataset import load
+from edgeml.data.images import image_cache, image_files
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.reading import telling

@@ -10,7 +10,7 @@ import pytest
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.errors import InfeasibleError
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.search.propose import Proposer
 from edgeml.search.settings import parse_time
 from edgeml.target.limits import parse_limits

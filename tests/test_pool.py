@@ -7,8 +7,8 @@ import random
 from edgeml.arch.cost import cost
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
-from edgeml.search.pool import FULL, Pool
 from edgeml.search.propose import Proposer
+from edgeml.search.surrogate.pool import FULL, Pool
 from edgeml.target.targets import Targets
 
 

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from edgeml.data.features import fit_category, fit_number, to_features
-from edgeml.data.ranges import fit_ranges
-from edgeml.data.sensors import preprocessing
-from edgeml.data.table import Column
+from edgeml.data.sensors.ranges import fit_ranges
+from edgeml.data.sensors.sensors import preprocessing
+from edgeml.data.tables.features import fit_category, fit_number, to_features
+from edgeml.data.tables.table import Column
 from edgeml.export.preprocess import preprocess_files
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

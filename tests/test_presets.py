@@ -10,8 +10,8 @@ import pytest
 from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.report.pick import pick_key
 from edgeml.report.run_files import open_run
+from edgeml.search.archive.preference import PREFERS, Focus, favourite, preferring
 from edgeml.search.budget import BUDGETS, budget
-from edgeml.search.preference import PREFERS, Focus, favourite, preferring
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
 
@@ -42,7 +42,7 @@ def test_several_devices_count_the_same():
 
 
 def test_balanced_is_the_knee_and_nothing_is_picked_from_nothing():
-    from edgeml.search import pareto
+    from edgeml.search.archive import pareto
 
     assert favourite(FRONT, "balanced", COSTS) == pareto.knee(FRONT)
     assert favourite([], "latency", COSTS) is None

@@ -17,8 +17,8 @@ from edgeml.report.markdown import coded, escaped, markdown
 from edgeml.report.markup import tag
 from edgeml.report.page import write_report
 from edgeml.report.run_files import open_run
-from edgeml.search import diagnosis
-from edgeml.search.picture import picture
+from edgeml.search.finishing import diagnosis
+from edgeml.search.finishing.picture import picture
 
 RNG = np.random.default_rng(0)
 

@@ -13,13 +13,11 @@ from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.resources import names
-from edgeml.search.archive import Archive
+from edgeml.search.archive.archive import Archive
+from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
-from edgeml.search.executor import Inline
-from edgeml.search.gain import expected_gain
 from edgeml.search.ladder import FULL, Ladder, Rung, load_ladder
-from edgeml.search.pareto import hypervolume
 from edgeml.search.progress import Silent
 from edgeml.search.record import NoRecord
 from edgeml.search.run_dir import RunDir
@@ -28,7 +26,9 @@ from edgeml.search.settings import Settings
 from edgeml.search.strategy import STRATEGIES
 from edgeml.search.strategy.observed import non_domination_ranks
 from edgeml.search.study import Study
-from edgeml.search.surrogate import Surrogate
+from edgeml.search.surrogate.gain import expected_gain
+from edgeml.search.surrogate.surrogate import Surrogate
+from edgeml.search.workers.executor import Inline
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity

@@ -15,10 +15,9 @@ from edgeml.arch.cost import cost
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.errors import RunError, UnknownNameError
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
-from edgeml.search.executor import Inline, WorkerDiedError
 from edgeml.search.ladder import FULL
 from edgeml.search.progress import Silent
 from edgeml.search.propose import Proposer
@@ -26,6 +25,7 @@ from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.strategy import STRATEGIES, sampler
 from edgeml.search.study import Study, trial_seed
+from edgeml.search.workers.executor import Inline, WorkerDiedError
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity

@@ -24,7 +24,7 @@ from edgeml.export.checksums import read_sums
 from edgeml.report.dashboard import _for_this_computer
 from edgeml.report.run_files import open_run
 from edgeml.resources import load_yaml
-from edgeml.search.compute import Compute, shown
+from edgeml.search.workers.compute import Compute, shown
 from edgeml.target.board.address import parse_address
 from tools import audit
 

@@ -18,7 +18,7 @@ from tests.postgres_server import PASSWORD, QUOTED
 SILENT_S = 6
 COORDINATOR = f"""
 import importlib, sys
-importlib.import_module("edgeml.search.shared").SILENT_S = {SILENT_S}
+importlib.import_module("edgeml.search.shared.shared").SILENT_S = {SILENT_S}
 from edgeml.cli import main
 main(sys.argv[1:])
 """

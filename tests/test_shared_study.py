@@ -10,12 +10,12 @@ import pytest
 
 from edgeml.errors import RunError
 from edgeml.search.candidate import Candidate
-from edgeml.search.database import Database
+from edgeml.search.cluster.store import Store
+from edgeml.search.database.database import Database
 from edgeml.search.run_dir import RunDir
-from edgeml.search.shared import Shared
-from edgeml.search.shared_folders import SameDisk, ThroughStore, identity, sign
-from edgeml.search.shared_news import Silence
-from edgeml.search.store import Store
+from edgeml.search.shared.folders import SameDisk, ThroughStore, identity, sign
+from edgeml.search.shared.news import Silence
+from edgeml.search.shared.shared import Shared
 
 AGREED = {"seed": 0, "the data (hash)": "abc", "limits": {"ram_bytes": 1000.0}}
 

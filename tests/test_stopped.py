@@ -13,10 +13,10 @@ from dataclasses import replace
 import pytest
 
 from edgeml.arch.space_file import load_space
-from edgeml.search import watchdog
-from edgeml.search.compute import Compute
-from edgeml.search.executor import Workers
 from edgeml.search.run_dir import RunDir
+from edgeml.search.workers import watchdog
+from edgeml.search.workers.compute import Compute
+from edgeml.search.workers.executor import Workers
 from edgeml.train import awake
 from tests.test_search import fake_evaluate, study_in
 

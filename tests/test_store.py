@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from edgeml.errors import ConfigError, MissingToolError, StorageError
-from edgeml.search import store as stores
-from edgeml.search import worker_data
-from edgeml.search.store import Blob, DamagedError, DiskError, Store
+from edgeml.search.cluster import store as stores
+from edgeml.search.cluster import worker_data
+from edgeml.search.cluster.store import Blob, DamagedError, DiskError, Store
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgeml.errors import StorageError
-from edgeml.search import store as stores
-from edgeml.search.store import DamagedError, Store
+from edgeml.search.cluster import store as stores
+from edgeml.search.cluster.store import DamagedError, Store
 from tests.loopback_sshd import free_port
 
 

@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 from edgeml.arch.space import Decision, Space, Task
 from edgeml.arch.space_file import load_space
 from edgeml.errors import ConfigError, MissingToolError, UnknownNameError
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.search.propose import Proposer
 from edgeml.search.strategy import OPTIONS, STRATEGIES, sampler, strategy
 from edgeml.search.strategy.distinct import SpaceExhaustedError

@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from edgeml.arch.space import Decision, Space
 from edgeml.arch.space_file import load_space
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.search.strategy.learning import distributions
 from edgeml.search.strategy.observed import Observed, crowding, non_domination_ranks
 from edgeml.search.strategy.rl import Controller, features, rewards

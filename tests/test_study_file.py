@@ -8,9 +8,9 @@ import sqlite3
 import optuna
 import pytest
 
-from edgeml.search import study_file
+from edgeml.search.database import study_file
+from edgeml.search.database.study_file import mend, wrong_with
 from edgeml.search.run_dir import RunDir
-from edgeml.search.study_file import mend, wrong_with
 
 PAGE = 4096
 

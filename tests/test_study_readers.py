@@ -12,12 +12,12 @@ import pytest
 from edgeml.arch.space_file import load_space
 from edgeml.errors import RunError
 from edgeml.report import dashboard
-from edgeml.search.compute import Compute
-from edgeml.search.database import Database
-from edgeml.search.executor import Inline
-from edgeml.search.meeting import Meeting
+from edgeml.search.database.database import Database
+from edgeml.search.database.study_notes import StudyNotes
 from edgeml.search.run_dir import RunDir
-from edgeml.search.study_notes import StudyNotes
+from edgeml.search.shared.meeting import Meeting
+from edgeml.search.workers.compute import Compute
+from edgeml.search.workers.executor import Inline
 from tests.test_search import study_in
 
 LOOKING = """
@@ -113,7 +113,7 @@ def mode(folder):
 def test_the_dashboard_says_where_a_shared_study_is(finished_run, tmp_path):
     import shutil
 
-    from edgeml.search.shared_folders import Coordinator, sign
+    from edgeml.search.shared.folders import Coordinator, sign
 
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
@@ -127,7 +127,7 @@ def test_the_dashboard_says_where_a_shared_study_is(finished_run, tmp_path):
 
 
 def test_a_shared_run_that_goes_on_alone_says_so(tmp_path):
-    from edgeml.search.shared_folders import Coordinator, sign
+    from edgeml.search.shared.folders import Coordinator, sign
 
     run = RunDir(tmp_path)
     assert Meeting(Compute(), run).left == []

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
 TINY = ["--data", "digits", "--epochs", "1", "--compress", "none"]

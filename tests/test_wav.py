@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeml.data.wav import read_header, read_samples, resampled, to_int16
+from edgeml.data.audio.wav import read_header, read_samples, resampled, to_int16
 from edgeml.errors import DataError
 from tests.audio_samples import container, tone, wav
 

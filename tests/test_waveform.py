@@ -10,7 +10,7 @@ import pytest
 from bench.random_networks import random_tflite
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
-from edgeml.data.front_end import FrontEnd
+from edgeml.data.audio.front_end import FrontEnd
 from edgeml.deploy.runtime import predict
 from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_join import joined

@@ -17,10 +17,10 @@ import optuna
 import pytest
 
 from edgeml.arch.space_file import load_space
-from edgeml.search.compute import Compute
 from edgeml.search.evaluate import stamp
-from edgeml.search.executor import Workers
 from edgeml.search.run_dir import RunDir
+from edgeml.search.workers.compute import Compute
+from edgeml.search.workers.executor import Workers
 from tests.test_search import fake_evaluate, study_in
 
 TRIALS, KILLED = 6, 10

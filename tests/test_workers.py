@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from edgeml.errors import ConfigError
-from edgeml.search import executor, watchdog
-from edgeml.search.compute import Compute, parse_size, shown
-from edgeml.search.executor import WorkerDiedError, Workers
-from edgeml.search.watchdog import how_it_ended
+from edgeml.search.workers import executor, watchdog
+from edgeml.search.workers.compute import Compute, parse_size, shown
+from edgeml.search.workers.executor import WorkerDiedError, Workers
+from edgeml.search.workers.watchdog import how_it_ended
 
 LIMIT_S = 60
 

@@ -120,7 +120,7 @@ def in_child(
         arguments: of the function.
         limit_s: seconds.
     """
-    from edgeml.search.executor import WorkerDiedError, Workers
+    from edgeml.search.workers.executor import WorkerDiedError, Workers
 
     workers, which = Workers(Path(os.devnull)), path or "a model"
     try:

@@ -81,7 +81,7 @@ def rebuild(
 
 def _in_worker(function: Callable[..., Result], *arguments: object) -> Result:
     """TensorFlow and converters in a quiet process of its own, for as long as it takes; Ctrl-C ends it."""
-    from edgeml.search.executor import WorkerDiedError, Workers
+    from edgeml.search.workers.executor import WorkerDiedError, Workers
 
     workers = Workers(Path(os.devnull))
     try:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from edgeml.errors import ConfigError, DeviceError, ModelError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
-    from edgeml.search.compute import Compute
     from edgeml.search.progress import Listener
     from edgeml.search.settings import Settings
+    from edgeml.search.workers.compute import Compute
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,11 @@ def search(
         EdgemlError: bad input, limits that nothing meets, a run directory that cannot be used.
     """
     from edgeml.data.given import as_path
+    from edgeml.search.archive.preference import DEFAULT_PREFER, preferring
     from edgeml.search.budget import DEFAULT_BUDGET
     from edgeml.search.budget import budget as budget_of
-    from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
-    from edgeml.search.compute import LOCAL
+    from edgeml.search.finishing.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
     from edgeml.search.own_files import own
-    from edgeml.search.preference import DEFAULT_PREFER, preferring
     from edgeml.search.run_dir import RunDir
     from edgeml.search.session import run_session
     from edgeml.search.settings import (
@@ -156,6 +155,7 @@ def search(
         INHERITS,
         Settings,
     )
+    from edgeml.search.workers.compute import LOCAL
     from edgeml.target.targets import Targets
 
     if trials is not None and trials < 1:

@@ -105,7 +105,7 @@ class Arch:
             input again, through a bottleneck of `bottleneck` channels and a layer of `decoder`).
         bottleneck, decoder: of an autoencoder; 0 for no such layer.
         flatten: the input is one vector from the start, so that all layers are dense.
-        front: name of the audio front end that its input comes from (edgeml.data.front_end); else empty.
+        front: name of the audio front end (edgeml.data.audio.front_end) of its input; else empty.
     """
 
     input_shape: Shape

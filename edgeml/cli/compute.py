@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgeml.search.compute import Compute
+    from edgeml.search.workers.compute import Compute
 
 OPTIONS = (
     click.option(
@@ -51,8 +51,8 @@ def compute_from(options: dict[str, Any]) -> Compute:
     Raises:
         ConfigError: a size, a time or a number that cannot be used.
     """
-    from edgeml.search.compute import Compute, parse_size
     from edgeml.search.settings import parse_time
+    from edgeml.search.workers.compute import Compute, parse_size
 
     memory, time_text = options.pop("worker_memory"), options.pop("trial_time")
     return Compute(

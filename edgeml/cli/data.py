@@ -41,7 +41,7 @@ def _print(found: Inspection) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from edgeml.data.guardrails import severities
+    from edgeml.data.guardrails.guardrails import severities
 
     screen = console()
     height, width, channels = found.input_shape

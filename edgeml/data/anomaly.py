@@ -11,7 +11,7 @@ from math import isqrt
 
 import numpy as np
 
-from edgeml.data.pixels import resize_all
+from edgeml.data.images.pixels import resize_all
 from edgeml.data.source import Source, Split, some
 from edgeml.errors import DataError
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data import guardrails, store
-from edgeml.data.finding import Finding
+from edgeml.data import store
 from edgeml.data.goal import Goal, goal_of
-from edgeml.data.guardrail_alike import find_alike
+from edgeml.data.guardrails import guardrails
+from edgeml.data.guardrails.alike import find_alike
+from edgeml.data.guardrails.finding import Finding
+from edgeml.data.images.pixels import resize_all
 from edgeml.data.kinds import KINDS, read_source
 from edgeml.data.options import ReadOptions
-from edgeml.data.pixels import resize_all
 from edgeml.data.source import Source, Split, fingerprint, shown
 from edgeml.data.split import PARTS, absent_classes, divide, strata, stratified_order
 from edgeml.errors import ConfigError, DataError
@@ -118,14 +119,14 @@ class Dataset:
         """
         if self.train.inputs.dtype != np.int16:
             return {}
-        from edgeml.data.front_end import FrontEnd
+        from edgeml.data.audio.front_end import FrontEnd
 
         samples, rate_hz = self.input_shape[0], int(self.preprocessing["rate_hz"])
         return {name: FrontEnd.parse(name).shape(samples, rate_hz) for name in names}
 
     def fronted(self, front: str) -> Dataset:
         """Waveforms -> what an audio front end makes of them, uint8 (n, frames, bins, 1)."""
-        from edgeml.data.front_end import FrontEnd
+        from edgeml.data.audio.front_end import FrontEnd
 
         made, rate_hz = FrontEnd.parse(front), int(self.preprocessing["rate_hz"])
         train, val, test = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeml.data.finding import Finding
-from edgeml.data.guardrails import check, severities
+from edgeml.data.guardrails.finding import Finding
+from edgeml.data.guardrails.guardrails import check, severities
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, kind_of

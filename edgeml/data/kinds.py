@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeml.data import arrays, audio, idx, images, manifest, sensors, tabular
+from edgeml.data import arrays
 from edgeml.data.anomaly import as_anomalies
+from edgeml.data.audio import audio
+from edgeml.data.images import idx, images, manifest
 from edgeml.data.options import ReadOptions
+from edgeml.data.sensors import sensors
 from edgeml.data.source import Source, kind_of, shown
+from edgeml.data.tables import tabular
 from edgeml.errors import ConfigError, DataError
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgeml.data.labels import to_labels
 from edgeml.data.options import ReadOptions
-from edgeml.data.ranges import fit_ranges
-from edgeml.data.sensors import classes_of, looks_like_windows, preprocessing
+from edgeml.data.sensors.ranges import fit_ranges
+from edgeml.data.sensors.sensors import classes_of, looks_like_windows, preprocessing
 from edgeml.data.source import Source, Split, readable, shown
 from edgeml.data.split import train_positions
-from edgeml.data.table import Column, Table
-from edgeml.data.tables import from_tables
+from edgeml.data.tables.table import Column, Table
+from edgeml.data.tables.tables import from_tables
 from edgeml.data.values import Named, not_finite
 from edgeml.errors import DataError
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data import scratch
-from edgeml.data.finding import Finding
 from edgeml.data.goal import ACCURACY, Goal
+from edgeml.data.guardrails.finding import Finding
 
 TASKS = ("classification", "regression", "anomaly")
 """What a network has to give: a class, a number, or its input again (an autoencoder; what it gives badly is

@@ -1,8 +1,8 @@
 """An int8 model of sound features -> one that takes the waveform: its front end in front, in float32.
 
 Frames, window and DFT are one strided convolution, of builtin operators like all that follows. Values are
-those of edgeml/data/front_steps.py before they are rounded, so a feature may differ by a step where it lies
-between two.
+those of edgeml/data/audio/front_steps.py before they are rounded, so a feature may differ by a step where it
+lies between two.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def with_waveform_input(model: bytes, tables: Mapping[str, Any], samples: int) -
 
     Args:
         model: takes raw uint8 features.
-        tables: of the front end (edgeml.data.front_tables).
+        tables: of the front end (edgeml.data.audio.front_tables).
         samples: of a clip.
 
     Raises:

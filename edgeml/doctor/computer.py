@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgeml.doctor.finding import Line, Section, temporary
-from edgeml.search.compute import usable_cores
-from edgeml.search.container import cpu_quota, memory_limit
+from edgeml.search.workers.compute import usable_cores
+from edgeml.search.workers.container import cpu_quota, memory_limit
 
 CPUINFO = Path("/proc/cpuinfo")
 LEAST_MEMORY, SHORT_MEMORY = 1.0e9, 2.5e9

@@ -187,7 +187,7 @@ def tflite_micro(folder: Path, doing: Doing) -> list[Line]:
 
 def worker(folder: Path, doing: Doing) -> list[Line]:
     """Start a worker process, kill it, and see that this is noticed and another one starts."""
-    from edgeml.search.executor import WorkerDiedError, Workers
+    from edgeml.search.workers.executor import WorkerDiedError, Workers
 
     began = time.monotonic()
     workers = Workers(folder / "worker.log")

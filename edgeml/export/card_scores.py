@@ -11,7 +11,7 @@ from edgeml.export.literals import markdown_text as text
 from edgeml.export.scores import ClassScore, Scores
 from edgeml.export.spec import Share, Spec
 from edgeml.report import figures
-from edgeml.search.compression import points
+from edgeml.search.finishing.compression import points
 
 MOST_CLASSES = 100
 """With more classes the card lists those of the lowest recall; model.json has all."""

@@ -16,7 +16,7 @@ from edgeml.report import climb
 from edgeml.report.reproduce import command
 from edgeml.report.run_files import RunFiles
 from edgeml.report.summary import progress
-from edgeml.search.final import interval
+from edgeml.search.finishing.final import interval
 from edgeml.search.run_dir import read_json
 from edgeml.train.fidelity import full_fidelity
 

@@ -7,8 +7,8 @@ from importlib.resources import files
 from pprint import pformat
 from typing import Any
 
-from edgeml.data.clips import CROPPED_UP_TO, LONGEST_S
-from edgeml.data.front_end import FrontEnd
+from edgeml.data.audio.clips import CROPPED_UP_TO, LONGEST_S
+from edgeml.data.audio.front_end import FrontEnd
 from edgeml.export.fill import filled
 
 _IMPORTS = "from __future__ import annotations\n\nimport math\nimport sys\nimport wave\n"
@@ -89,7 +89,7 @@ def _rows(values: Sequence[int], a_row: int = 12) -> str:
 
 
 def _python(front: str, samples: int, frames: int, tables: Mapping[str, Any]) -> str:
-    """The steps of edgeml/data/front_steps.py themselves, the tables, and a reader of WAV files."""
+    """The steps of edgeml/data/audio/front_steps.py themselves, the tables, and a reader of WAV files."""
     steps = (files("edgeml.data") / "front_steps.py").read_text(encoding="ascii")
     steps = steps.replace("from __future__ import annotations\n\n", _IMPORTS, 1)
     values = {

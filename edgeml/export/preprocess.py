@@ -1,6 +1,7 @@
 """How readings or rows become the network's uint8 input -> preprocess.h (C99) and preprocess.py (numpy).
 
-Both hold the numbers of `Dataset.preprocessing`, and give the bytes of edgeml/data/ranges.py and features.py.
+Both hold the numbers of `Dataset.preprocessing`, and give the bytes of edgeml/data/sensors/ranges.py and
+edgeml/data/tables/features.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeml.data.features import width
+from edgeml.data.tables.features import width
 from edgeml.export.fill import filled
 
 KINDS = ("sensor", "table")

@@ -13,11 +13,11 @@ from edgeml.export.given import as_read
 from edgeml.export.scores import Scores, score
 from edgeml.export.search_spec import Compression
 from edgeml.export.spec import Calibration, Spec
-from edgeml.search.compression import TRAINED, Plan
+from edgeml.search.finishing.compression import TRAINED, Plan
 from edgeml.train.fidelity import Fidelity
 
 if TYPE_CHECKING:
-    from edgeml.search.trained import Trained
+    from edgeml.search.finishing.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def retrain(spec: Spec, dataset: Dataset, seed: int) -> Retrained:
     from edgeml.deploy import runtime
     from edgeml.deploy.convert import to_tflite
     from edgeml.search.evaluate import CALIBRATION_IMAGES
-    from edgeml.search.trained import Trained
+    from edgeml.search.finishing.trained import Trained
     from edgeml.train.build import build, get_weights
     from edgeml.train.fit import accuracy_float, choose_threads, fit
 
@@ -95,7 +95,7 @@ def method_of(compression: Compression) -> str:
 
 def _compress(network: Trained, how: Compression, spec: Spec) -> bytes:
     """Fine-tune as the search did; the network's weights are replaced."""
-    from edgeml.search.tuning import TUNING_SHARE, fine_tuned
+    from edgeml.search.finishing.tuning import TUNING_SHARE, fine_tuned
 
     method = method_of(how)
     plan = Plan(

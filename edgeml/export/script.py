@@ -25,8 +25,8 @@ from edgeml.errors import ModelError
 from edgeml.export import script_text
 from edgeml.export.given import ExportInput
 from edgeml.export.script_network import network
-from edgeml.search.compression import TRAINED
 from edgeml.search.evaluate import CALIBRATION_IMAGES
+from edgeml.search.finishing.compression import TRAINED
 from edgeml.train.fidelity import Fidelity, full_fidelity
 
 NAME, BESIDE = "train.py", "train.npz"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeml.data.audio.front_end import FrontEnd
 from edgeml.data.dataset import Dataset
-from edgeml.data.front_end import FrontEnd
 from edgeml.errors import ModelError
 from edgeml.export.given import ExportInput
 from edgeml.export.runtimes import Request

@@ -16,7 +16,7 @@ from typing import Any
 from edgeml.errors import ConfigError, RunError
 from edgeml.report.plain_settings import differing
 from edgeml.report.run_files import CandidateFile, RunFiles, open_run
-from edgeml.search.pareto import hypervolume
+from edgeml.search.archive.pareto import hypervolume
 
 FREE_OF_TARGET = ("size_bytes", "size_zip_bytes", "macs", "params")
 """Costs that no device has a say in."""

@@ -8,7 +8,7 @@ from typing import Any
 from edgeml.report import figures
 from edgeml.report.markup import Markup, tag
 from edgeml.report.run_files import CandidateFile, RunFiles
-from edgeml.search.compression import DEFAULT_MAX_DROP, points
+from edgeml.search.finishing.compression import DEFAULT_MAX_DROP, points
 
 METHODS = {
     "ptq": "other calibration",

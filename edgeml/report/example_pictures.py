@@ -1,4 +1,4 @@
-"""A stored sample (edgeml/search/picture.py) -> HTML: an inline PNG, lines as SVG, or values by name."""
+"""A stored sample (search/finishing/picture.py) -> HTML: an inline PNG, lines as SVG, or values by name."""
 
 from __future__ import annotations
 

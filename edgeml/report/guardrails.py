@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgeml.data.finding import SEVERITIES
+from edgeml.data.guardrails.finding import SEVERITIES
 from edgeml.report.markup import Child, Markup, tag
 from edgeml.report.run_files import RunFiles
 from edgeml.report.tables import row, table

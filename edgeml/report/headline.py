@@ -12,7 +12,7 @@ from edgeml.data.goal import wilson
 from edgeml.report import figures
 from edgeml.report.pick import preference, preferred
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
-from edgeml.search.preference import PREFERS
+from edgeml.search.archive.preference import PREFERS
 
 BETTER = {
     "size_bytes": ("smaller", "larger"),

@@ -34,7 +34,7 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
     """RunFiles -> one JSON object per scored candidate, in the leaderboard's order.
 
     Each holds key, number, status, accuracy and accuracy_float (fractions, validation), drop (points that
-    int8 loses against float), compression (of finalists and variants, see edgeml.search.compressing),
+    int8 loses against float), compression (of finalists and variants, see search/finishing/compressing.py),
     warning (a sentence where the drop is above --max-drop, else null), test_accuracy (an object with
     value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind, tool;
     null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric

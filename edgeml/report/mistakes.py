@@ -1,6 +1,6 @@
 """RUN/diagnosis.json -> what the knee gets wrong: confusion, errors and the worst examples.
 
-The search writes the file (edgeml/search/diagnosis.py); a run that has none, or one that cannot be read,
+The search writes the file (search/finishing/diagnosis.py); a run that has none, or one that cannot be read,
 has no such section.
 """
 
@@ -18,7 +18,7 @@ from edgeml.report.run_files import RunFiles
 from edgeml.report.run_json import read as read_json
 from edgeml.report.run_shapes import DiagnosisShape
 from edgeml.report.tables import row, table
-from edgeml.search.diagnosis import FILE, LAYOUT
+from edgeml.search.finishing.diagnosis import FILE, LAYOUT
 
 FULL = 55
 """Strongest tint of a cell of the matrix, per cent: letters stay readable on it."""

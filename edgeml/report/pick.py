@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeml.errors import RunError, UnknownNameError
 from edgeml.report.run_files import CandidateFile, RunFiles
-from edgeml.search.preference import DEFAULT_PREFER, PREFERS, favourite
+from edgeml.search.archive.preference import DEFAULT_PREFER, PREFERS, favourite
 
 WORDS = ("preferred", "knee", "accuracy", "latency", "size")
 

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from edgeml.report.run_files import RunFiles
-from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
+from edgeml.search.finishing.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
 from edgeml.search.settings import DEFAULT_FIDELITY, DEFAULT_INHERIT
 
 OPTIONS = {

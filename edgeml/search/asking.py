@@ -1,8 +1,8 @@
 """The study that the strategy reads: one Optuna trial per architecture, in memory, always up to date.
 
 Trials on a lower rung stand here with the accuracy expected of their full training; when they are trained
-further, their values are refreshed in place. It holds a limited number of trials (search/active.py). What is
-kept on disk is the record (search/record.py).
+further, their values are refreshed in place. It holds a limited number of trials (search/archive/active.py).
+What is kept on disk is the record (search/record.py).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeml.arch.space import Space
-from edgeml.search.active import LIMIT, active
+from edgeml.search.archive.active import LIMIT, active
+from edgeml.search.archive.preference import Focus
+from edgeml.search.archive.row import Row
 from edgeml.search.candidate import Candidate
-from edgeml.search.preference import Focus
 from edgeml.search.propose import Proposal, Proposer
-from edgeml.search.row import Row
 from edgeml.search.rungs import Gains, Waits
 from edgeml.search.strategy import sampler
 

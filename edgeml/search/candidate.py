@@ -38,8 +38,8 @@ class Candidate:
         parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
         source: how it inherited: morph (computes what the parent does, before training), overlap or bank.
         lineage: what differs from the parent, in words.
-        compression: of a finalist, what --compress tried (search/compressing.py); of a variant, whose it is
-            ("of"), the method, its calibration and what the method says of itself.
+        compression: of a finalist, what --compress tried (finishing/compressing.py); of a variant, whose
+            it is ("of"), the method, its calibration and what the method says of itself.
         confirmed: the same network trained from fresh weights (--confirm): accuracy, test_accuracy, epochs.
         seed: of weights, order of samples and augmentation.
         artifact: file, bytes and SHA-256 of the model; SHA-256 of weights.safetensors.

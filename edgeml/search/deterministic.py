@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edgeml.errors import ConfigError
-from edgeml.search.compute import Compute
-from edgeml.search.executor import Executor
 from edgeml.search.settings import Settings
+from edgeml.search.workers.compute import Compute
+from edgeml.search.workers.executor import Executor
 from edgeml.target.targets import Targets
 
 Result = TypeVar("Result")

@@ -161,9 +161,9 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
     from edgeml.deploy import runtime
     from edgeml.deploy.convert import to_tflite
     from edgeml.deploy.fold import fold
+    from edgeml.search.finishing.trained import Trained
+    from edgeml.search.finishing.tuning import compressed
     from edgeml.search.start import UNCOMPRESSED, start
-    from edgeml.search.trained import Trained
-    from edgeml.search.tuning import compressed
     from edgeml.search.watching import Watching
     from edgeml.train.build import build, get_weights
     from edgeml.train.fit import accuracy_float, choose_threads, fit

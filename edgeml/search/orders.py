@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edgeml.search.archive import Archive
+from edgeml.search.archive.archive import Archive
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.ladder import Ladder
 from edgeml.search.propose import Proposal

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgeml.search.archive.kept import Load
 from edgeml.search.candidate import Candidate
-from edgeml.search.database import Database
+from edgeml.search.database.database import Database
+from edgeml.search.database.study_notes import StudyNotes
 from edgeml.search.evaluate import Order
-from edgeml.search.kept import Load
 from edgeml.search.run_dir import RunDir, write_json
-from edgeml.search.study_notes import StudyNotes
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edgeml.search import pareto
+from edgeml.search.archive import pareto
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder
 

@@ -15,31 +15,31 @@ from typing import Any
 from edgeml.arch.space import Space, Task
 from edgeml.arch.space_file import load_space
 from edgeml.data.dataset import Dataset
-from edgeml.data.guardrails import stop
+from edgeml.data.guardrails.guardrails import stop
 from edgeml.data.reading import telling
 from edgeml.data.source import kind_of
 from edgeml.search import deterministic
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
-from edgeml.search.compression import plan
-from edgeml.search.compute import LOCAL, Compute
 from edgeml.search.damage import worked_out
+from edgeml.search.database.study_file import mend
 from edgeml.search.evaluate import Job, evaluate
-from edgeml.search.executor import Executor, Workers
-from edgeml.search.finishing import finish
+from edgeml.search.finishing.compression import plan
+from edgeml.search.finishing.finishing import finish
 from edgeml.search.ladder import Ladder, load_ladder
-from edgeml.search.meeting import Meeting
 from edgeml.search.own_files import copy_files, own
 from edgeml.search.progress import Listener, Silent
 from edgeml.search.prune import Pruned, prune
 from edgeml.search.record import RunRecord
 from edgeml.search.run_dir import LAYOUT, RunDir
 from edgeml.search.settings import Settings, check_same
+from edgeml.search.shared.meeting import Meeting
 from edgeml.search.source import read_data
 from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
-from edgeml.search.study_file import mend
 from edgeml.search.unchanged import check_unchanged, space_dict
+from edgeml.search.workers.compute import LOCAL, Compute
+from edgeml.search.workers.executor import Executor, Workers
 from edgeml.target.host_cpu import cpu_name
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import full_fidelity
@@ -117,7 +117,7 @@ def executor_for(compute: Compute, run_dir: RunDir, listener: Listener) -> Execu
         ClusterError: no scheduler answers, or none of its workers can be used.
     """
     if compute.scheduler:
-        from edgeml.search.cluster import Cluster
+        from edgeml.search.cluster.cluster import Cluster
 
         return Cluster(compute, run_dir, listener.said)
     workers = Workers(run_dir.log, compute)

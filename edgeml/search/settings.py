@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeml.data.options import ReadOptions
 from edgeml.errors import ConfigError, RunError
-from edgeml.search.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
+from edgeml.search.finishing.compression import DEFAULT_COMPRESS, DEFAULT_MAX_DROP
 
 DEFAULT_TRIALS = 30
 DEFAULT_STRATEGY = "auto"
@@ -35,13 +35,13 @@ class Settings:
         fidelity: name or path of the ladder of rungs.
         curves: end a training whose learning curve will hardly reach the front.
         confirm: train the front's members from scratch too.
-        compress: what is done to the front's members at the end (search/compression.py).
+        compress: what is done to the front's members at the end (search/finishing/compression.py).
         max_drop: points of accuracy that int8 may lose against float.
         image_size: side in pixels for folders of images; None lets the data decide.
         strict: unreadable files are fatal.
         task, label, group, window, stride: how the data are read (data/options.py).
         metric: what is maximised; None for the task's own (data/metrics.py).
-        prefer: which part of the front counts most (search/preference.py).
+        prefer: which part of the front counts most (search/archive/preference.py).
         budget: what the sizes above were left to where the user named none (search/budget.py).
         deterministic: the same files every time (search/deterministic.py).
     """

@@ -9,16 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from edgeml.arch.space import Space, Task
-from edgeml.search.archive import Archive
+from edgeml.search.archive.archive import Archive
+from edgeml.search.archive.preference import Focus
 from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order, stamp
-from edgeml.search.executor import Executor
 from edgeml.search.ladder import Ladder
 from edgeml.search.orders import Orders, trial_seed
 from edgeml.search.pace import Pace
-from edgeml.search.peers import Alone, Peers
-from edgeml.search.preference import Focus
 from edgeml.search.progress import Listener, Progress
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.prune import Pruned
@@ -26,12 +24,14 @@ from edgeml.search.record import Known, Record, RunRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.rungs import Promotion, Rungs
 from edgeml.search.settings import Settings
-from edgeml.search.sharing import Sharing
+from edgeml.search.shared.peers import Alone, Peers
+from edgeml.search.shared.sharing import Sharing
 from edgeml.search.standing import Turns, front, state
 from edgeml.search.start import deposit
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
-from edgeml.search.trainings import RETRIES, Evaluate, Outcome, Trainings
+from edgeml.search.workers.executor import Executor
+from edgeml.search.workers.trainings import RETRIES, Evaluate, Outcome, Trainings
 from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from edgeml.search.archive import Archive
+from edgeml.search.archive.archive import Archive
+from edgeml.search.archive.row import Row
 from edgeml.search.asking import Asker, Told
 from edgeml.search.candidate import Candidate
-from edgeml.search.row import Row
 from edgeml.target.limits import Limits, violations
 
 GRID = 65

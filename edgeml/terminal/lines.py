@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from edgeml.search.compression import points
+from edgeml.search.finishing.compression import points
 from edgeml.target.limits import describe
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeml.report.figures import legend, mark
-from edgeml.search.preference import favourite
+from edgeml.search.archive.preference import favourite
 from edgeml.target.limits import describe
 from edgeml.terminal.lines import (
     counted,

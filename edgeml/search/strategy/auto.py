@@ -1,7 +1,7 @@
 """Auto: proposes what a surrogate expects to add most to the front, its costs being known before training.
 
-A pool of feasible points grows by mutants of the best and by random points; search/surrogate.py predicts the
-fully trained error of each from everything trained so far, on any rung; the point with the
+A pool of feasible points grows by mutants of the best and by random points; search/surrogate/surrogate.py
+predicts the fully trained error of each from everything trained so far, on any rung; the point with the
 largest expected gain of hypervolume is proposed. The same prediction says who is promoted (search/rungs.py).
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgeml.arch.space import Space
-from edgeml.search.guide import Guide
 from edgeml.search.propose import Proposer
+from edgeml.search.surrogate.guide import Guide
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -1,0 +1,1 @@
+"""Recordings of sound -> waveforms, and the integer front ends that networks hear with."""

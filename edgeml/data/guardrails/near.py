@@ -1,0 +1,134 @@
+"""Guardrail on pictures that are nearly equal: the same photo saved, resized or brightened again.
+
+A perceptual hash that is not cut to bits: a grey thumbnail of at most 16 x 16, its mean taken away, of length
+1. The distance of two is sqrt(2 - 2 correlation). What is near depends on how alike the pictures of a set are
+anyway, so the limit is a fifth of the median distance to the nearest other picture, at most 0.15
+(`bench/guardrails.py` has the figures: distances of copies, and of the nearest in digits, Fashion-MNIST and
+CIFAR-10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.data.guardrails.alike import Alike, pair_name
+from edgeml.data.guardrails.finding import SHOWN_EXAMPLES, Finding
+from edgeml.data.scratch import rows_at_once
+from edgeml.data.source import Source, kind_of
+
+SIDE = 16
+LIMIT = 0.15
+SHARE = 0.2
+COMPARED = 75_000
+"""Pictures compared with each other, evenly taken: the work grows with the square."""
+
+_BLOCK = 512
+_PLAIN = 2.0
+"""Pictures whose thumbnail deviates less (grey levels) are blank, not alike."""
+
+Floats = NDArray[np.float32]
+
+
+def near_findings(source: Source, alike: Alike) -> Iterator[Finding]:
+    """Near copies across parts, and within what is still to be split."""
+    if kind_of(source.preprocessing) != "image":
+        return
+    where = [(part, index) for part, split in source.parts.items() for index in range(len(split))]
+    step = max(1, -(-len(where) // COMPARED))
+    numbers = np.concatenate(list(alike.numbers.values()))
+    prints, kept = [], []
+    start = 0
+    for split in source.parts.values():
+        chosen = np.arange(-start % step, len(split), step)
+        found, contrast = thumbnails(split.inputs, chosen)
+        prints.append(found[contrast >= _PLAIN])
+        kept.append(start + chosen[contrast >= _PLAIN])
+        start += len(split)
+    rows, places = np.concatenate(prints), np.concatenate(kept)
+    if len(rows) < 10:
+        return
+    pairs = near_pairs(rows, numbers[places])
+    by_kind: dict[str, list[str]] = {"near-duplicates-across-splits": [], "near-duplicates": []}
+    for a, b in pairs:
+        one, other = where[places[a]], where[places[b]]
+        by_kind["near-duplicates" if one[0] == other[0] else "near-duplicates-across-splits"].append(
+            pair_name(source, one, other)
+        )
+    compared = f" ({len(rows):,} of {len(where):,} were compared)" if step > 1 else ""
+    for code, names in by_kind.items():
+        if names:
+            across = code != "near-duplicates"
+            yield Finding(
+                "warning",
+                code,
+                len(names),
+                f"pictures of different parts are nearly equal{compared}: a leak, scores may be too good."
+                if across
+                else f"pictures are nearly equal{compared}; in two splits they make scores too good.",
+                "leaves them as they are; look at the examples, and name a group column or part by origin if "
+                "they are copies.",
+                tuple(names[:SHOWN_EXAMPLES]),
+            )
+
+
+def thumbnails(images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Some of (n, h, w, c) -> (their thumbnails (m, values), of mean 0 and length 1, and deviations (m,))."""
+    _, height, width, channels = images.shape
+    tall, wide = _means(height), _means(width)
+    weights = np.array([0.299, 0.587, 0.114] if channels == 3 else [1 / channels] * channels, np.float32)
+    rows = np.empty((len(chosen), len(tall) * len(wide)), np.float32)
+    step = rows_at_once(images)
+    for start in range(0, len(chosen), step):
+        block = images[chosen[start : start + step]].astype(np.float32) @ weights
+        rows[start : start + len(block)] = (tall @ block @ wide.T).reshape(len(block), -1)
+    rows -= rows.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1)
+    deviation = length / np.sqrt(rows.shape[1])
+    rows /= np.maximum(length, 1e-6)[:, None]
+    return rows, deviation.astype(np.float32)
+
+
+def _means(side: int) -> Floats:
+    """(m, side): each row the mean of an equal share of `side` pixels."""
+    edges = np.linspace(0, side, min(side, SIDE) + 1)
+    pixels = np.arange(side)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    found = np.maximum(overlap, 0)
+    shares: Floats = (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def near_pairs(rows: Floats, numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Thumbnails -> pairs nearer than the limit, each picture with its nearest; exact copies are no pairs.
+
+    Args:
+        rows: (n, values), of length 1.
+        numbers: (n,) equal where the pictures are.
+    """
+    nearest, partner = _nearest(rows, numbers)
+    distance = np.sqrt(np.maximum(0, 2 - 2 * nearest))
+    limit = min(LIMIT, SHARE * float(np.median(distance)))
+    found = np.flatnonzero(distance < limit)
+    return sorted({(min(int(a), int(partner[a])), max(int(a), int(partner[a]))) for a in found})
+
+
+def _nearest(rows: Floats, numbers: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    """(largest correlation with any other picture (n,), which that is (n,))."""
+    best = np.full(len(rows), -1, np.float32)
+    partner = np.zeros(len(rows), np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        found = block @ rows[start:].T
+        found[numbers[start : start + len(block), None] == numbers[None, start:]] = -1
+        side, down = found.argmax(axis=1), found.argmax(axis=0)
+        for places, values, others in (
+            (np.arange(start, start + len(block)), found[np.arange(len(block)), side], start + side),
+            (np.arange(start, len(rows)), found[down, np.arange(len(down))], start + down),
+        ):
+            better = values > best[places]
+            best[places[better]] = values[better]
+            partner[places[better]] = others[better]
+    return best, partner

@@ -1,0 +1,176 @@
+"""A folder of class folders of image files -> Source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeml.data.class_folders import given_parts, visible, walk
+from edgeml.data.guardrails.files import file_findings
+from edgeml.data.guardrails.finding import Finding
+from edgeml.data.images.image_files import Decoded, Sample, decode
+from edgeml.data.images.pixels import SUFFIXES
+from edgeml.data.options import ReadOptions
+from edgeml.data.source import Source, Split, readable, shown, some
+from edgeml.errors import DataError
+
+LAYOUT = "expected one sub-folder per class, FOLDER/CLASS/IMAGE.png"
+
+
+@dataclass
+class Listing:
+    """Files found so far, part after part."""
+
+    samples: list[Sample] = field(default_factory=list)
+    ignored: int = 0
+    warnings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_folder(path: Path, options: ReadOptions) -> Source:
+    """Image folder -> Source; train/, test/ and val/ sub-folders, where there, are its parts.
+
+    All images become one size: `image_size` squared, else their own where all agree and are at most 96 px,
+    else the median side squared. All become RGB, or 1 channel where every image is grey.
+
+    Args:
+        path: the folder.
+        options: image_size and strict count.
+
+    Raises:
+        DataError: no class folders, no images, an unknown class in a given part, or `strict` and unreadable.
+        StorageError: there are many images and the cache for them cannot be written.
+    """
+    return from_listing(path, "folder", readable(path.resolve().name), _list_parts(path), path, options)
+
+
+def from_listing(
+    path: Path, kind: str, name: str, listing: Listing, root: Path, options: ReadOptions
+) -> Source:
+    """Listed image files -> Source; names of samples are relative to `root`.
+
+    Raises:
+        DataError, StorageError: as `read_folder`.
+    """
+    classes = _classes(listing, path)
+    found = decode(listing.samples, options, shown(path))
+    size = (found.images.shape[1], found.images.shape[2])
+    return Source(
+        name=name,
+        kind=kind,
+        path=shown(path),
+        classes=tuple(readable(name) for name in classes),
+        parts=_parts(found, classes),
+        groups=_groups(found.samples),
+        skipped=found.bad,
+        ignored=listing.ignored,
+        warnings=(*listing.warnings, *_warnings(found, size)),
+        names=_names(found.samples, root),
+        findings=file_findings(found, size),
+    )
+
+
+def _list_parts(root: Path) -> Listing:
+    listing = Listing()
+    given = given_parts(root)
+    if not given:
+        _list_classes(root, "train", listing)
+        return listing
+    folders = [entry.name for entry in visible(root) if entry.is_dir()]
+    others = sorted(set(folders) - {folder.name for folder in given.values()})
+    if others:
+        listing.warnings.append(f"sub-folders besides train, val and test were ignored: {some(others)}.")
+    for part, folder in given.items():
+        _list_classes(folder, part, listing)
+    return listing
+
+
+def _list_classes(folder: Path, part: str, listing: Listing) -> None:
+    before, loose, empty = len(listing.samples), 0, []
+    for entry in visible(folder):
+        if entry.is_dir():
+            files = list(walk(entry, set()))
+            images = [file for file in files if file.suffix.lower() in SUFFIXES]
+            listing.ignored += len(files) - len(images)
+            listing.samples += [Sample(file, part, entry.name) for file in images]
+            if not images:
+                empty.append(entry.name)
+        elif entry.suffix.lower() in SUFFIXES:
+            loose += 1
+        else:
+            listing.ignored += 1
+    if len(listing.samples) == before:
+        held = f"{loose} images directly inside and no class folder with images" if loose else "no images"
+        raise DataError(f"{shown(folder)}: found {held}, {LAYOUT}; sort the images into class folders.")
+    if empty:
+        listing.warnings.append(f"sub-folders without images were ignored: {some(empty)}.")
+    if loose:
+        listing.warnings.append(f"{loose} images directly in {shown(folder)} have no class and were ignored.")
+
+
+def _classes(listing: Listing, root: Path) -> list[str]:
+    """Folder names of the classes, sorted; given parts may not bring new ones."""
+    known = {sample.label for sample in listing.samples if sample.part == "train"}
+    for part in ("val", "test"):
+        alien = sorted({sample.label for sample in listing.samples if sample.part == part} - known)
+        if alien:
+            raise DataError(
+                f"{shown(root)}: the {part} part has classes that the train part lacks ({some(alien)}), "
+                "expected the same class folders; add them to train or remove them."
+            )
+    return sorted(known)
+
+
+def _warnings(found: Decoded, size: tuple[int, int]) -> Iterator[str]:
+    height, width = size
+    if len(found.sizes) > 1:
+        yield f"the images come in {len(found.sizes)} sizes; all were resized to {height} x {width} px."
+    elif size not in found.sizes:
+        was = next(iter(found.sizes))
+        yield f"all images were resized from {was[0]} x {was[1]} to {height} x {width} px."
+    if len(found.modes) > 1:
+        listed = ", ".join(f"{count} {mode}" for mode, count in sorted(found.modes.items()))
+        yield f"the images come in {len(found.modes)} colour modes ({listed}); all were converted to one."
+    if found.alpha:
+        yield f"{found.alpha} images are transparent; they were laid on black."
+    if found.bad:
+        yield f"{len(found.bad)} images could not be read and were skipped: {some(found.bad)}."
+
+
+def _parts(found: Decoded, classes: Sequence[str]) -> dict[str, Split]:
+    """Samples are listed part after part, so each part is a slice."""
+    numbers = {name: index for index, name in enumerate(classes)}
+    labels = np.array([numbers[sample.label] for sample in found.samples], np.int64)
+    counts = Counter(sample.part for sample in found.samples)
+    parts, start = {}, 0
+    for part in counts:
+        stop = start + counts[part]
+        parts[part] = Split(found.images[start:stop], labels[start:stop])
+        start = stop
+    return parts
+
+
+def _groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
+    """By part, the number of each sample's group; one without is a group of its own."""
+    if not any(sample.group for sample in samples):
+        return {}
+    found: dict[str, list[int]] = {}
+    numbers: dict[str, int] = {}
+    for index, sample in enumerate(samples):
+        number = numbers.setdefault(sample.group, index) if sample.group else index
+        found.setdefault(sample.part, []).append(number)
+    return {part: np.array(listed, np.int64) for part, listed in found.items()}
+
+
+def _names(samples: Sequence[Sample], root: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for sample in samples:
+        inside = sample.path.is_relative_to(root)
+        name = readable(sample.path.relative_to(root) if inside else sample.path)
+        found.setdefault(sample.part, []).append(name)
+    return found

@@ -1,0 +1,1 @@
+"""Readings of sensors over time -> windows."""

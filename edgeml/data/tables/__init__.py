@@ -1,0 +1,1 @@
+"""Tables: text or Parquet -> rows of features."""

@@ -1,0 +1,1 @@
+"""Every candidate of a run: what is kept of it, the front, the pick."""

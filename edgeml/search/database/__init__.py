@@ -1,0 +1,1 @@
+"""Optuna's study in a database, for readers and for coordinators that share it."""

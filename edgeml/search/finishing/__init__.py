@@ -1,0 +1,1 @@
+"""What follows a search: its front compressed, measured again, scored on test."""

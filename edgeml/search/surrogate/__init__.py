@@ -1,0 +1,1 @@
+"""What predicts the fully trained error of points that were never trained."""

@@ -1,0 +1,1 @@
+"""Processes of this computer that train, and what they may use."""
