@@ -131,14 +131,8 @@ def one(
     else:
         made = Peer(tool, place, out, budget_s, seed)
     ended = run(made.command, budget_s, out / "log.txt", made.look, core)
-    rows, failures = [], list[str]()
-    for found in made.found():
-        if found.cpu_s > budget_s:
-            continue
-        try:
-            rows.append({"model": str(found.file.relative_to(out)), **score(found, place / "scoring.npz")})
-        except Exception as error:  # a model that cannot be scored is told, the others count
-            failures.append(f"{found.file.name}: {error}")
+    in_budget = [found for found in made.found() if found.cpu_s <= budget_s]
+    rows, failures = score(in_budget, place / "scoring.npz")
     return {
         "task": task, "tool": tool, "budget_cpu_s": budget_s, "seed": seed, "options": options,
         "cores": 1 if core is not None else len(os.sched_getaffinity(0)), "processor": _processor(),

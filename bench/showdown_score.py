@@ -32,17 +32,42 @@ class Found:
     run: Path | None = None
 
 
-def score(found: Found, scoring: Path) -> dict[str, Any]:
-    """A model -> its row: cpu_s, validation, test, and a figure for each of COSTS (None: cannot run there).
+def score(models: list[Found], scoring: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Models -> a row each: cpu_s, validation, test, and a figure for each of COSTS (None: cannot run there).
 
-    Raises:
-        EdgemlError: LiteRT cannot run it, or the process died over it.
+    Returns:
+        Rows, and sentences on the models that could not be scored.
     """
     from edgeml.api.devices import in_child
+    from edgeml.errors import EdgemlError
 
-    row: dict[str, Any] = {"cpu_s": round(found.cpu_s, 1)}
-    row |= in_child(found.file, accuracies, found, scoring, limit_s=600)
-    return row | in_child(found.file, costs, found.file.read_bytes())
+    try:  # all of them in one process; each in its own where one ends it
+        return in_child(None, rows_of, models, scoring, limit_s=3600), []
+    except EdgemlError:
+        rows, failures = list[dict[str, Any]](), list[str]()
+        for found in models:
+            try:
+                rows += in_child(found.file, rows_of, [found], scoring, limit_s=600)
+            except EdgemlError as error:
+                failures.append(f"{found.file.name}: {error}")
+        return rows, failures
+
+
+def rows_of(models: list[Found], scoring: Path) -> list[dict[str, Any]]:
+    """Models -> their rows.
+
+    Raises:
+        EdgemlError: LiteRT cannot run one.
+    """
+    return [
+        {
+            "model": "/".join(found.file.parts[-2:]),
+            "cpu_s": round(found.cpu_s, 1),
+            **accuracies(found, scoring),
+            **costs(found.file.read_bytes()),
+        }
+        for found in models
+    ]
 
 
 def accuracies(found: Found, scoring: Path) -> dict[str, float]:

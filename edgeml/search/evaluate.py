@@ -1,6 +1,6 @@
 """One order -> one candidate. A function of its arguments; runs in a worker process.
 
-build -> (untrained artifact measured, where a limit is on what a meter reads off it) -> inherit, or the
+build -> (untrained artifact measured, where only that tells whether a limit holds) -> inherit, or the
 candidate's own weights -> fit -> convert -> accuracy of the artifact -> measure -> candidate folder
 """
 
@@ -175,7 +175,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
     with clock("build"):
         model = build(graph, order.seed, order.recipe.initialiser)
     calibration = data.calibration(CALIBRATION_IMAGES, order.seed)
-    if order.before is None and job.targets.limited_by_artifact(job.limits):
+    if order.before is None and job.targets.undecided(job.targets.expected(arch.graph), job.limits):
         with clock("measure"):
             untrained = _untrained(arch, job, order)
             _check_untrained(untrained, arch.graph, job)

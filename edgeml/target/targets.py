@@ -151,10 +151,19 @@ class Targets:
         """Metrics that a stopwatch decides, so that they differ from run to run."""
         return list(self._names(lambda target: sorted(measure.metrics_of_clock(target))))
 
-    def limited_by_artifact(self, limits: Limits) -> bool:
-        """Whether a limit is on something that an untrained artifact already tells."""
+    def undecided(self, figures: Figures, limits: Limits) -> list[str]:
+        """Limits of which only an artifact tells whether they hold, trained or not.
+
+        Not among them is what the upper end of an estimate sees at half of its limit or less: an untrained
+        artifact costs as much as a good part of a short training. If it breaks the limit all the same, the
+        trained one says so.
+        """
         later = self._names(measure.metrics_of_artifact)
-        return bool(later.keys() & limits.keys())
+
+        def far(name: str) -> bool:
+            return name in figures and 0 < 2 * figures[name].high <= limits[name]
+
+        return [name for name in later if name in limits and not far(name)]
 
     def dump(self) -> list[dict[str, Any]]:
         """Plain JSON values, for run.json."""
