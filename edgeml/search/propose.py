@@ -20,7 +20,7 @@ from edgeml.target.targets import Targets
 
 SAMPLES = 200
 ENUMERATE_UP_TO = 20_000
-REMEMBERED = 1_000
+REMEMBERED = 300
 """Points whose network is kept in mind."""
 NO_TARGETS = Targets(())
 

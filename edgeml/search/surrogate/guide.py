@@ -94,7 +94,7 @@ class Guide:
         best = max(keys, key=self._gains.__getitem__)
         if self._pool.shrink(lambda: sorted(keys, key=self._gains.__getitem__)):
             self._drop()
-        return self._pool.take(best).choices
+        return dict(self._pool.take(best))
 
     @one_thread()
     def think(self) -> None:

@@ -32,12 +32,12 @@ class Pool:
     """Points that were not trained, by key.
 
     Attributes:
-        points: what would be trained.
+        points: choices of what would be trained; a network of 20 layers would take 10 kB each.
         costs: of the objectives, known before training; empty lists where `costs_known` was False.
     """
 
     def __init__(self, space: Space, proposer: Proposer, seed: int) -> None:
-        self.points: dict[str, Proposal] = {}
+        self.points: dict[str, Point] = {}
         self.costs: dict[str, list[float]] = {}
         self._space, self._proposer, self._rng = space, proposer, random.Random(seed)
         self._features = Features(space)
@@ -65,7 +65,7 @@ class Pool:
             Keys of the new points.
         """
         added = []
-        sources = {"best": [self.points[key].choices for key in best if key in self.points], "front": front}
+        sources = {"best": [self.points[key] for key in best if key in self.points], "front": front}
         for _ in range(count):
             proposal = self._proposer.outlook(self._drawn(sources, costs_known))
             if proposal is None or proposal.key in self.points or proposal.key in self._proposer.seen:
@@ -74,7 +74,7 @@ class Pool:
             added.append(proposal.key)
         return added
 
-    def take(self, key: str) -> Proposal:
+    def take(self, key: str) -> Point:
         """Remove a point that is to be trained."""
         self.costs.pop(key, None)
         return self.points.pop(key)
@@ -128,11 +128,11 @@ class Pool:
         def worth(key: str) -> float:
             return self.costs[key][which] if costs_known else float(self._vectors[key][-2])
 
-        return [self.points[key].choices for key in heapq.nsmallest(CHEAPEST, self.points, key=worth)]
+        return [self.points[key] for key in heapq.nsmallest(CHEAPEST, self.points, key=worth)]
 
     def _put(self, proposal: Proposal, costs_known: bool) -> None:
         key = proposal.key
-        self.points[key] = proposal
+        self.points[key] = proposal.choices
         known = self._proposer.known_costs(proposal.graph) if costs_known else {}
         self.costs[key] = [known[name] for name in self._proposer.objectives if name in known]
         if key not in self._vectors:
