@@ -118,10 +118,12 @@ def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **opti
     Exit code 1 where no candidate could be trained fully within the limits.
     """
     from edgeml.api import search as run_search
+    from edgeml.cli.heap import return_large_blocks
     from edgeml.search.settings import parse_time
     from edgeml.target.limits import parse_limits
     from edgeml.terminal import LiveListener, PlainListener
 
+    return_large_blocks()
     screen = console(stderr=True)
     compute = compute_from(options)
     chosen = {
