@@ -60,6 +60,7 @@ class GaussianProcess:
         self._mean, self._scale = float(y.mean()), float(y.std()) or 1.0
         z = (y - self._mean) / self._scale
         if tune or not known or len(x) < known or not np.array_equal(x[:known], self._x):
+            self.lower = np.zeros((0, 0))  # not held beside the new one
             squares = _distances(x, x)
             if tune:
                 tried = [(self._likelihood(squares, z, length, noise), length, noise)
@@ -108,9 +109,12 @@ class GaussianProcess:
         return np.asarray(np.exp(squares, out=squares))
 
     def _factor(self, squares: Floats, length: float, noise: float) -> Floats:
+        from scipy.linalg import cholesky
+
         matrix = self._kernel(squares, length)
         matrix[np.diag_indices_from(matrix)] += noise
-        return np.asarray(np.linalg.cholesky(matrix), float)
+        # Symmetric, so its transpose is itself in the order that LAPACK overwrites.
+        return np.asarray(cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False))
 
     def _likelihood(self, squares: Floats, z: Floats, length: float, noise: float) -> float:
         """Log marginal likelihood with the best signal variance, up to a constant."""
@@ -201,7 +205,7 @@ class Followed:
     def _make_room(self, rows: int, points: int) -> None:
         room = self._room.shape
         if rows > room[0] or points > room[1]:
-            wider = np.zeros((max(rows * 5 // 4, room[0]), max(points * 5 // 4, room[1])), np.float32)
+            wider = np.zeros((max(rows * 9 // 8, room[0]), max(points * 9 // 8, room[1])), np.float32)
             wider[: room[0], : room[1]] = self._room
             self._room = wider
 
