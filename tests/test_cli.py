@@ -137,7 +137,7 @@ def test_a_latency_limit_is_checked_before_training(cli, tmp_path):
     data = small_npz(tmp_path / "d.npz")
     options = ("--space", "nano", "--trials", 2, "--limit", "latency_us=0.01", "--out", tmp_path / "run")
     code, out, err = cli("search", "--data", data, *options)
-    assert code == 0 and "Traceback" not in err and "0 on the Pareto front" in out
+    assert code == 1 and "Traceback" not in err and "0 on the Pareto front" in out
     records = [json.loads(p.read_text()) for p in (tmp_path / "run" / "candidates").glob("*/candidate.json")]
     assert len(records) == 2
     for record in records:

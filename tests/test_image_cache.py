@@ -115,7 +115,7 @@ def test_a_full_or_forbidden_disk_is_one_sentence(root, monkeypatch):
 
 def test_two_runs_at_once_decode_once(root):
     script = (
-        "import sys; from edgeml.data import image_cache; image_cache.SMALLEST = 1\n"
+        "import sys; from edgeml.data.images import image_cache; image_cache.SMALLEST = 1\n"
         "from edgeml.data.kinds import read_source; from edgeml.data.options import ReadOptions\n"
         "print(int(read_source(sys.argv[1], ReadOptions()).parts['train'].inputs.sum()))"
     )

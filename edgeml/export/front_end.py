@@ -90,7 +90,7 @@ def _rows(values: Sequence[int], a_row: int = 12) -> str:
 
 def _python(front: str, samples: int, frames: int, tables: Mapping[str, Any]) -> str:
     """The steps of edgeml/data/audio/front_steps.py themselves, the tables, and a reader of WAV files."""
-    steps = (files("edgeml.data") / "front_steps.py").read_text(encoding="ascii")
+    steps = (files("edgeml.data.audio") / "front_steps.py").read_text(encoding="ascii")
     steps = steps.replace("from __future__ import annotations\n\n", _IMPORTS, 1)
     values = {
         "name": front,

@@ -122,7 +122,7 @@ def software() -> tuple[tuple[str, str], ...]:
 @cache
 def source() -> str:
     """Hash of edgeml's source as this process found it: a checkout may have changed since its version."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
