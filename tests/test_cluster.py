@@ -230,7 +230,9 @@ def test_a_wrong_address_is_one_sentence(two, run, address, words, monkeypatch):
         with pytest.raises(ClusterError) as caught:
             Cluster(Compute(scheduler=address), run)
     message = str(caught.value)
-    advice = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" if words == "TLS" else "an address such as tcp://host:8786"
+    advice = (
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" if words == "TLS" else "an address such as tcp://host:8786"
+    )
     assert words in message and "\n" not in message and advice in message
     assert time.monotonic() - began < 15
 
