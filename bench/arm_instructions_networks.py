@@ -6,23 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bench.mobilenet_plans import V1_PLAN, V2_PLAN
 from edgeml.arch.graph import Graph, GraphBuilder
 from edgeml.arch.layers import Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, Input, Softmax
 from edgeml.arch.ops import mbconv
 from edgeml.deploy.convert import to_tflite
 from edgeml.deploy.fold import Folded
-
-V1_PLAN = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
-V2_PLAN = [
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-]
-"""Expansion, channels, repeats, stride (Sandler et al. 2018, table 2)."""
 
 
 def tflite(graph: Graph, int8: bool) -> bytes:

@@ -6,6 +6,7 @@ Networks quantised before 2020 have one scale for all channels (`per_channel=Fal
 
 from __future__ import annotations
 
+from bench.mobilenet_plans import V2_PLAN
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.deploy.tflite_outline import Outline
 
@@ -63,17 +64,8 @@ def mobilenet_v1(size: int, width: float = 1.0) -> TfliteModel:
 
 
 def mobilenet_v2_body(build: Outline, x: int, head: bool = True) -> tuple[int, dict[str, int]]:
-    plan = [
-        (1, 16, 1, 1),
-        (6, 24, 2, 2),
-        (6, 32, 3, 2),
-        (6, 64, 4, 2),
-        (6, 96, 3, 1),
-        (6, 160, 3, 2),
-        (6, 320, 1, 1),
-    ]
     x, block, kept = build.conv(x, 32, 3, 2), 0, {}
-    for expansion, filters, repeat, first in plan:
+    for expansion, filters, repeat, first in V2_PLAN:
         for i in range(repeat):
             channels, y, stride = build.shape(x)[3], x, first if i == 0 else 1
             if expansion > 1:

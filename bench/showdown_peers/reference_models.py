@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bench.mobilenet_plans import V1_PLAN, V2_PLAN
+
 # user code begins
 
 
@@ -119,8 +121,7 @@ def mobilenet_v1(shape: tuple[int, ...], classes: int, alpha: float = 0.25) -> A
     inputs, x = opened(shape)
     strides = Strides(shape, 5)
     x = conv(x, int(32 * alpha), 3, strides.next())
-    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
-    for width, stride in plan:
+    for width, stride in V1_PLAN:
         x = conv(depthwise(x, strides.next() if stride == 2 else 1), int(width * alpha), 1)
     return closed(inputs, x, classes)
 
@@ -145,16 +146,7 @@ def mobilenet_v2(shape: tuple[int, ...], classes: int, alpha: float = 0.35) -> A
     inputs, x = opened(shape)
     strides = Strides(shape, 5)
     x = conv(x, rounded(32 * alpha), 3, strides.next())
-    plan = [
-        (1, 16, 1, 1),
-        (6, 24, 2, 2),
-        (6, 32, 3, 2),
-        (6, 64, 4, 2),
-        (6, 96, 3, 1),
-        (6, 160, 3, 2),
-        (6, 320, 1, 1),
-    ]
-    for expansion, width, repeat, stride in plan:
+    for expansion, width, repeat, stride in V2_PLAN:
         for block in range(repeat):
             step = strides.next() if stride == 2 and block == 0 else 1
             x = inverted(x, x.shape[-1] * expansion, rounded(width * alpha), step)

@@ -175,7 +175,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
     with clock("build"):
         model = build(graph, order.seed, order.recipe.initialiser)
     calibration = data.calibration(CALIBRATION_IMAGES, order.seed)
-    if order.before is None and job.targets.undecided(job.targets.expected(arch.graph), job.limits):
+    if order.before is None and job.targets.undecided(arch.graph, job.limits):
         with clock("measure"):
             untrained = _untrained(arch, job, order)
             _check_untrained(untrained, arch.graph, job)

@@ -151,19 +151,20 @@ class Targets:
         """Metrics that a stopwatch decides, so that they differ from run to run."""
         return list(self._names(lambda target: sorted(measure.metrics_of_clock(target))))
 
-    def undecided(self, figures: Figures, limits: Limits) -> list[str]:
+    def undecided(self, graph: Graph, limits: Limits) -> list[str]:
         """Limits of which only an artifact tells whether they hold, trained or not.
 
         Not among them is what the upper end of an estimate sees at half of its limit or less: an untrained
         artifact costs as much as a good part of a short training. If it breaks the limit all the same, the
         trained one says so.
         """
-        later = self._names(measure.metrics_of_artifact)
+        later = [name for name in self._names(measure.metrics_of_artifact) if name in limits]
+        figures = self.expected(graph) if later else {}
 
         def far(name: str) -> bool:
             return name in figures and 0 < 2 * figures[name].high <= limits[name]
 
-        return [name for name in later if name in limits and not far(name)]
+        return [name for name in later if not far(name)]
 
     def dump(self) -> list[dict[str, Any]]:
         """Plain JSON values, for run.json."""
