@@ -103,3 +103,27 @@ def test_the_guide_holds_no_more_than_its_pool_and_its_window():
     guide._drop()
     assert set(followed._place) <= set(guide._pool.points) | set(guide._fit_keys)
     assert followed._explained.shape == (len(followed._place),)
+
+
+def test_where_time_runs_out_gains_are_per_second_and_the_first_are_cheap():
+    space, task = load_space("nano"), Task((8, 8, 1), 10)
+    macs = {}
+    for hurried in (False, True):
+        proposer = Proposer(space, task, {}, Targets.load(["null"]))
+        guide = Guide(space, 3, proposer)
+        if hurried:
+            guide.seconds = lambda found: found  # what a network takes is in proportion to its MACs
+        taken = [guide.propose([], 0) for _ in range(12)] if hurried else []
+        assert all(taken) and (hurried or guide.propose([], 0) is None)
+        keys = guide._pool.grow(60, [], [], False)
+        macs[hurried] = guide._pool.macs(keys)
+        if taken:
+            first = [lower_macs(space, task, choices) for choices in taken if choices]
+            assert np.median(first) < np.median(macs[False])
+    assert guide._seconds(keys) == pytest.approx(macs[True])
+
+
+def lower_macs(space, task, choices):
+    from edgeml.arch.cost import cost
+
+    return cost(space.decode(choices, task).graph).macs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,7 +25,8 @@ def pace(trials: int | None, gone_s: float = 0.0, time_s: float = 60.0) -> Pace:
 
 def after(found: Pace, train_s: float, besides_s: float) -> Pace:
     """The same, a training done."""
-    found.count({"rung": 0, "accuracy": 0.5, "cost": 0.2, "train_s": train_s, "besides_s": besides_s})
+    row = {"rung": 0, "accuracy": 0.5, "cost": 0.2, "train_s": train_s, "besides_s": besides_s}
+    found.count(SimpleNamespace(metrics={}), [row])
     return found
 
 

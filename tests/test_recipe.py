@@ -212,8 +212,9 @@ def test_subsets_are_stratified_nested_and_by_seed():
 
 
 def test_batches_and_full_fidelity():
-    assert [full_fidelity(n).epochs for n in (85, 300, 1000, 1257)] == [200, 100, 30, 30]
-    assert full_fidelity(51_000) == Fidelity(180_000 / 51_000) and full_fidelity(100).batch_size == 12
+    assert [full_fidelity(n).epochs for n in (85, 300, 1000, 2280, 5000, 9000)] == [200, 167, 50, 22, 20, 20]
+    assert full_fidelity(51_000) == Fidelity(180_000 / 51_000, 64) and full_fidelity(100).batch_size == 12
+    assert [full_fidelity(n).batch_size for n in (1257, 5000, 7000, 9000, 10**6)] == [32, 32, 64, 64, 128]
     assert Fidelity(1).batch(51_000, None) == 128 and Fidelity(1).batch(51_000, 64) == 64
     assert Fidelity(1).batch(100, 64) == 12 and Fidelity(1).batch(3, None) == 1
     assert Fidelity(**full_fidelity(500, 2, 3.0).to_dict()) == full_fidelity(500, 2, 3.0)

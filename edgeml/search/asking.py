@@ -19,6 +19,7 @@ from edgeml.search.archive.row import Row
 from edgeml.search.candidate import Candidate
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.rungs import Gains, Waits
+from edgeml.search.spending import Spending
 from edgeml.search.strategy import sampler
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Asker:
         """What --prefer names; strategies without a surrogate know nothing of it."""
         if self._guide is not None:
             self._guide.focus = focus
+
+    def hurry(self, seconds: Spending | None) -> None:
+        """Where time runs out, not trials, gains are per second; only a surrogate knows of them."""
+        if self._guide is not None:
+            self._guide.seconds = seconds
 
     def ask(self) -> Proposal | None:
         """A new, feasible architecture; None where the space is exhausted."""

@@ -22,6 +22,9 @@ from edgeml.train.fidelity import Fidelity
 WORTH_RUNGS = 5
 """With fewer trials there is nothing to choose from: every one is trained fully."""
 
+SMALLEST = 32
+"""Samples a step that a rung's `batch` leaves, where full training has more."""
+
 Part = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -35,7 +38,8 @@ class Rung:
         resolution: of the input's height and width.
         width: of the channels.
         cells: of the cells of each stage.
-        batch: of full training's batch size: short trainings lack optimiser steps (docs/decisions/005).
+        batch: of full training's batch size, 32 samples at least where it has them: short trainings lack
+            optimiser steps (docs/decisions/005).
         share: of all training that this rung may have; the shares of a ladder add up to 1.
     """
 
@@ -90,7 +94,7 @@ class Ladder:
         return replace(
             full,
             epochs=full.epochs * (rung.epochs - before),
-            batch_size=max(1, round(full.batch_size * rung.batch)),
+            batch_size=max(min(SMALLEST, full.batch_size), round(full.batch_size * rung.batch)),
             data_fraction=rung.data,
             resolution=rung.resolution,
             width=rung.width,

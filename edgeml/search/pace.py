@@ -6,9 +6,11 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeml.search.candidate import Candidate
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
+from edgeml.search.spending import Spending
 from edgeml.train import awake
 
 TRIAL_TIME_SHARE = 1.1
@@ -20,19 +22,21 @@ BY_TIME_ALONE = 8
 
 
 class Pace:
-    """The clock of a session."""
+    """The clock of a session. `spending`: what trainings take by the network's size."""
 
     def __init__(self, settings: Settings, progress: Progress, rungs: Rungs) -> None:
         self._settings, self._progress, self._rungs = settings, progress, rungs
         self._typical: list[float] = []  # seconds of a full training, by each training so far, sorted
+        self.spending = Spending()
         self._besides: list[float] = []  # what each took besides: building, converting, measuring
 
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self._settings.time_s - (awake.now() - self._progress.started_at)
 
-    def count(self, *rows: Mapping[str, Any]) -> None:
-        """Trainings are done; these are their rows."""
+    def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Trainings of a candidate are done; these are their rows."""
+        self.spending.count(candidate, rows)
         for row in rows if self._settings.time_s else ():
             if "train_s" in row:
                 insort(self._typical, row["train_s"] / max(row["cost"], 1e-9))

@@ -20,6 +20,8 @@ LEAST = 4
 """Candidates on a rung before one of them is promoted."""
 PATIENCE = 48
 """The same for the lowest rung where a surrogate chooses, at most a third of the trials: it knows little."""
+HURRIED = 6
+"""The same where time ends a search: so that something is done early, whatever the time."""
 ENOUGH_PAIRS = 8
 """Candidates on both rungs before their rank correlation says something."""
 POOR = 0.5
@@ -75,9 +77,9 @@ class Rungs:
         under_way: rungs of the trainings that run now; they count as spent where it is asked what is due.
     """
 
-    def __init__(self, ladder: Ladder, objectives: list[str], trials: int) -> None:
+    def __init__(self, ladder: Ladder, objectives: list[str], trials: int | None) -> None:
         self.ladder, self._objectives = ladder, objectives
-        self._patience = max(LEAST, min(PATIENCE, trials // 3))
+        self._patience = HURRIED if trials is None else max(LEAST, min(PATIENCE, trials // 3))
         self.spent = [0.0] * len(ladder.rungs)
         self.under_way: list[int] = []
 

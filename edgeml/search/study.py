@@ -67,7 +67,7 @@ class Study:
         self.goal = job.goal
         self.progress = Progress()
         self.ladder = ladder.for_trials(settings.planned_trials)
-        self.rungs = Rungs(self.ladder, self.archive.objectives, settings.planned_trials)
+        self.rungs = Rungs(self.ladder, self.archive.objectives, settings.trials)
         self.pace = Pace(settings, self.progress, self.rungs)
         self.pruned: tuple[Pruned, ...] = ()
         self.clock = Stopwatch()
@@ -148,7 +148,7 @@ class Study:
         self._sharing.count(candidate.number)
         for row in candidate.rungs:
             self.rungs.count(min(int(row["rung"]), self.ladder.top))
-            self.pace.count(row)
+        self.pace.count(candidate, candidate.rungs)
         return candidate
 
     def _count(self, candidate: Candidate) -> None:
@@ -166,6 +166,7 @@ class Study:
             self.ladder.top,
             self.settings.seed * 7919 + 13 + self.progress.trials + self._sharing.seed,
         )
+        self._asker.hurry(None if self.settings.trials else self.pace.spending)
         self._asker.look_at(Focus(self.settings.prefer, tuple(self.archive.objectives)))
         self._teller.learn(self._asker)
         rows = sorted(self.archive.rows.values(), key=lambda row: row.number)
@@ -283,7 +284,7 @@ class Study:
             self._count(candidate)
             self.archive.keep(candidate)
             self.rungs.count(candidate.rung)
-            self.pace.count(*candidate.rungs[-1:])
+            self.pace.count(candidate, candidate.rungs[-1:])
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)
             if new:
                 self._asker.tell(candidate, values, broken)

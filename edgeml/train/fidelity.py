@@ -14,11 +14,15 @@ from edgeml.errors import ConfigError
 SAMPLES_FULL = 180_000
 """Samples a candidate sees at full fidelity. Fashion-MNIST (51,000 training images): 3.5 epochs."""
 
-SAMPLES_LEAST, MOST_EPOCHS = 30_000, 200
-"""Small data sets are seen more often, up to so many times, until a network has seen so many samples."""
+EPOCHS_FEW, SAMPLES_LEAST, MOST_EPOCHS = 20.0, 50_000, 200
+"""Smaller data sets are seen so many times; the smallest more often, up to so many times, until a network has
+seen so many samples (docs/benchmarks.md, "Small data sets")."""
+
+STEPS_FULL, BATCHES = 2_000, (128, 64, 32)
+"""Full training wants so many optimiser steps: the largest of these batches that gives them, or 32."""
 
 LEAST_STEPS = 8
-"""Optimiser steps that an epoch keeps: small data sets get small batches."""
+"""Optimiser steps that an epoch keeps: the smallest data sets get still smaller batches."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,14 @@ class Fidelity:
 
 
 def full_fidelity(train_samples: int, epochs: float | None = None, max_s: float = 0.0) -> Fidelity:
-    """Fidelity for a data set of `train_samples`: SAMPLES_FULL seen, between 3 and 30 epochs.
+    """Fidelity for a data set of `train_samples`: SAMPLES_FULL seen, 3 epochs at least, EPOCHS_FEW if less.
 
-    Below 1,000 samples there are up to MOST_EPOCHS, so that SAMPLES_LEAST are seen, and batches shrink, so
-    that an epoch keeps at least 8 optimiser steps.
+    Below 2,500 samples there are up to MOST_EPOCHS, so that SAMPLES_LEAST are seen. Batches are those that
+    give STEPS_FULL by the usual epochs, whatever `epochs` is, and leave an epoch at least 8 steps.
     """
-    usual = min(30.0, max(3.0, SAMPLES_FULL / train_samples))
-    wanted = epochs if epochs is not None else max(usual, min(MOST_EPOCHS, SAMPLES_LEAST / train_samples))
-    return Fidelity(wanted, max(1, min(128, train_samples // LEAST_STEPS)), max_s)
+    seen = min(SAMPLES_FULL, max(SAMPLES_LEAST, EPOCHS_FEW * train_samples))
+    usual = min(MOST_EPOCHS, max(3.0, seen / train_samples))
+    usual = round(usual) if usual >= 10 else usual
+    enough = [batch for batch in BATCHES if usual * train_samples >= STEPS_FULL * batch]
+    batch = min(enough[0] if enough else BATCHES[-1], train_samples // LEAST_STEPS)
+    return Fidelity(usual if epochs is None else epochs, max(1, batch), max_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from edgeml.arch.space import Choice, Space
 from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.propose import Proposer
-from edgeml.search.surrogate.gain import expected_gain
+from edgeml.search.surrogate.gain import Scale, expected_gain
 from edgeml.search.surrogate.gaussian import Floats, Followed, GaussianProcess, typical_square
 from edgeml.search.surrogate.pool import FULL, Pool
 from edgeml.search.surrogate.seen import Seen
@@ -21,6 +21,8 @@ from edgeml.search.surrogate.surrogate import TUNE_GROWTH, Surrogate
 
 START = 12
 """Random trials before the surrogate is asked."""
+CHEAP_OF = 3
+"""Where time runs out, each of them has the fewest MACs of so many random ones."""
 FIRST_POOL = 240
 """Points drawn at least, before the surrogate is asked for the first time."""
 HOMEWORK = 30
@@ -58,11 +60,17 @@ def one_thread() -> Iterator[None]:
 
 
 class Guide:
-    """What was observed, the pool, and the surrogate over both."""
+    """What was observed, the pool, and the surrogate over both.
+
+    Attributes:
+        focus: the preferred part of the front.
+        seconds: MACs -> what a full training takes; gains are per second where it is there.
+    """
 
     def __init__(self, space: Space, seed: int, proposer: Proposer) -> None:
         self.proposer = proposer
         self.focus: Focus | None = None
+        self.seconds: Callable[[Floats], Floats] | None = None
         self._pool = Pool(space, proposer, seed)
         self._draws = np.random.default_rng(seed)
         self._surrogate: Surrogate | None = None
@@ -78,7 +86,7 @@ class Guide:
         """Choices to train next; None while too little is known."""
         self._observe(trials)
         if len(self._seen.keys) < START:
-            return None
+            return self._pool.cheap(CHEAP_OF) if self.seconds else None
         if not self._gains:
             self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)
@@ -138,7 +146,7 @@ class Guide:
             [[e[top], *c] for e, c in zip(self._seen.errors, self._seen.costs, strict=True) if top in e]
         )
         front = front.reshape(-1, 1 + self._seen.costs.shape[1])
-        found[known] = self._gain(mean, spread, costs, front)
+        found[known] = self._gain(mean, spread, costs, front) / self._seconds([keys[i] for i in known])
         return found
 
     def _observe(self, trials: Sequence[Any]) -> None:
@@ -194,12 +202,17 @@ class Guide:
         assert self._surrogate is not None
         mean, spread = self._surrogate.new(keys)
         costs, front = self._costs_of(keys), self._expected_front()
+        seconds = self._seconds(keys)
         if len(keys) <= SHORT_LIST:
-            return self._gain(mean, spread, costs, front)
+            return self._gain(mean, spread, costs, front) / seconds
         found = np.full(len(keys), -1.0)
-        short = np.argsort(-self._gain(mean, 0.1 * mean, costs, front))[:SHORT_LIST]
-        found[short] = self._gain(mean[short], spread[short], costs[short], front)
+        short = np.argsort(-self._gain(mean, 0.1 * mean, costs, front) / seconds)[:SHORT_LIST]
+        found[short] = self._gain(mean[short], spread[short], costs[short], front) / seconds[short]
         return found
+
+    def _seconds(self, keys: Sequence[str]) -> Floats:
+        """What gains are divided by."""
+        return np.ones(len(keys)) if self.seconds is None else self.seconds(self._pool.macs(keys))
 
     def _expected_front(self) -> Floats:
         """Errors expected of what was tried (measured where fully trained), with costs."""
@@ -220,11 +233,20 @@ class Guide:
     def _gain(self, mean: Floats, spread: Floats, costs: Floats, front: Floats) -> Floats:
         """Expected gain of hypervolume; in the preferred part of the front it counts WEIGHT times more."""
         reference = self._reference()
-        gain = expected_gain(mean, spread, costs, front, reference, self._draws)
+        gain = self._gain_within(reference, mean, spread, costs, front)
         bounds = self.focus.reference(self._expected_front(), reference) if self.focus else None
         if bounds is None:
             return gain
-        return gain + WEIGHT * expected_gain(mean, spread, costs, front, bounds, self._draws)
+        return gain + WEIGHT * self._gain_within(bounds, mean, spread, costs, front)
+
+    def _gain_within(
+        self, reference: Floats, mean: Floats, spread: Floats, costs: Floats, front: Floats
+    ) -> Floats:
+        """Expected gain of the hypervolume that a point bounds, costs that range widely on a log scale."""
+        scale = Scale(np.vstack([self._seen.costs, costs]))
+        bounds = np.concatenate([reference[:1], scale(reference[None, 1:])[0]])
+        known = np.column_stack([front[:, :1], scale(front[:, 1:])])
+        return expected_gain(mean, spread, scale(costs), known, bounds, self._draws)
 
     def _reference(self) -> Floats:
         errors = max(max(at.values()) for at in self._seen.errors)

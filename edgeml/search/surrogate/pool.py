@@ -74,6 +74,12 @@ class Pool:
             added.append(proposal.key)
         return added
 
+    def cheap(self, count: int) -> dict[str, Choice] | None:
+        """Of `count` random points the feasible and new one with the fewest MACs; None where none is."""
+        drawn = [self._proposer.outlook(self._space.sample(self._rng)) for _ in range(count)]
+        new = [one for one in drawn if one is not None and one.key not in self._proposer.seen]
+        return dict(min(new, key=lambda one: cost(one.graph).macs).choices) if new else None
+
     def take(self, key: str) -> Point:
         """Remove a point that is to be trained."""
         self.costs.pop(key, None)
@@ -109,6 +115,10 @@ class Pool:
         if self._scale is not None and len(found):
             found[:, -2:] = (found[:, -2:] - self._scale[0]) / self._scale[1]
         return found
+
+    def macs(self, keys: Sequence[str]) -> Floats:
+        """Multiply-accumulates of points, (n,)."""
+        return np.asarray(np.expm1([self._vectors[key][-2] for key in keys]), np.float64)
 
     def _drawn(self, sources: Mapping[str, Sequence[Point]], costs_known: bool) -> Point:
         way = TURNS[self._turn % len(TURNS)]
