@@ -30,22 +30,22 @@ def grow(arch, seed, names):
     return arch
 
 
-def inherited(child, parent, seed=0, **options):
-    weights = trained_like(parent.graph, seed, IMAGES)
-    fresh = trained_like(child.graph, seed + 1, IMAGES)
+def inherited(child, parent, seed=0, images=IMAGES, **options):
+    weights = trained_like(parent.graph, seed, images)
+    fresh = trained_like(child.graph, seed + 1, images)
     return inherit(child.graph, fresh, parent.graph, weights, **options), weights, fresh
 
 
-def largest_change(child, parent, seed=0):
+def largest_change(child, parent, seed=0, images=IMAGES):
     """Largest difference of logits before training, or None where the child is no morph."""
-    found, weights, fresh = inherited(child, parent, seed)
+    found, weights, fresh = inherited(child, parent, seed, images)
     assert {k: v.shape for k, v in found.weights.items()} == {k: v.shape for k, v in fresh.items()}
     assert all(v.dtype == np.float32 for v in found.weights.values())
     assert 0 <= found.fraction <= 1
     if found.source != "morph":
         assert found.source == "overlap"
         return None
-    before, after = forward(parent.graph, weights, IMAGES), forward(child.graph, found.weights, IMAGES)
+    before, after = forward(parent.graph, weights, images), forward(child.graph, found.weights, images)
     assert before.std() > 1e-3, "a parent whose output says nothing proves nothing"
     return np.abs(after - before).max()
 
@@ -62,6 +62,18 @@ def test_what_is_called_a_morph_computes_the_parents_function(space, seed, names
     change = largest_change(child, parent, seed % 1000)
     assert change is None or change < CLOSE, difference(child, parent)
     assert (change is not None) == best_parent_score(child.graph, parent.graph)[0]
+
+
+@pytest.mark.parametrize("name", ["deeper", "larger_kernel", "wider_stage"])
+def test_morphs_of_networks_over_windows_one_wide(name):
+    """Kernels are 3 x 1 there: the identity that makes a network deeper has its one at (1, 0)."""
+    windows = np.random.default_rng(0).integers(0, 256, (8, 24, 1, 6)).astype(np.float32)
+    changes = []
+    for seed in range(8):
+        parent = random_arch("sensor_cell", seed, windows.shape[1:])
+        changes.append(largest_change(grow(parent, seed, [name]), parent, seed, windows))
+    exact = [change for change in changes if change is not None]
+    assert exact and max(exact) < CLOSE
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from edgeml.search.ladder import Ladder, Rung
 from edgeml.search.rungs import Rungs
 from edgeml.search.spending import ENOUGH, Spending
 from edgeml.search.surrogate.gain import Scale, expected_gain
+from edgeml.search.surrogate.surrogate import Surrogate, _floor
 
 TWO = Ladder("two", (Rung(0.2, share=0.4), Rung(1.0, share=0.6)))
 
@@ -78,3 +79,15 @@ def test_where_time_ends_a_search_the_first_promotion_comes_early():
             rungs.count(0)
         promotion = rungs.promotion(waiting, True, gains)
         assert promotion is not None and promotion.key == str(least - 1)
+
+
+@pytest.mark.parametrize(("least", "below"), [(0.3, 0.24), (0.05, 0.04), (0.0112, 0.0013), (0.004, 0.001)])
+def test_a_point_less_than_the_least_error_is_thought_possible(least, below):
+    """Errors fall with the vector's only entry; far along it they are predicted near the floor."""
+    along = np.linspace(0, 1, 12)
+    vectors = {str(i): np.array([x]) for i, x in enumerate([*along, 1.6])}
+    surrogate = Surrogate(0, lambda keys: np.array([vectors[key] for key in keys]))
+    keys = [str(i) for i in range(12)]
+    surrogate.fit(keys, [{0: least + (0.5 - least) * (1 - x) ** 2} for x in along])
+    mean, spread = surrogate.new(["12"])
+    assert mean[0] - 3 * spread[0] < least and _floor(least) == pytest.approx(below, abs=2e-3)

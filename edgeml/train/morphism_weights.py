@@ -127,14 +127,14 @@ def _identity(node: Node, own: Weights, read: Layout, layout: Layout, moments: t
     unchanged in training too, where BatchNorm takes them from the batch.
     """
     kernel, holds = own["kernel"], layout >= 0
-    centre = (kernel.shape[0] - 1) // 2
+    row, column = ((side - 1) // 2 for side in kernel.shape[:2])
     if isinstance(node.layer, DepthwiseConv2D):
         kernel[:, :, holds] = 0
-        kernel[centre, centre, holds] = 1
+        kernel[row, column, holds] = 1
     else:
         kernel[..., holds] = 0
         reads = np.flatnonzero(read >= 0)
-        kernel[centre, centre, reads, read[reads]] = 1
+        kernel[row, column, reads, read[reads]] = 1
     mean, variance = (vector[layout[holds]].astype(np.float32) for vector in moments)
     own["mean"][holds], own["beta"][holds], own["variance"][holds] = mean, mean, variance
     own["gamma"][holds] = np.sqrt(variance + BATCH_NORM_EPSILON)

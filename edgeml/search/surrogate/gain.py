@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 DIRECTIONS = 64
 WIDE = 50.0
-"""Times the least cost. On NAS-Bench-201's tables, where latencies range over 5 to 35, the hypervolume that is
-scored is linear in latency, and logarithms lose .005 of it (Raspberry Pi 4, CIFAR-100, 3 seeds)."""
+"""Times the least cost. On NAS-Bench-201's tables, where latencies range over 5 to 35, the hypervolume that
+is scored is linear in latency, and logarithms lose .005 of it (Raspberry Pi 4, CIFAR-100, 3 seeds)."""
 QUANTILES = (-1.5, -0.75, 0.0, 0.75, 1.5)
 """In standard deviations; weights are those of the normal density at them."""
 
