@@ -87,3 +87,12 @@ class StorageError(EdgemlError):
 
 class DisconnectedArchError(Exception):
     """An architecture without a path from input to output; never shown to users as an error."""
+
+
+def unforeseen(error: Exception) -> str:
+    """An exception that nobody expected -> one sentence; its traceback goes to stderr, a worker's log."""
+    import traceback
+
+    traceback.print_exception(error)
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return f"{what} (not foreseen; worker.log in the run directory has the traceback: please report it)"

@@ -155,3 +155,27 @@ def test_a_search_that_has_no_front_says_so_by_its_exit_code(finished_run, tmp_p
         file.write_text(json.dumps({**told, "accuracy": None, "rungs": []}))
     code, out, err = cli("search", "--resume", "--out", run)
     assert code == 1 and "3 failed" in out and "Traceback" not in err
+
+
+def test_what_nobody_foresaw_costs_one_candidate_not_the_search(tmp_path, monkeypatch, capfd):
+    from edgeml.search import evaluate as evaluation
+
+    def broken(job, order, arch, candidate, files):
+        raise RuntimeError("out of\n luck")
+
+    def first_breaks(job, order):
+        with monkeypatch.context() as patch:
+            if order.number:
+                return fake_evaluate(job, order)
+            patch.setattr(evaluation, "_run", broken)
+            return evaluation.evaluate(job, order)
+
+    study = study_in(tmp_path / "run", load_space("nano"), trials=3)
+    study._trainings._evaluate = first_breaks
+    study.search()
+    found = sorted(study.archive.candidates.values(), key=lambda one: one.number)
+    assert [one.status for one in found] == ["failed", "complete", "complete"]
+    assert found[0].reason is not None and found[0].reason.startswith(
+        "RuntimeError: out of luck (not foreseen;"
+    )
+    assert "Traceback" in capfd.readouterr().err

@@ -20,7 +20,7 @@ from edgeml.arch.layers import Shape
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
 from edgeml.data.goal import ACCURACY, Goal
-from edgeml.errors import ModelError
+from edgeml.errors import EdgemlError, ModelError, unforeseen
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Rung
 from edgeml.search.run_dir import RunDir
@@ -135,6 +135,10 @@ def evaluate(job: Job, order: Order) -> Candidate:
         candidate = replace(candidate, status="failed", reason=str(error))
     except _InfeasibleError as error:
         candidate = replace(candidate, status="infeasible", reason=str(error), metrics=error.metrics)
+    except (EdgemlError, OSError, MemoryError):
+        raise
+    except Exception as error:  # one candidate's, not the search's
+        candidate = replace(candidate, status="failed", reason=unforeseen(error))
     finally:
         forget()
     candidate = stamp(candidate, order.at_s + awake.now() - began)
