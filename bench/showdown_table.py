@@ -27,8 +27,9 @@ from edgeml.search.archive.pareto import front, hypervolume
 RESULTS = Path(__file__).resolve().parent / "results" / "showdown"
 SHOWN = {
     "size_bytes": "file", "macs": "MACs", "arena_bytes": "arena", "mcu_ms": "Cortex-M7",
-    "coral_ms": "Coral", "vela_cycles": "Ethos-U55",
+    "coral_ms": "Coral", "vela_cycles": "Ethos-U55", "host_ms": "host",
 }  # fmt: skip
+"""host_ms comes from showdown_latency.py, and is shown where every search of a task has it."""
 LIMITS = {"arena_bytes": (32_000, 64_000, 128_000), "size_bytes": (50_000, 100_000, 250_000)}
 CLASSES = {"digits": 10, "fashion-mnist": 10, "cifar10": 10, "fsdd": 10, "magic-wand": 5}
 
@@ -48,19 +49,19 @@ def is_reference(run: Run) -> bool:
 
 
 def bounds(runs: Iterable[Run]) -> Bounds:
-    """Cost -> its least and largest value in the searches' models."""
-    rows = [row for run in runs if not is_reference(run) for row in run["models"]]
+    """Cost -> its least and largest value in the searches' models, where every search has some."""
+    searches = [run["models"] for run in runs if not is_reference(run) and run["models"]]
     found: Bounds = {}
     for cost in SHOWN:
-        values = [row[cost] for row in rows if row[cost]]
-        if values:
-            found[cost] = (min(values), max(values))
+        values = [[row[cost] for row in models if row.get(cost)] for models in searches]
+        if values and all(values):
+            found[cost] = (min(map(min, values)), max(map(max, values)))
     return found
 
 
 def volume(rows: Sequence[dict[str, Any]], cost: str, within: tuple[float, float], guess: float) -> float:
     """Models -> part of the box that the front by validation covers on test."""
-    rows = [row for row in rows if row[cost]]
+    rows = [row for row in rows if row.get(cost)]
     chosen = front([(1 - row["validation"], row[cost]) for row in rows])
     low, high = (math.log(bound) for bound in within)
     points = [(1 - rows[i]["test"], math.log(rows[i][cost])) for i in chosen]
