@@ -46,6 +46,22 @@ def test_parts_persons_and_windows(tmp_path):
     assert (len(splits.train), len(splits.val), len(splits.test)) == (4, 4, 4)
 
 
+def test_parts_are_told_by_their_folders_as_for_images(tmp_path):
+    """Buses and trains are classes; training and testing are parts."""
+    moved = gesture_folder(tmp_path / "moved", classes=("bus", "train"))
+    assert read_source(str(moved), ReadOptions()).classes == ("bus", "train")
+    for part in ("training", "testing"):
+        gesture_folder(tmp_path / "given", count=2, part=part)
+    found = read_source(str(tmp_path / "given"), ReadOptions())
+    assert list(found.parts) == ["train", "test"] and found.classes == ("punch", "wave")
+
+
+def test_a_train_part_without_a_window_is_refused(tmp_path):
+    gesture_folder(tmp_path, count=2, part="train", n=20)
+    gesture_folder(tmp_path, count=2, part="test", n=60)
+    refused(tmp_path, "window of 40 samples", "has 20", "--window", window=40)
+
+
 def test_one_table_is_split_by_person(tmp_path):
     path = write_csv(tmp_path / "log.csv", ACTIVITY, activity_rows())
     source = read_source(str(path), ReadOptions(window=50))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.class_folders import suffixes_below
+from edgeml.data.class_folders import given_parts, suffixes_below, visible
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.grouping import group
 from edgeml.data.sensors.ranges import Ranges, fit_ranges
@@ -87,16 +87,10 @@ def read_recordings(path: Path, options: ReadOptions) -> Source:
 
 
 def _listed(path: Path) -> list[tuple[Path, Place]]:
-    """Files and what their place says; train, val and test folders are parts where train is there."""
-    folders = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_dir()}
-    if "train" in folders:
-        names = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-        roots = [(folder, names[name]) for name, folder in sorted(folders.items()) if name in names]
-    else:
-        roots = [(path, "train")]
+    """Files and what their place says, part after part."""
     found = []
-    for root, part in roots:
-        for label in sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[:1] != "."):
+    for part, root in (given_parts(path) or {"train": path}).items():
+        for label in (entry for entry in visible(root) if entry.is_dir()):
             for file in _files(label, 2):
                 between = file.relative_to(label).parent.as_posix()
                 person = "" if between == "." else readable(between)
@@ -106,9 +100,7 @@ def _listed(path: Path) -> list[tuple[Path, Place]]:
 
 
 def _files(folder: Path, depth: int) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
+    for entry in visible(folder):
         if entry.is_dir() and depth:
             yield from _files(entry, depth - 1)
         elif entry.is_file() and entry.suffix.lower() in TABLES:

@@ -108,20 +108,21 @@ def check_lengths(where: str, segments: Sequence[Segment], window: int) -> tuple
     """Warnings for recordings shorter than the window.
 
     Raises:
-        DataError: all of them are, or all of a class.
+        DataError: all of the train part are, or all of a class in it.
     """
     short = [segment for segment in segments if len(segment.values) < window]
     if not short:
         return ()
-    longest = max(len(segment.values) for segment in segments)
-    labels = sorted({segment.label for segment in segments})
-    left = {segment.label for segment in segments if len(segment.values) >= window}
+    train = [segment for segment in segments if segment.part == "train"]
+    longest = max(len(segment.values) for segment in train)
+    labels = sorted({segment.label for segment in train})
+    left = {segment.label for segment in train if len(segment.values) >= window}
     gone = [label for label in labels if label not in left]
     if gone:
         what = "no unbroken recording is" if len(gone) == len(labels) else f"none of class {some(gone)} is"
         raise DataError(
-            f"{where}: {what} as long as the window of {window} samples (the longest of all has {longest}), "
-            "expected one window at least of each class; choose a shorter --window."
+            f"{where}: {what} as long as the window of {window} samples (the longest of all to "
+            f"learn from has {longest}), expected one window at least of each class; choose a shorter --window."
         )
     return (
         f"{len(short)} of {len(segments)} unbroken stretches are shorter than the window of {window} samples "
