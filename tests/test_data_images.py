@@ -57,6 +57,13 @@ def test_part_names_in_capitals_and_two_for_one_part(tmp_path):
     said(data, "'valid'", "ignored")
 
 
+def test_a_train_part_that_cannot_be_read_is_refused(tmp_path):
+    image_folder(tmp_path / "test", count=2)
+    for bad in image_folder(tmp_path / "train", count=2).rglob("*.*"):
+        bad.write_bytes(b"no picture")
+    refused(tmp_path, "no image of the train part can be read", "not an image")
+
+
 def test_a_lone_train_folder_is_split(tmp_path):
     assert load(str(image_folder(tmp_path / "train").parent)).classes == ("cat", "dog")
 

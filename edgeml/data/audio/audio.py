@@ -17,6 +17,7 @@ from edgeml.data.audio.wav import Wav, read_header, read_samples, resampled, to_
 from edgeml.data.class_folders import Filed, Listing, list_classes, suffixes_below
 from edgeml.data.guardrails.finding import Finding
 from edgeml.data.options import ReadOptions
+from edgeml.data.scratch import available_bytes
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.split import PARTS
 from edgeml.errors import DataError
@@ -64,8 +65,7 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
     """
     listing = _listed(path)
     read = _headers(listing.files, options.strict)
-    if not read.files:
-        raise DataError(f"{shown(path)}: no recording can be read; {read.bad[0]}")
+    _check_train(path, read.files, read.bad)
     rate = min(HIGHEST_HZ, *(header.rate_hz for header in read.headers))
     recordings = [
         Recording(header.seconds, file.part, file.label)
@@ -79,9 +79,8 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
     taken = take(recordings, clip_s, stride_s, long, needed)
     _check_memory(path, len(taken), samples)
     waveforms, taken, bad = _waveforms(read.headers, taken, samples, rate, options.strict)
-    if not len(taken):
-        raise DataError(f"{shown(path)}: no recording can be read; {bad[0]}")
     files = [read.files[one.recording] for one in taken]
+    _check_train(path, files, [*read.bad, *bad])
     split = _Parts(files, taken, listing.classes)
     cut = Counter(one.recording for one in taken if one.start_s is not None)
     return Source(
@@ -128,14 +127,17 @@ def _headers(files: Sequence[Filed], strict: bool) -> _Read:
     return found
 
 
+def _check_train(path: Path, files: Sequence[Filed], bad: Sequence[str]) -> None:
+    if not any(file.part == "train" for file in files):
+        raise DataError(f"{shown(path)}: no recording to learn from can be read; {bad[0]}")
+
+
 def _reason(path: Path, error: Exception) -> str:
     return str(error) if isinstance(error, DataError) else f"{shown(path)}: {error}"
 
 
 def _check_memory(path: Path, clips: int, samples: int) -> None:
-    import psutil
-
-    size, free = 2 * clips * samples, psutil.virtual_memory().available
+    size, free = 2 * clips * samples, available_bytes()
     if size > free / 2:
         raise DataError(
             f"{shown(path)}: its {clips} clips of {samples} samples need {size / 1e9:.1f} GB of memory, "

@@ -59,6 +59,11 @@ def from_listing(
     """
     classes = _classes(listing, path)
     found = decode(listing.samples, options, shown(path))
+    if not any(sample.part == "train" for sample in found.samples):
+        raise DataError(
+            f"{shown(path)}: no image of the train part can be read ({some(found.bad, 2)}), expected some to "
+            "learn from; save them again."
+        )
     size = (found.images.shape[1], found.images.shape[2])
     return Source(
         name=name,

@@ -122,7 +122,8 @@ def check_lengths(where: str, segments: Sequence[Segment], window: int) -> tuple
         what = "no unbroken recording is" if len(gone) == len(labels) else f"none of class {some(gone)} is"
         raise DataError(
             f"{where}: {what} as long as the window of {window} samples (the longest of all to "
-            f"learn from has {longest}), expected one window at least of each class; choose a shorter --window."
+            f"learn from has {longest}), expected one window at least of each class; choose a shorter "
+            "--window."
         )
     return (
         f"{len(short)} of {len(segments)} unbroken stretches are shorter than the window of {window} samples "
