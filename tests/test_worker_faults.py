@@ -17,10 +17,15 @@ import optuna
 import pytest
 
 from edgeml.arch.space_file import load_space
-from edgeml.search.evaluate import stamp
+from edgeml.errors import ModelError
+from edgeml.search.candidate import Candidate
+from edgeml.search.damage import wrong_with
+from edgeml.search.evaluate import Job, Order, stamp
 from edgeml.search.run_dir import RunDir
 from edgeml.search.workers.compute import Compute
 from edgeml.search.workers.executor import Workers
+from edgeml.target.targets import Targets
+from edgeml.train.fidelity import Fidelity
 from tests.test_search import fake_evaluate, study_in
 
 TRIALS, KILLED = 6, 10
@@ -179,3 +184,23 @@ def test_what_nobody_foresaw_costs_one_candidate_not_the_search(tmp_path, monkey
         "RuntimeError: out of luck (not foreseen;"
     )
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_promotion_that_fails_claims_no_files(tmp_path, monkeypatch):
+    """They go with the folder of the rung below: --resume would call it damaged, children ask for weights."""
+    from edgeml.search import evaluate as evaluation
+
+    def broken(job, order, arch, candidate, files):
+        files["uncompressed.safetensors"] = b"half-done"
+        raise ModelError("training failed: loss NaN")
+
+    monkeypatch.setattr(evaluation, "_run", broken)
+    monkeypatch.setattr(evaluation.Arch, "from_dict", lambda value: value)
+    artifact = {"file": "model.tflite", "bytes": 9, "weights_sha256": "0" * 64}
+    before = Candidate("abc", 3, "stopped", {}, {}, 0, accuracy=0.9, rungs=[{"rung": 0}], artifact=artifact)
+    (tmp_path / "candidates").mkdir()
+    order = Order(3, "abc", {}, {}, 0, Fidelity(1.0), index=1, before=before)
+    found = evaluation.evaluate(Job(str(tmp_path), Targets(()), {}), order)
+    folder = tmp_path / "candidates" / "abc"
+    assert found.status == "failed" and found.rung == 1 and found.artifact is None
+    assert wrong_with(folder) is None and [path.name for path in folder.iterdir()] == ["candidate.json"]

@@ -132,18 +132,24 @@ def evaluate(job: Job, order: Order) -> Candidate:
     try:
         candidate = _run(job, order, arch, candidate, files)
     except ModelError as error:
-        candidate = replace(candidate, status="failed", reason=str(error))
+        candidate = _failed(candidate, str(error), files)
     except _InfeasibleError as error:
         candidate = replace(candidate, status="infeasible", reason=str(error), metrics=error.metrics)
     except (EdgemlError, OSError, MemoryError):
         raise
     except Exception as error:  # one candidate's, not the search's
-        candidate = replace(candidate, status="failed", reason=unforeseen(error))
+        candidate = _failed(candidate, unforeseen(error), files)
     finally:
         forget()
     candidate = stamp(candidate, order.at_s + awake.now() - began)
     RunDir(Path(job.run)).store(candidate, files)
     return candidate
+
+
+def _failed(candidate: Candidate, reason: str, files: dict[str, bytes]) -> Candidate:
+    """What is stored of a failed training: no files, those of the rung below go with its folder."""
+    files.clear()
+    return replace(candidate, status="failed", reason=reason, artifact=None)
 
 
 def stamp(candidate: Candidate, at_s: float) -> Candidate:
