@@ -10,9 +10,12 @@ import pytest
 import edgeml
 from edgeml.data.dataset import Split
 from edgeml.errors import ConfigError, UnknownNameError
-from edgeml.search.evaluate import Order
+from edgeml.search import start as beginnings
+from edgeml.search.candidate import Candidate
+from edgeml.search.evaluate import Job, Order
 from edgeml.search.run_dir import BEFORE, RunDir
 from edgeml.search.watching import Watching
+from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.watch import CurvePoint
 
@@ -82,6 +85,16 @@ def test_a_warm_start_is_not_stopped_before_the_run_knows_such_curves():
 
     assert judge(carry=True) is None and judge(parent="p", curves=rising[:7]) is None
     assert "needed to join the front" in judge(carry=True, curves=rising)
+
+
+def test_a_rung_that_starts_from_fresh_weights_takes_back_what_the_one_below_inherited(tmp_path, monkeypatch):
+    monkeypatch.setattr(beginnings, "get_weights", lambda model, graph: {})
+    below = {"parent": "p", "inherited_fraction": 0.5, "source": "morph", "lineage": "one cell more"}
+    before = Candidate("k", 0, "stopped", {}, {}, 0, **below)
+    order = Order(0, "k", {}, {}, 0, Fidelity(1.0), index=1, before=before, carry=False)
+    job = Job(str(tmp_path), Targets(()), {}, inherit="morph")
+    found = beginnings.start(RunDir(tmp_path), job, order, None, None)
+    assert found == dict.fromkeys(below)
 
 
 def test_a_kill_between_two_rungs_loses_neither(tmp_path):

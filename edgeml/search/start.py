@@ -23,13 +23,16 @@ from edgeml.train.inherit import inherit, load_weights
 WEIGHTS = "weights.safetensors"
 UNCOMPRESSED = "uncompressed.safetensors"
 """Weights before a compression that the recipe asks for: what others inherit from."""
+FRESH: dict[str, Any] = {"parent": None, "inherited_fraction": None, "source": None, "lineage": None}
+"""What a candidate says of fresh weights, whatever it inherited on the rung below."""
 
 
 def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> dict[str, Any]:
     """Write the first weights into a fresh model.
 
     Returns:
-        What the candidate says of them: parent, inherited_fraction, source, lineage; empty where fresh.
+        What the candidate says of them: parent, inherited_fraction, source, lineage; empty where it goes on
+        from its own.
     """
     if order.carry and order.before is not None:
         set_weights(model, graph, load_weights(str(run.candidates / order.key / WEIGHTS)))
@@ -38,9 +41,9 @@ def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> 
     if job.from_bank:
         weights, fraction = Bank.open(run.bank).slice(graph, fresh)
         set_weights(model, graph, weights)
-        return {"inherited_fraction": fraction, "source": "bank"} if fraction else {}
+        return {**FRESH, "inherited_fraction": fraction, "source": "bank"} if fraction else dict(FRESH)
     if not job.inherits or order.parent is None:
-        return {}
+        return dict(FRESH)
     folder = run.candidates / order.parent
     theirs = Arch.from_dict(read_json(folder / "candidate.json")["arch"])
     source = order.rung.scaled(theirs).graph
