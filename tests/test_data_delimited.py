@@ -9,7 +9,7 @@ from test_data_samples import refused
 
 from edgeml.data.tables import delimited
 from edgeml.data.tables.delimited import sniff
-from edgeml.data.tables.table import read_table
+from edgeml.data.tables.table import Column, read_table
 
 ROWS = [[1.5, -2.0, "Ärger, täglich"], [0.25, 1e3, 'sagt "ja"'], [3.0, 4.5, "nö"]] * 4
 
@@ -118,6 +118,15 @@ def test_a_quote_that_is_never_closed(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('a,b\n1,2\n3,"4\n' + "5,6\n" * 400000)
     refused(path, "quote")
+
+
+def test_numbers_that_differ_late_are_told_apart(tmp_path):
+    """Digits beyond the sixth, as recordings named by their second have them; 1_5 is no number anywhere."""
+    numbers = Column("recording", numbers=np.array([1700000000.25, 1700000000.75, 0.1, 3.0, np.nan]))
+    assert numbers.as_texts().tolist() == ["1700000000.25", "1700000000.75", "0.1", "3", ""]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 60 + "1_5,2\n")
+    assert read_table(path).columns["a"].as_texts()[-1] == "1_5"
 
 
 def test_sniffing_reads_only_the_start(tmp_path):

@@ -131,6 +131,12 @@ def test_what_is_no_list_is_refused(tmp_path):
     refused(written("zip.jsonl", b"PK\x03\x04\xff\xfe"), "not UTF-8")
 
 
+def test_a_quote_that_is_never_closed_in_the_first_line(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text('"path,label\n' + "a.png,cat\n" * 120_000)
+    refused(path, "is no CSV", "correct it")
+
+
 def test_a_list_with_a_byte_order_mark_semicolons_and_odd_names(tmp_path):
     names = pictures(tmp_path)
     odd = b"img/\xff\xfe\xe9.png"

@@ -29,6 +29,18 @@ def mixed_rows(n=120):
     return rows
 
 
+def test_infinite_cells_in_a_row_are_missing_and_said_once(tmp_path):
+    rows = [[i, i * i % 7, i % 2] for i in range(60)]
+    for i in (10, 11, 12):
+        rows[i][0] = "inf"
+    said = " ".join(load(str(write_csv(tmp_path / "t.csv", ["x", "y", "label"], rows))).warnings)
+    assert "infinite values of 'x' count as missing" in said
+    path = write_csv(tmp_path / "s" / "a" / "1.csv", ["index", "x"], [row[:2] for row in rows])
+    write_csv(tmp_path / "s" / "b" / "1.csv", ["index", "x"], [row[:2] for row in rows])
+    about = read_source(str(path.parent.parent), ReadOptions(window=8)).preprocessing
+    assert about["channels"] == ["x"]
+
+
 def test_columns_become_features(tmp_path):
     path = write_csv(tmp_path / "parts.csv", HEADER, mixed_rows())
     data = load(str(path))

@@ -103,8 +103,8 @@ def _rows(path: Path) -> Iterator[Row]:
         yield from _json_rows(path, text)
         return
     reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text.partition("\n")[0]))
-    header = [name.strip() for name in next(reader, [])]
     try:
+        header = [name.strip() for name in next(reader, [])]
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=False))

@@ -109,7 +109,8 @@ def _channels(table: Table, names: Sequence[str]) -> tuple[tuple[str, ...], tupl
 
 def _counts_rows(values: NDArray[np.float64], name: str) -> bool:
     usual = roles.plain(name) in roles.ROW_NUMBERS or name == "column1"
-    return usual and len(values) > 2 and bool((np.diff(values)[:-1] == 1).mean() > 0.9)
+    with np.errstate(invalid="ignore"):  # infinite cells, one after the other
+        return usual and len(values) > 2 and bool((np.diff(values)[:-1] == 1).mean() > 0.9)
 
 
 def refuse_stray_text(where: str, column: Column) -> None:

@@ -80,7 +80,8 @@ def _no_number(column: Column) -> str:
     if finite.min() == finite.max() and len(finite) == len(values):
         return f"is always {finite[0]:g}"
     name = roles.plain(column.name)
-    steps = np.diff(values)
+    with np.errstate(invalid="ignore"):  # infinite cells, one after the other
+        steps = np.diff(values)
     counting = len(values) > 10 and (abs(steps) == 1).mean() > 0.95 and abs(steps.sum()) > 0.9 * len(steps)
     distinct = len(np.unique(finite)) == len(values) and bool((finite == np.rint(finite)).all())
     called = name in roles.ROW_NUMBERS or name == "id" or name.endswith("_id")

@@ -57,7 +57,7 @@ class Column:
         return np.asarray(gone[self.codes], np.bool_)
 
     def as_texts(self) -> NDArray[np.str_]:
-        """(n,) what stands in the cells, stripped; whole numbers without a point."""
+        """(n,) what stands in the cells, stripped; whole numbers without a point, others with all digits."""
         if self.numbers is not None:
             values, place = np.unique(self.numbers, return_inverse=True)
             return np.array([_plain(value) for value in values], np.str_)[place]
@@ -85,7 +85,7 @@ class Table:
 def _plain(value: float) -> str:
     if isnan(value):
         return ""
-    return f"{value:.0f}" if abs(value) < 1e15 and value == round(value) else f"{value:g}"
+    return f"{value:.0f}" if abs(value) < 1e15 and value == round(value) else repr(float(value))
 
 
 def read_table(path: Path) -> Table:
@@ -178,7 +178,7 @@ class _Gathered:
 
     def _numbers(self, texts: Sequence[str]) -> NDArray[np.float64] | None:
         try:
-            if not any("_" in text for text in texts[:50]):
+            if "_" not in "".join(texts):  # float() takes 1_000
                 return np.array(list(map(float, texts)), np.float64)
         except ValueError:
             pass
