@@ -62,7 +62,8 @@ class Edgeml:
     def look(self, cpu_s: float) -> None:
         """Note candidates that are complete now and were not before."""
         for file in self.run.glob("candidates/*/candidate.json"):
-            if file not in self.seen:
+            written = not file.parent.name.startswith(".")  # else it is not in its place yet
+            if written and file not in self.seen:
                 try:
                     complete = json.loads(file.read_text(encoding="utf-8"))["status"] == "complete"
                 except (OSError, ValueError, KeyError):

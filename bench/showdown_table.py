@@ -1,6 +1,6 @@
 """The tables of the showdown from the JSON files in bench/results/showdown/.
 
-    python bench/showdown_table.py [--json]
+    python bench/showdown_table.py [--json | --markdown]
 
 A front is chosen by accuracy on validation, its hypervolume is that of its accuracies on test: over accuracy
 and log cost, as a part of the box from the error of guessing to none and from the task's cheapest to
@@ -14,7 +14,7 @@ import math
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -217,12 +217,27 @@ def show(task: str, budget: float) -> None:
         console.print(beside)
 
 
+def markdown(task: str, budget: float) -> Iterator[str]:
+    """Lines of a task's table as docs/benchmarks.md has it."""
+    rows = table(task, budget)
+    costs = list(rows[0]["volumes"])
+    names = [f"{task}, {budget:g} s", "seeds", *(SHOWN[c] for c in costs), "all", "best test", "edgeml in"]
+    yield f"| {' | '.join(names)} |"
+    yield f"|{' --- |' * len(names)}"
+    for row in rows:
+        volumes = [spread(row["volumes"][c]) for c in costs]
+        means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
+        share = "" if row["tool"] == "edgeml" else _share(row["share"])
+        cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
+        yield f"| {' | '.join(cells)} |".replace("0.", ".")
+
+
 def _share(value: float | None) -> str:
     return "-" if value is None else "never" if value == math.inf else f"{value:.2f}"
 
 
 def main() -> None:
-    """Print all tables, or with --json what is in them."""
+    """Print all tables, with --markdown those of the documentation, with --json what is in them."""
     pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
     if "--json" in sys.argv[1:]:
         print(
@@ -232,7 +247,10 @@ def main() -> None:
         )
         return
     for task, budget in pairs:
-        show(task, budget)
+        if "--markdown" in sys.argv[1:]:
+            print(*markdown(task, budget), "", sep="\n")
+        else:
+            show(task, budget)
 
 
 if __name__ == "__main__":
