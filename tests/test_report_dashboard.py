@@ -70,6 +70,25 @@ def test_it_serves_the_trials_and_follows_while_the_search_writes(run: Path) -> 
     assert "metric_names" not in str(study_of(run)._storage.get_study_system_attrs(1))
 
 
+def test_a_copy_that_cannot_be_read_just_now_does_not_end_the_following(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, calls = dashboard._named, []
+
+    def now_and_then(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise optuna.exceptions.StorageInternalError("locked")
+        return named(*arguments)
+
+    monkeypatch.setattr(dashboard, "_named", now_and_then)
+    with dashboard.serving(run, 0, refresh_s=0.05):
+        deadline = time.monotonic() + 30
+        while len(calls) < 3:
+            assert time.monotonic() < deadline, "the copy was not taken again"
+            time.sleep(0.02)
+
+
 def listen_to_ctrl_c() -> None:
     """Shells start background jobs (CI, nohup) with SIGINT ignored, and children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -73,17 +73,15 @@ def serving(path: Path, port: int | None = None, refresh_s: float = REFRESH_S) -
     with tempfile.TemporaryDirectory(prefix="edgeml-dashboard-") as folder:
         copied = Path(folder) / "study.db"
         copy(source, copied)
-        try:
-            storage = _named(run, copied)
-        except Exception as error:  # a database that holds other things than Optuna wrote: a dozen kinds
-            said = " ".join(str(error).split())[:200]
-            raise RunError(
-                f"{source} is damaged ({type(error).__name__}: {said}); copy the run again."
-            ) from error
+        storage = _opened(run, source, copied)
         server = _server(storage, port)
         ended = threading.Event()
+
+        def rename() -> None:
+            _opened(run, source, copied).remove_session()
+
         watcher = threading.Thread(
-            target=_follow, args=(source, copied, lambda: _named(run, copied), ended, refresh_s), daemon=True
+            target=_follow, args=(source, copied, rename, ended, refresh_s), daemon=True
         )
         watcher.start()
         try:
@@ -113,8 +111,22 @@ def copy(source: Path, target: Path) -> None:
         raise RunError(f"{source} cannot be copied ({error}); is the run damaged?") from error
 
 
+def _opened(run: RunFiles, source: Path, copied: Path) -> RDBStorage:
+    """The copy's storage, its objectives called by their names.
+
+    Raises:
+        RunError: it holds no study that Optuna can read.
+    """
+    try:
+        return _named(run, copied)
+    except Exception as error:  # a database that holds other things than Optuna wrote: a dozen kinds
+        said = " ".join(str(error).split())[:200]
+        raise RunError(
+            f"{source} is damaged ({type(error).__name__}: {said}); copy the run again."
+        ) from error
+
+
 def _named(run: RunFiles, copied: Path) -> RDBStorage:
-    """The copy's storage, its objectives called by their names."""
     import optuna
 
     storage = optuna.storages.RDBStorage(f"sqlite:///{copied}")
@@ -131,10 +143,10 @@ def _named(run: RunFiles, copied: Path) -> RDBStorage:
 def _follow(
     source: Path, copied: Path, rename: Callable[[], object], ended: threading.Event, refresh_s: float
 ) -> None:
-    """Take the copy again whenever the study has grown."""
-    seen = _changed(source)
+    """Take the copy again whenever the study has grown, and once at first: it may have by then."""
+    seen: tuple[int, ...] = ()
     while not ended.wait(refresh_s):
-        with contextlib.suppress(OSError, RunError):  # moved or locked just now: the old copy serves on
+        with contextlib.suppress(OSError, RunError):  # moved, locked or half written just now
             now = _changed(source)
             if now != seen:
                 copy(source, copied)
