@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
-from test_report_files import HOSTILE, write_run
+from test_report_files import HOSTILE, edit, write_run
 
-from edgeml.report import figures
+from edgeml.errors import RunError
+from edgeml.report import compression, figures, rung_tables
 from edgeml.report.leaderboard import rows, table
+from edgeml.report.pick import pick_key
 from edgeml.report.run_files import Figure, RunFiles, open_run
 
 CONTRACT = {
@@ -41,7 +44,7 @@ CONTRACT = {
 
 
 def printed(run: RunFiles, width: int = 100) -> str:
-    console = Console(width=width, record=True, force_terminal=False, file=None, quiet=False)
+    console = Console(width=width, force_terminal=False)
     with console.capture() as capture:
         console.print(table(run))
     return capture.get()
@@ -76,6 +79,29 @@ def test_several_targets_each_have_a_column(tmp_path: Path) -> None:
     assert "coral" in printed(run, 140)
 
 
+def test_what_cannot_be_picked_of_several_targets_says_why(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path / "run", timed=("latency_ms@coral", "latency_ms@cpu")))
+    with pytest.raises(RunError, match="no latency_ms to pick by; there is one for each of its targets"):
+        pick_key(run, "latency")
+    none = open_run(write_run(tmp_path / "none", timed=()))
+    with pytest.raises(RunError, match="its target measures none"):
+        pick_key(none, "latency")
+
+
+def test_figures_that_are_null_are_left_out(tmp_path: Path) -> None:
+    """NaN is read as null."""
+    path = write_run(tmp_path / "run")
+    file = next(file for file in path.rglob("candidate.json") if json.loads(file.read_text())["number"] == 0)
+    rungs = [{"rung": None, "epochs": None, "accuracy": None, "stopped": "its curve"}]
+    variant = {"of": "x", "method": "prune", "sparsity": None, "drop": None, "max_drop": None}
+    edit(file, rungs=rungs, status="stopped", compression={**variant, "warning": True})
+    edit(path / "run.json", ladder={"name": "two", "rungs": [{"epochs": 0.2}, {"epochs": 1.0}]})
+    edit(path / "state.json", rungs=[{"rung": 0}, {"rung": 1}])
+    run = open_run(path)
+    assert "1/2" in printed(run) and "1/2" in str(rung_tables.endings(run))
+    assert "(pruned (0 %)) loses 0.0 points against float" in compression.warnings(run)[0]
+
+
 def test_the_table_fits_100_columns(tmp_path: Path) -> None:
     run = open_run(write_run(tmp_path / "run"))
     lines = printed(run).splitlines()
@@ -104,6 +130,7 @@ def test_an_empty_run_has_an_empty_table(tmp_path: Path) -> None:
 
 NUMBERS = [(0.05123, "0.0512"), (1.0, "1.00"), (61.23, "61.2"), (100.4, "100"), (0, "0.00"), (None, "-")]
 COUNTS = [(999, "999"), (43120, "43.1 k"), (1_234_567, "1.23 M"), (2.5e9, "2.5 G"), (None, "-")]
+COUNTS += [(999_400, "999 k"), (999_600, "1 M"), (999_700_000, "1 G"), (999.96, "1 k"), (-999_600, "-1 M")]
 
 
 def test_numbers_read_well() -> None:

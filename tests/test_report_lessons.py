@@ -87,6 +87,15 @@ def test_few_candidates_are_said_to_be_few(small: RunFiles) -> None:
     assert importance.sentence(small, None).startswith("7 candidates with the same training: too few")
 
 
+def test_many_candidates_with_the_same_choices_are_not_called_too_few(big: RunFiles) -> None:
+    run = replace(big, candidates=tuple(replace(c, choices={"width": 8}) for c in big.candidates))
+    assert importance.importance(run) is None
+    assert importance.sentence(run, None) == (
+        "48 candidates with the same training: no decision was made in two ways, or all score the same, so "
+        "nothing can be told of which mattered."
+    )
+
+
 def test_a_lower_rung_is_taken_where_more_candidates_had_it(tmp_path: Path) -> None:
     run = open_run(climbing(tmp_path / "run"))
     taken = size_effect.sample(run)

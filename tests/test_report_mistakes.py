@@ -13,6 +13,7 @@ from test_report_page import Page
 
 from edgeml.data.goal import Goal
 from edgeml.data.source import Split
+from edgeml.report import mistakes
 from edgeml.report.markdown import coded, escaped, markdown
 from edgeml.report.markup import tag
 from edgeml.report.page import write_report
@@ -54,6 +55,12 @@ def test_values_and_anomalies() -> None:
     assert [i for i, _ in worst] == [2, 3, 1, 0]  # the anomaly that looks most normal first
     assert worst[0][1]["rank"] == pytest.approx(1 / 3)
     assert found["points"][3] == [1, 0.9]
+
+
+def test_a_class_name_with_a_bracket_is_said_whole() -> None:
+    found = {"n": 9, "of": 9, "task": "classification", "errors": 1, "pairs": [[0, 1, 1]]}
+    said = mistakes.sentence({**found, "classes": ["car (red)", "bus"]})
+    assert said.endswith("validation split: 1 wrong, car (red) called bus.")
 
 
 def opened(found: dict) -> np.ndarray:

@@ -25,9 +25,10 @@ def has_rungs(run: RunFiles) -> bool:
 
 def label(run: RunFiles, candidate: CandidateFile) -> str:
     """The rung that the candidate's accuracy is of: "1/2"."""
-    rung = candidate.rungs[-1].get("rung", candidate.rung) if candidate.rungs else candidate.rung
+    last = candidate.rungs[-1].get("rung") if candidate.rungs else None
+    rung = candidate.rung if last is None else int(last)
     top = len(run.ladder)
-    place = top if candidate.status == "complete" else min(int(rung) + 1, top)
+    place = top if candidate.status == "complete" else min(rung + 1, top)
     return f"{place}/{top}"
 
 

@@ -31,7 +31,7 @@ def method(candidate: CandidateFile) -> str:
     words = next((words for start, words in METHODS.items() if name.startswith(start)), name)
     if name.startswith("prune"):
         pattern = (candidate.compression or {}).get("pattern")
-        share = (candidate.compression or {}).get("sparsity", 0.0)
+        share = (candidate.compression or {}).get("sparsity") or 0.0
         return f"{words} ({pattern or f'{100 * share:g} %'})"
     if name.startswith("cluster"):
         return f"{words} ({(candidate.compression or {}).get('clusters')} values a kernel)"
@@ -43,8 +43,8 @@ def warning(candidate: CandidateFile, max_drop: float) -> str | None:
     record = candidate.compression or {}
     if not record.get("warning"):
         return None
-    allowed = record.get("max_drop", max_drop)
-    lost = float(record.get("drop", 0.0))
+    allowed = max_drop if record.get("max_drop") is None else record["max_drop"]
+    lost = float(record.get("drop") or 0.0)
     if candidate.is_variant:
         what = f"{candidate.key} ({method(candidate)}) loses {lost:.1f} points against float"
         return f"WARNING: {what}, more than the {allowed:g} of --max-drop."
@@ -58,7 +58,8 @@ def warning(candidate: CandidateFile, max_drop: float) -> str | None:
 
 def allowed_drop(run: RunFiles) -> float:
     """The run's --max-drop, in points."""
-    return float((run.run.get("settings") or {}).get("max_drop", DEFAULT_MAX_DROP))
+    said = (run.run.get("settings") or {}).get("max_drop")
+    return DEFAULT_MAX_DROP if said is None else float(said)
 
 
 def warnings(run: RunFiles) -> list[str]:
@@ -95,13 +96,9 @@ def rows(run: RunFiles) -> list[list[Any]]:
     """Finalists that went through --compress, each followed by its variants: cells of the table."""
     found = []
     for finalist in (c for c in run.scored if c.compression and not c.is_variant):
-        found.append(
-            _row(run, finalist, "as searched", _calibration(run, finalist, finalist.compression or {}))
-        )
+        found.append(_row(run, finalist, "as searched"))
         variants = [c for c in run.candidates if c.is_variant and c.parent == finalist.key]
-        for variant in variants:
-            record = variant.compression or {}
-            found.append(_row(run, variant, method(variant), _calibration(run, variant, record)))
+        found += [_row(run, variant, method(variant)) for variant in variants]
     return found
 
 
@@ -117,7 +114,7 @@ HEADS = [
 ]
 
 
-def _row(run: RunFiles, candidate: CandidateFile, what: str, calibration: str) -> list[Any]:
+def _row(run: RunFiles, candidate: CandidateFile, what: str) -> list[Any]:
     lost, record = drop(candidate), candidate.compression or {}
     seconds = record.get("compress_s", record.get("seconds"))
     return [
@@ -127,7 +124,7 @@ def _row(run: RunFiles, candidate: CandidateFile, what: str, calibration: str) -
         "-" if lost is None else f"{lost:.2f}",
         _kilobytes(candidate, "size_bytes"),
         _kilobytes(candidate, "size_zip_bytes"),
-        calibration,
+        _calibration(run, record),
         "-" if seconds is None else f"{seconds:.1f}",
     ]
 
@@ -137,7 +134,7 @@ def _kilobytes(candidate: CandidateFile, metric: str) -> str:
     return "-" if figure is None else figures.number(figure.value / 1e3)
 
 
-def _calibration(run: RunFiles, candidate: CandidateFile, record: Mapping[str, Any]) -> str:
+def _calibration(run: RunFiles, record: Mapping[str, Any]) -> str:
     """The calibration kept and the others that were tried, each with its accuracy."""
     tried = [row for row in record.get("calibrations") or () if row.get("accuracy") is not None]
     if not tried:

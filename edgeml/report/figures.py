@@ -43,6 +43,11 @@ def title(metric: str) -> str:
     return f"{words} on {target}" if target else words
 
 
+def capital(words: str) -> str:
+    """The beginning of a sentence: its first letter is a capital."""
+    return words[:1].upper() + words[1:]
+
+
 IN_MIB = ("parameter_bytes", "on_chip_bytes", "streamed_bytes")
 """Shown in MiB, the unit of edgetpu_compiler and of the chip's memory."""
 
@@ -57,6 +62,12 @@ def unit(metric: str) -> str:
     return base.rpartition("_")[2] if base.endswith(("_ms", "_mj", "_s")) else ""
 
 
+def heading(metric: str) -> str:
+    """`latency_ms` -> "latency, ms": a metric with the unit in which it is shown."""
+    words = unit(metric)
+    return title(metric) + (f", {words}" if words else "")
+
+
 def scale(metric: str) -> float:
     """Factor from the stored value to the one shown in `unit`."""
     if unit(metric) == "MiB":
@@ -69,7 +80,7 @@ def count(value: float | None) -> str:
     if value is None:
         return "-"
     for limit, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= limit:
+        if abs(value) >= 0.9995 * limit:  # what three digits would round up to 1e+03 of the unit below
             return f"{value / limit:.3g}{letter}"
     return f"{value:.4g}"
 

@@ -78,7 +78,7 @@ def compared(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
                 gains.append(f"{_times(ratio, better)}{on}{_kind(mine)}")
             elif 1 / ratio >= WORTH_SAYING:
                 losses.append(f"{_times(1 / ratio, worse)}{on}{_kind(mine)}")
-    what = _listed(gains) or "As costly"
+    what = _listed(gains) or "No cheaper"
     but = f", though {_listed(losses)}," if losses else ""
     most = "the most accurate" if other.key == run.front_candidates[0].key else "the largest of its equals"
     return f"{what}{but} than {other.key}, {most}: {_price(run, pick, other)}."

@@ -96,7 +96,12 @@ def importance(run: RunFiles) -> Importance | None:
 def sentence(run: RunFiles, found: Importance | None) -> str:
     """What the figures are worth, for above the chart."""
     if found is None:
-        number = len(_sample(run).points)
+        number = sum(bool(c.choices) for c, _ in _sample(run).points)
+        if number >= LEAST:
+            return (
+                f"{number} candidates with the same training: no decision was made in two ways, or all score "
+                "the same, so nothing can be told of which mattered."
+            )
         return (
             f"{number} candidate{'' if number == 1 else 's'} with the same training: too few to tell which "
             f"decisions mattered ({LEAST} are needed)."

@@ -104,7 +104,7 @@ def errors(run: RunFiles, charts: Charts) -> Markup | None:
     found = mistakes.read(run)
     if found is None:
         return None
-    chart = mistakes.errors(run, found)
+    chart = mistakes.errors(found)
     drawn = charts.place(*chart) if chart else None
     return section(
         "What the knee gets wrong", tag("p", mistakes.sentence(found)), drawn, mistakes.shown(found)

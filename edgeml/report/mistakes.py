@@ -46,11 +46,9 @@ def sentence(found: Mapping[str, Any]) -> str:
     if not errors:
         return f"{said}: every one right."
     truth, called, times = pairs[0]
-    often = f"most often {_name(found, truth)} called {_name(found, called)} ({times} times)"
-    one_each = (
-        "no two in the same way" if errors > 1 else often.partition(" (")[0].removeprefix("most often ")
-    )
-    return f"{said}: {errors} wrong, {often if times > 1 else one_each}."
+    pair = f"{_name(found, truth)} called {_name(found, called)}"
+    one_each = "no two in the same way" if errors > 1 else pair
+    return f"{said}: {errors} wrong, {f'most often {pair} ({times} times)' if times > 1 else one_each}."
 
 
 def _name(found: Mapping[str, Any], label: object) -> str:
@@ -94,7 +92,7 @@ def _recall(line: Sequence[int], truth: int) -> str:
     return figures.percent(line[truth] / total, 0) if total else "-"
 
 
-def errors(run: RunFiles, found: Mapping[str, Any]) -> tuple[str, Spec] | None:
+def errors(found: Mapping[str, Any]) -> tuple[str, Spec] | None:
     """A chart of values against the truth, or of errors of normal and anomalous samples; with its title."""
     import altair as alt
 

@@ -61,5 +61,8 @@ def _lowest(run: RunFiles, metric: str) -> str:
 
     rows = [candidate for candidate in run.front_candidates if metric in candidate.figures]
     if not rows:
-        raise RunError(f"{run.path} has no {metric} figures; its target measures none. Pick knee or size.")
+        named = {name for c in run.front_candidates for name in c.figures}
+        several = any(name.startswith(f"{metric}@") for name in named)
+        why = "there is one for each of its targets" if several else "its target measures none"
+        raise RunError(f"{run.path} has no {metric} to pick by; {why}. Pick knee, size or a KEY.")
     return min(rows, key=value).key

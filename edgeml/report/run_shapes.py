@@ -64,7 +64,7 @@ class _Dataset(Shape):
 
 
 class _Rung(Shape):
-    epochs: Real | None = None
+    epochs: Real = 1.0
     data: Real = 1.0
     resolution: Real = 1.0
     width: Real = 1.0

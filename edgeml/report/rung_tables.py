@@ -66,7 +66,8 @@ def endings(run: RunFiles) -> Markup | None:
 
 def _ending(run: RunFiles, c: CandidateFile, training: Mapping[str, Any]) -> Markup:
     accuracy, expected = training.get("accuracy"), training.get("expected")
-    place = f"{int(training.get('rung', c.rung)) + 1}/{len(run.ladder)}"
+    rung = training.get("rung")
+    place = f"{(c.rung if rung is None else int(rung)) + 1}/{len(run.ladder)}"
     cells = [place, figures.score(run, accuracy), figures.score(run, expected), c.reason or "-"]
     return row([tag("code", c.key), *cells])
 
