@@ -54,7 +54,7 @@ def fronts(found: Compared, cost: str) -> Spec:
     names = [f"{i + 1}: {name}" for i, name in enumerate(found.names)]
     colours = ["theme:front", "theme:knee", *(f"theme:series{i}" for i in range(2, MAX_SERIES))]
     lines = [_point(found, cost, i, point) for i in range(len(names)) for point in found.fronts[cost][i]]
-    x = alt.X("x:Q").title(_title(cost)).scale(cost_scale(lines, "x"))
+    x = alt.X("x:Q").title(figures.heading(cost)).scale(cost_scale(lines, "x"))
     y = alt.Y("y:Q").title(f"int8 {found.runs[0].goal.title}, validation")
     y = y.axis(score_axis.axis(found.runs[0])).scale(score_axis.scale(found.runs[0]))
     scale = alt.Scale(domain=names, range=[colours[i % len(colours)] for i in range(len(names))])
@@ -73,11 +73,6 @@ def fronts(found: Compared, cost: str) -> Spec:
             dots.encode(x, y, colour, alt.Shape("run:N").scale(domain=names), tooltip=tip),
         )
     )
-
-
-def _title(cost: str) -> str:
-    words = figures.unit(cost)
-    return figures.title(cost) + (f", {words}" if words else "")
 
 
 def _point(found: Compared, cost: str, index: int, point: Point) -> Row:

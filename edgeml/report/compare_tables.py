@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgeml.report import figures, score_axis
 from edgeml.report.compare import Compared, to_json
+from edgeml.report.plain_settings import differing
 from edgeml.report.run_files import Figure
 from edgeml.report.summary import duration
 from edgeml.report.tables import plain
@@ -90,7 +91,7 @@ def under(found: Compared) -> Rows:
 
 def settings(found: Compared) -> Rows:
     """One row a setting that differs."""
-    values = to_json(found)["settings"]
+    values = differing(found.runs)
     return [
         [name.replace("_", " "), *("-" if v is None else plain(v) for v in own)]
         for name, own in values.items()

@@ -6,8 +6,6 @@ from itertools import combinations
 
 from edgeml.report import figures
 from edgeml.report.plots import (
-    ROLE_COLOURS,
-    ROLES,
     Spec,
     axis_title,
     chart_data,
@@ -15,6 +13,7 @@ from edgeml.report.plots import (
     finish,
     in_words,
     role,
+    role_colour,
 )
 from edgeml.report.run_files import RunFiles
 
@@ -47,18 +46,15 @@ def pair(run: RunFiles, one: str, other: str) -> Spec | None:
     kinds = [{c.figures[name].kind for c in run.scored if name in c.figures} for name in (one, other)]
     x = alt.X("x:Q").title(axis_title(one, kinds[0])).scale(cost_scale(rows, "x"))
     y = alt.Y("y:Q").title(axis_title(other, kinds[1])).scale(cost_scale(rows, "y"))
-    there = [i for i, name in enumerate(ROLES) if any(row["role"] == name for row in rows)]
-    scale = alt.Scale(domain=[ROLES[i] for i in there], range=[ROLE_COLOURS[i] for i in there])
     tip = [
         alt.Tooltip("key:N"),
         alt.Tooltip("score:N").title(f"int8 {run.goal.title}"),
         alt.Tooltip("one:N").title(figures.title(one)),
         alt.Tooltip("other:N").title(figures.title(other)),
     ]
-    layers = []
+    layers, colour = [], role_colour(rows)
     for filled in (True, False):
         chosen = [row for row in rows if row["estimated"] is not filled]
         points = alt.Chart(chart_data(chosen)).mark_point(filled=filled, size=90, opacity=1, strokeWidth=2)
-        colour = alt.Color("role:N").scale(scale).legend(columns=2)
         layers += [points.encode(x, y, colour, tooltip=tip)] if chosen else []
     return finish(alt.layer(*layers))

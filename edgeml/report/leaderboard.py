@@ -117,7 +117,9 @@ def table(run: RunFiles) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    caption = f"{figures.legend(_marked_kinds(run))}; MACs counted; * Pareto front, K knee; {_scores(run)}"
+    metrics, single = columns(run), len(latencies(run)) < 2
+    caption = f"{figures.legend(_marked_kinds(run, metrics))}; MACs counted; * Pareto front, K knee; "
+    caption += _scores(run)
     top, climbed = len(run.ladder), climb.has_rungs(run)
     if climbed:
         caption += f"; rung {top}/{top} is full training"
@@ -125,7 +127,6 @@ def table(run: RunFiles) -> Table:
     caption += "; = as accurate as the best, as far as its split can show" if same else ""
     caption += "; ! ended early by its learning curve" if climb.ended(run) else ""
     result = Table(title=Text(run.name), caption=Text(caption), box=None, padding=(0, 1, 0, 0), expand=False)
-    metrics = columns(run)
     result.add_column("key", no_wrap=True)
     if climbed:
         result.add_column("rung", no_wrap=True)
@@ -136,31 +137,31 @@ def table(run: RunFiles) -> Table:
     for name in ("MACs", "front"):
         result.add_column(name, justify="right" if name != "front" else "left")
     for candidate in ranked(run):
-        result.add_row(*_cells(run, candidate, metrics, candidate.key in same))
+        costs = [_cost(_agreed_figure(candidate, metric), single) for metric in metrics]
+        result.add_row(*_cells(run, candidate, costs, candidate.key in same))
     return result
 
 
-def _marked_kinds(run: RunFiles) -> set[str]:
+def _marked_kinds(run: RunFiles, metrics: list[str]) -> set[str]:
     """Kinds of the figures that stand in the table with a mark."""
-    found = (_agreed_figure(c, name) for c in run.scored for name in columns(run))
+    found = (_agreed_figure(c, name) for c in run.scored for name in metrics)
     return {figure.kind for figure in found if figure is not None}
 
 
-def _cells(run: RunFiles, candidate: CandidateFile, metrics: list[str], tie: bool) -> list[Text]:
+def _cells(run: RunFiles, candidate: CandidateFile, costs: list[str], tie: bool) -> list[Text]:
     from rich.text import Text
 
     test = candidate.test_accuracy or {}
     drop = compression.drop(candidate)
     front = "*" if candidate.key in run.front else "!" if candidate.ended else ""
-    macs, single = _agreed(candidate, "macs"), len(latencies(run)) < 2
     texts = [
         candidate.key,
         *([climb.label(run, candidate)] if climb.has_rungs(run) else []),
         *(_bare(run, value) for value in (candidate.accuracy, candidate.accuracy_float)),
         "-" if drop is None else f"{drop:.1f}",
         _bare(run, test.get("value")),
-        *(_cost(_agreed_figure(candidate, metric), single) for metric in metrics),
-        figures.count(macs),
+        *costs,
+        figures.count(_agreed(candidate, "macs")),
         front + ("K" if candidate.key == run.knee else "") + ("=" if tie else ""),
     ]
     return [Text(text, style="bold" if candidate.key == run.knee else "") for text in texts]

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeml.report import convergence, figures, score_axis, size_effect, trades
 from edgeml.report.importance import CLEAR_ERRORS, Importance
-from edgeml.report.plots import ROLE_COLOURS, ROLES, Row, Spec, chart_data, finish, role
+from edgeml.report.plots import Row, Spec, chart_data, finish, role, role_colour
 from edgeml.report.run_files import RunFiles
 from edgeml.report.trends import Trend
 
@@ -46,7 +46,7 @@ def size(run: RunFiles, name: str) -> Spec | None:
         alt.Tooltip("size:N").title(size_effect.TITLES[name]),
         alt.Tooltip("score:N").title(f"int8 {run.goal.title}"),
     ]
-    layers = [points.encode(x, y, _colour(rows), tooltip=tip)]
+    layers = [points.encode(x, y, role_colour(rows), tooltip=tip)]
     found = size_effect.trend(taken, name)
     if found is not None:
         line = [{"x": at, "y": score_axis.value(run, min(1.0, value))} for at, value in _line(found)]
@@ -65,14 +65,6 @@ def _trend_line(rows: list[Row]) -> Any:
     import altair as alt
 
     return alt.Chart(chart_data(rows)).mark_line(color="theme:knee", strokeWidth=2, strokeDash=[6, 4])
-
-
-def _colour(rows: list[Row]) -> Any:
-    import altair as alt
-
-    there = [i for i, name in enumerate(ROLES) if any(row["role"] == name for row in rows)]
-    scale = alt.Scale(domain=[ROLES[i] for i in there], range=[ROLE_COLOURS[i] for i in there])
-    return alt.Color("role:N").scale(scale).legend(columns=2)
 
 
 def speed(run: RunFiles) -> Spec | None:
@@ -145,9 +137,8 @@ def trade(run: RunFiles, cost: str) -> Spec | None:
     scale = alt.Scale(type="log", padding=40, nice=False)
     if not log:
         scale = alt.Scale(zero=False, padding=40, nice=False)
-    words = figures.unit(cost)
-    x = alt.X("x:Q").title(figures.title(cost) + (f", {words}" if words else "")).scale(scale)
-    x = x.axis(format="~s" if not words else "~g", tickCount=5)
+    x = alt.X("x:Q").title(figures.heading(cost)).scale(scale)
+    x = x.axis(format="~g" if figures.unit(cost) else "~s", tickCount=5)
     y = alt.Y("y:Q").title(f"int8 {run.goal.title}, validation").axis(score_axis.axis(run))
     y = y.scale(score_axis.scale(run, 24))
     line = alt.Chart(chart_data(rows)).mark_line(color="theme:front", strokeWidth=2).encode(x, y)

@@ -103,6 +103,15 @@ def role(run: RunFiles, candidate: CandidateFile) -> str:
     return ROLES[0] if run.fully_trained(candidate) else ROLES[3]
 
 
+def role_colour(rows: list[Row]) -> Any:
+    """Colour by role, of the roles that occur in the rows."""
+    import altair as alt
+
+    there = [i for i, name in enumerate(ROLES) if any(row["role"] == name for row in rows)]
+    scale = alt.Scale(domain=[ROLES[i] for i in there], range=[ROLE_COLOURS[i] for i in there])
+    return alt.Color("role:N").scale(scale).legend(columns=2)
+
+
 def _point(run: RunFiles, candidate: CandidateFile, figure: Figure) -> Row:
     factor = figures.scale(figure.metric)
     bounded = bool(figures.interval(figure))
@@ -135,8 +144,7 @@ def in_words(figure: Figure | None) -> str:
 
 def axis_title(metric: str, kinds: Iterable[str]) -> str:
     """Metric, unit and the kinds of its figures."""
-    words = figures.unit(metric)
-    return f"{figures.title(metric)}{f', {words}' if words else ''} ({', '.join(sorted(kinds))})"
+    return f"{figures.heading(metric)} ({', '.join(sorted(kinds))})"
 
 
 def hollow_note(run: RunFiles, cost: str) -> str:

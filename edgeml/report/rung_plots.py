@@ -11,7 +11,7 @@ from edgeml.report.run_files import CandidateFile, RunFiles
 LEAST_PAIRS = 3
 """Candidates on both rungs before they are drawn, as for their rank correlation."""
 CHECKPOINTS = 10
-"""Points of a whole learning curve (edgeml/search/watching.py), evenly spaced."""
+"""Points of a whole learning curve (Watch of edgeml/train/watch.py), evenly spaced."""
 FATES = ("trained to the end", "on the Pareto front", "ended early")
 FATE_COLOURS = ("theme:other", "theme:front", "theme:knee")
 

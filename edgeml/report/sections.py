@@ -72,11 +72,7 @@ def _tile(title: str, value: str, small: str, kind: str) -> Markup:
 
 def fronts(run: RunFiles, charts: Charts) -> Markup | None:
     """The score against every cost objective and against size, and the costs against each other."""
-
-    def capital(words: str) -> str:
-        return words[:1].upper() + words[1:]
-
-    title = capital(run.goal.title)
+    title = figures.capital(run.goal.title)
     drawn = [
         charts.place(
             f"{title} and {figures.title(cost)}", plots.pair(run, cost), plots.hollow_note(run, cost)
@@ -85,7 +81,8 @@ def fronts(run: RunFiles, charts: Charts) -> Markup | None:
     ]
     drawn += [
         charts.place(
-            capital(f"{figures.title(one)} and {figures.title(other)}"), cost_plots.pair(run, one, other)
+            figures.capital(f"{figures.title(one)} and {figures.title(other)}"),
+            cost_plots.pair(run, one, other),
         )
         for one, other in cost_plots.pairs(run)
     ]

@@ -103,24 +103,24 @@ def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:
         return None
     reach = f"{figures.count(found.smallest)} to {figures.count(found.largest)}"
     after = f"{found.n} candidates after {taken.training}"
-    name = TITLES[size]
+    name = figures.capital(TITLES[size])
     apart = f"candidates of one size lie {score_axis.gap(run, found.spread)} (one standard deviation) apart"
     if not found.clear:
         return (
-            f"{_capital(name)}: no clear effect of {reach} on the {run.goal.title} ({after}); {apart}, so "
+            f"{name}: no clear effect of {reach} on the {run.goal.title} ({after}); {apart}, so "
             "what a network is made of matters more here than how large it is."
         )
     sure = f"{score_axis.gap(run, found.low)} to {score_axis.gap(run, found.high)} with 95 % confidence"
     gain = score_axis.gap(run, abs(found.slope))
     if found.slope < 0:
         return (
-            f"{_capital(name)}: doubling {SINGULAR[size]} went with a {run.goal.title} worse by {gain} over "
+            f"{name}: doubling {SINGULAR[size]} went with a {run.goal.title} worse by {gain} over "
             f"{reach} ({sure}; {after}): smaller networks did better with this training."
         )
     if found.form == "bend":
         bend = figures.count(found.bend)
         return (
-            f"{_capital(name)}: doubling {SINGULAR[size]} brought about {gain} between "
+            f"{name}: doubling {SINGULAR[size]} brought about {gain} between "
             f"{figures.count(found.smallest)} and {bend}, and nothing to speak of beyond ({sure}; {after}); "
             f"{apart}."
         )
@@ -130,10 +130,6 @@ def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:
         else "whether it levels off cannot be told from these"
     )
     return (
-        f"{_capital(name)}: doubling {SINGULAR[size]} brought about {gain} over all of {reach} ({sure}; "
+        f"{name}: doubling {SINGULAR[size]} brought about {gain} over all of {reach} ({sure}; "
         f"{after}); {beyond}; {apart}."
     )
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

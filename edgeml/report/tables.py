@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edgeml.report import climb, figures, score_axis
+from edgeml.report import climb, compression, figures, score_axis
 from edgeml.report.headline import as_good_as_the_best
 from edgeml.report.leaderboard import ranked
 from edgeml.report.markup import Child, Markup, join, tag
@@ -72,16 +72,16 @@ def leaderboard(run: RunFiles) -> Markup:
     metrics = metric_names(run)
     kinds = {m: {c.figures[m].kind for c in run.scored if m in c.figures} for m in metrics}
     climbed = ["rung"] if climb.has_rungs(run) else []
-    scratch = ["from scratch, int8"] if any(c.confirmed for c in run.scored) else []
-    heads: list[Child] = ["key", "front", *climbed, "int8", "float", "drop", "test, int8", *scratch]
+    scratch = any(c.confirmed for c in run.scored)
+    heads: list[Child] = ["key", "front", *climbed, "int8", "float", "drop", "test, int8"]
+    heads += ["from scratch, int8"] if scratch else []
     for metric in metrics:
-        words = figures.unit(metric)
         only = kind_tag(next(iter(kinds[metric]))) if len(kinds[metric]) == 1 else None
-        heads.append([figures.title(metric) + (f", {words}" if words else ""), only])
+        heads.append([figures.heading(metric), only])
     heads += ["epochs", "inherited", "from"]
     mixed = {metric for metric in metrics if len(kinds[metric]) > 1}
     same = as_good_as_the_best(run)
-    rows = [_leaderboard_row(run, c, metrics, mixed, c.key in same) for c in ranked(run)]
+    rows = [_leaderboard_row(run, c, metrics, mixed, scratch, c.key in same) for c in ranked(run)]
     return table("Leaderboard", heads, rows, tight=True)
 
 
@@ -108,7 +108,7 @@ def _said(figure: Figure | None) -> str:
 
 
 def _leaderboard_row(
-    run: RunFiles, c: CandidateFile, metrics: list[str], mixed: set[str], tie: bool
+    run: RunFiles, c: CandidateFile, metrics: list[str], mixed: set[str], scratch: bool, tie: bool
 ) -> Markup:
     knee, on_front = c.key == run.knee, c.key in run.front
     badges = [tag("span", "front", class_="badge")] if on_front else []
@@ -116,9 +116,7 @@ def _leaderboard_row(
     badges += [tag("span", "tie", class_="badge")] if tie else []
     said = "ended early" if c.ended else c.status
     badges += [tag("span", said, class_="badge")] if said not in ("complete", "stopped") else []
-    drop = None
-    if c.accuracy is not None and c.accuracy_float is not None:
-        drop = 100 * (c.accuracy_float - c.accuracy)
+    drop = compression.drop(c)
     cells: list[Child] = [
         tag("code", c.key),
         badges,
@@ -127,7 +125,7 @@ def _leaderboard_row(
         figures.score(run, c.accuracy_float),
         "-" if drop is None else f"{drop:.1f}",
         _test(run, c.test_accuracy),
-        *([_scratch(run, c)] if any(other.confirmed for other in run.scored) else []),
+        *([_scratch(run, c)] if scratch else []),
         *(_cost(c.figures.get(metric), metric in mixed) for metric in metrics),
         plain(c.fidelity.get("epochs", "-")),
         figures.percent(c.inherited_fraction, 0) if c.parent else "-",

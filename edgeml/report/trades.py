@@ -96,12 +96,12 @@ def sentences(run: RunFiles) -> list[str]:
 
 def _told(run: RunFiles, cost: str, found: list[Trade]) -> str:
     """All steps of a cost: "Latency, from KEY at 0.5 ms on: +0.8 points cost 1.9x (KEY, 0.95 ms)."."""
-    name = figures.title(cost)
+    name = figures.capital(figures.title(cost))
     first = found[0].cheap
     parts = [_step(run, one) for one in found[:MOST]]
     rest = len(found) - MOST
     more = f", and {rest} more step{'' if rest == 1 else 's'}" if rest > 0 else ""
-    start = f"{name[:1].upper()}{name[1:]}, from {first.key} at {figures.shown(first.figures[cost])} on"
+    start = f"{name}, from {first.key} at {figures.shown(first.figures[cost])} on"
     return f"{start}: {', then '.join(parts)}{more}."
 
 
