@@ -11,9 +11,10 @@ from test_report_files import HOSTILE, edit, write_run
 
 from edgeml.errors import RunError, StorageError
 from edgeml.report.markup import Markup, join, script_json, tag
-from edgeml.report.page import summary, write_report
+from edgeml.report.page import write_report
 from edgeml.report.reproduce import command
 from edgeml.report.run_files import open_run
+from edgeml.report.summary import summary
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>&amp;"
 

@@ -12,9 +12,10 @@ from test_report_page import Page
 from edgeml.data.goal import ACCURACY
 from edgeml.report import climb, rung_plots
 from edgeml.report.leaderboard import rows
-from edgeml.report.page import summary, write_report
+from edgeml.report.page import write_report
 from edgeml.report.plots import learning
 from edgeml.report.run_files import RunFiles, open_run
+from edgeml.report.summary import summary
 from edgeml.terminal.lines import trial_line
 
 LADDER = [{"epochs": 0.2, "data": 0.5, "share": 0.4}, {"epochs": 1.0, "data": 1.0, "share": 0.6}]

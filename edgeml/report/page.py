@@ -18,9 +18,6 @@ from edgeml.report.markup import Child, Markup, join, script_json, tag
 from edgeml.report.run_files import open_run
 from edgeml.report.sections import SECTIONS
 from edgeml.report.style import DRAW, STYLE
-from edgeml.report.summary import summary
-
-__all__ = ["document", "summary", "write_report"]
 
 
 def write_report(path: Path) -> Path:
