@@ -90,6 +90,24 @@ def test_two_run_at_once_and_the_third_waits(workers, tmp_path):
     assert futures[2].result(LIMIT_S)
 
 
+def test_a_process_that_the_system_does_not_start_keeps_nobody_waiting(workers, monkeypatch):
+    """No memory or too many processes just now: an error of that evaluation, and the next one is tried."""
+    pool, launch, left = workers(recycle=1), executor.ProcessPoolExecutor._spawn_process, [None]
+
+    def refused(self):
+        if left:
+            left.pop()
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        launch(self)
+
+    first = pool.submit(sleep, 0.5)
+    monkeypatch.setattr(executor.ProcessPoolExecutor, "_spawn_process", refused)
+    second, third = pool.submit(pid), pool.submit(pid)
+    assert first.result(LIMIT_S) == 0.5 and third.result(LIMIT_S)
+    with pytest.raises(BlockingIOError):
+        second.result(LIMIT_S)
+
+
 def test_what_takes_too_long_is_ended(workers):
     began = time.monotonic()
     with pytest.raises(WorkerDiedError, match="longer than --trial-time 1 s"):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -113,10 +114,13 @@ class Workers:
                         self._idle.append(worker)
                 set_outcome()
 
-            if outer.set_running_or_notify_cancel():
-                worker.run(function, arguments, outer, over)
-            else:
+            if not outer.set_running_or_notify_cancel():
                 over(lambda: None)
+                return
+            try:
+                worker.run(function, arguments, outer, over)
+            except OSError as error:  # the system starts no process now
+                over(partial(outer.set_exception, error))
 
         with self._lock:
             if self._idle:
@@ -214,10 +218,10 @@ class _Worker:
 
             context = multiprocessing.get_context("spawn")
             start = (self._log, os.getpid(), self._compute.threads_each)
-            self._pool = ProcessPoolExecutor(1, context, _start, start)
+            pool = ProcessPoolExecutor(1, context, _start, start)
             with _main_not_imported():
-                self._pool.submit(_warm_up if self._warm else _nothing)
-            self._process = next(iter(self._pool._processes.values()))
+                pool.submit(_warm_up if self._warm else _nothing)
+            self._pool, self._process = pool, next(iter(pool._processes.values()))
             self._oom_kills = oom_kills()
         return self._pool
 
