@@ -52,13 +52,28 @@ def test_a_torn_file_is_never_taken_and_is_sent_again(url, torn, tmp_path):
     blob = store.put(b"weights", "runs/a")
     store._files.pipe_file(inside(store, blob, "runs/a"), torn)
     for read in (lambda: store.read(blob, "runs/a"), lambda: store.fetch(blob, "runs/a", tmp_path / "f")):
-        with pytest.raises(StorageError) as caught:
+        with pytest.raises(StorageError):
             read()
         assert not (tmp_path / "f").exists()
-    assert isinstance(caught.value, StorageError)
     store.forget()
     assert store.put(b"weights", "runs/a") == blob
     assert store.read(blob, "runs/a") == b"weights"
+
+
+def test_two_who_find_the_same_damage_both_call_it_that(url, monkeypatch):
+    store = Store(url)
+    blob = store.put(b"weights", "runs/a")
+    store._files.pipe_file(inside(store, blob, "runs/a"), b"w")
+    cat = store._files.cat_file
+
+    def read_then_removed_by_the_other(place):
+        content = cat(place)
+        store._files.rm_file(place)
+        return content
+
+    monkeypatch.setattr(store._files, "cat_file", read_then_removed_by_the_other)
+    with pytest.raises(DamagedError):
+        store.read(blob, "runs/a")
 
 
 def test_a_damaged_file_is_told_by_its_hash(url):

@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +36,6 @@ PAUSES_S = (0.5, 2.0)
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BUCKETS = frozenset({"s3", "s3a", "gs", "gcs"})
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,9 @@ class Blob:
     @staticmethod
     def of_file(path: Path) -> Blob:
         """Of a file."""
-        digest, size = hashlib.sha256(), 0
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return Blob(digest.hexdigest(), size)
+            digest = hashlib.file_digest(file, "sha256")
+            return Blob(digest.hexdigest(), file.tell())
 
 
 class DamagedError(StorageError):
@@ -214,7 +211,12 @@ class Store:
         if found == wanted:
             return
         self._there.discard(f"{group}/{wanted.sha256}")
-        self._tried("removed", lambda: self._files.rm_file(self._place(wanted, group)))
+
+        def remove() -> None:
+            with suppress(FileNotFoundError):  # another reader was faster
+                self._files.rm_file(self._place(wanted, group))
+
+        self._tried("removed", remove)
         raise DamagedError(
             f"{self.shown}/{group}/{wanted.sha256}: found {found.size:,} bytes with another hash, expected "
             f"{wanted.size:,} bytes of that one; it was removed and is sent again with the next attempt."
