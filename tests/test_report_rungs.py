@@ -1,6 +1,7 @@
 """Rungs in the report: who is trained fully, whether low rungs rank, what learning curves ended."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,6 +164,20 @@ def _epochs(run: RunFiles) -> list[float]:
     spec = learning(run)
     assert spec is not None
     return [row["epoch"] for row in spec["data"]["values"] if row["key"] == run.knee]
+
+
+def test_the_curve_of_a_knee_that_is_a_variant_is_its_networks(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path / "run"))
+    knee = run.knee_candidate
+    assert knee is not None
+    variant = replace(knee, key=f"{knee.key}-qat", compression={"of": knee.key, "method": "qat"})
+    made = replace(
+        run, candidates=(*run.candidates, variant), front=(*run.front, variant.key), knee=variant.key
+    )
+    spec = learning(made)
+    assert spec is not None
+    scale = spec["encoding"]["color"]["scale"]
+    assert (scale["domain"][0], scale["range"][0]) == (f"{knee.key} (knee)", "theme:knee")
 
 
 def test_the_page_shows_ladder_warning_curves_and_lineage(run: RunFiles) -> None:

@@ -200,16 +200,16 @@ def learning(run: RunFiles) -> Spec | None:
     """Training accuracy by epoch of every candidate on the front; None where no history was kept."""
     import altair as alt
 
-    trained = {str((c.compression or {}).get("of", c.key)) for c in run.front_candidates}
-    members = [c for c in run.trials if c.key in trained]  # a compressed variant is a trial's network
-    ordered = sorted(members, key=lambda c: c.key != run.knee)
+    trained = {_network(c) for c in run.front_candidates}
+    knee = None if run.knee_candidate is None else _network(run.knee_candidate)
+    ordered = sorted((c for c in run.trials if c.key in trained), key=lambda c: c.key != knee)
     told_apart = len(ordered) <= MAX_SERIES
-    curves = [_curve(run, candidate, told_apart) for candidate in ordered]
+    curves = [_curve(candidate, candidate.key == knee, told_apart) for candidate in ordered]
     rows = [row for curve in curves for row in curve]
     if not rows:
         return None
     names = list(dict.fromkeys(row["series"] for row in rows))
-    first = "theme:knee" if run.knee_candidate is not None and rows[0]["key"] == run.knee else "theme:series0"
+    first = "theme:knee" if rows[0]["key"] == knee else "theme:series0"
     rest = [f"theme:series{i}" for i in range(1, MAX_SERIES)]
     colour = alt.Color("series:N").scale(domain=names, range=[first, *rest][: len(names)]).legend(columns=2)
     classes = run.goal.task == "classification"
@@ -242,8 +242,12 @@ def _learnt(run: RunFiles) -> Any:
     return alt.Y("loss:Q").title("training loss").axis(format="~g").scale(zero=False)
 
 
-def _curve(run: RunFiles, candidate: CandidateFile, told_apart: bool) -> list[Row]:
-    knee = candidate.key == run.knee
+def _network(candidate: CandidateFile) -> str:
+    """Key of the trial that trained it: a compressed variant is its finalist's network."""
+    return str((candidate.compression or {}).get("of") or candidate.key)
+
+
+def _curve(candidate: CandidateFile, knee: bool, told_apart: bool) -> list[Row]:
     series = (
         candidate.key + (" (knee)" if knee else "") if told_apart else ("knee" if knee else "other front")
     )
