@@ -51,7 +51,11 @@ class Worker:
         except OSError as error:
             self._said.close()
             raise WorkerError(f"{error.filename} cannot be started ({error.strerror})") from error
-        hello = self._answer(START_LIMIT_S)
+        try:
+            hello = self._answer(START_LIMIT_S)
+        except BaseException:
+            self.close()
+            raise
         if "version" not in hello:
             self.close()
             raise WorkerError(f"it cannot be imported ({hello.get('missing', hello)})")
@@ -70,14 +74,21 @@ class Worker:
         """
         self._said.seek(0)  # the worker writes through the same offset
         self._said.truncate(0)
+        try:
+            self._send(asked)
+            answer = self._answer(limit_s)
+        except BaseException:  # Ctrl-C too: its answer would be taken for the next model's
+            self.close()
+            raise
+        return answer, self._printed()
+
+    def _send(self, asked: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
             raise self._died() from None
-        answer = self._answer(limit_s)
-        return answer, self._printed()
 
     def close(self) -> None:
         """End it at once."""
@@ -95,7 +106,6 @@ class Worker:
         while b"\n" not in self._answers:
             left = end - time.monotonic()
             if left <= 0 or not select.select([stdout], [], [], left)[0]:
-                self.close()
                 raise WorkerError(f"it did not finish within {limit_s:g} s")
             read = os.read(stdout, 65536)
             if not read:
@@ -107,7 +117,6 @@ class Worker:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            self.close()
             raise WorkerError(f"it answered {line[:80]!r}, expected JSON")
         return answer
 
@@ -126,5 +135,4 @@ class Worker:
             how = "it crashed with " if status < 0 else "it ended with exit status "
             how += signal.Signals(-status).name if status < 0 else str(status)
         said = self._printed().strip().splitlines()
-        self.close()
         return WorkerError(how + (f" ({said[-1][:200].rstrip('.')})" if said else ""))

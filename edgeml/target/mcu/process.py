@@ -147,6 +147,9 @@ def _child() -> _Child:
     except _Silent as silence:
         started.close()
         raise MeterUnavailableError(f"the process that runs tflite-micro {silence}.") from silence
+    except BaseException:
+        started.close()
+        raise
     _children.append(started)
     return started
 
@@ -166,8 +169,8 @@ def ask(model: bytes, limit_s: float, memory_bytes: int) -> dict[str, Any]:
     with _LOCK, tempfile.TemporaryDirectory(prefix="edgeml-tflm-") as folder:
         child, path = _child(), Path(folder) / "model.tflite"
         path.write_bytes(model)
-        child.ask({"model": str(path), "memory_bytes": memory_bytes, "cpu_s": int(limit_s) + 2})
         try:
+            child.ask({"model": str(path), "memory_bytes": memory_bytes, "cpu_s": int(limit_s) + 2})
             found = child.answer(limit_s)
         except _Silent as silence:
             close()
@@ -175,6 +178,9 @@ def ask(model: bytes, limit_s: float, memory_bytes: int) -> dict[str, Any]:
                 f"tflite-micro {silence} on the model of {len(model)} bytes and was ended; try a smaller "
                 "model, or give it longer with options: {tflm: {time_limit_s: ...}} in the profile."
             ) from silence
+        except BaseException:  # Ctrl-C: its answer would be taken for the next model's
+            close()
+            raise
     if "crash" in found:
         raise ModelError(
             f"tflite-micro crashed on the model of {len(model)} bytes while {found['while']} it "
