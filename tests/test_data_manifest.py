@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -129,6 +130,24 @@ def test_what_is_no_list_is_refused(tmp_path):
     refused(written("cols.jsonl", b'{"a": 1, "label": 2}\n'), "called path")
     refused(written("latin.csv", b"path,label\na.png,caf\xe9\n"), "line 2 is not UTF-8")
     refused(written("zip.jsonl", b"PK\x03\x04\xff\xfe"), "not UTF-8")
+
+
+def test_copies_that_bind_all_groups_are_seen_before_a_search(tmp_path):
+    """A picture that is in every group makes them one, which no split can divide."""
+    path = csv_list(tmp_path, "path,label,group", lambda i, name: f"{name},{'ab'[i % 2]},g{i // 8}")
+    assert inspect(str(path)).ok
+    for index in (8, 16):
+        shutil.copy(tmp_path / "img/a0.png", tmp_path / f"img/a{index}.png")
+    refused(path, "found 1 group")
+    found = inspect(str(path))
+    assert not found.ok and found.findings[0].code == "cannot-be-split"
+
+
+def test_a_class_of_copies_is_missing_from_what_is_scored(tmp_path):
+    path = csv_list(tmp_path)
+    for index in range(3, 24, 2):
+        shutil.copy(tmp_path / "img/a1.png", tmp_path / f"img/a{index}.png")
+    said(load(str(path)), "the val part has no sample of 'cat'")
 
 
 def test_a_quote_that_is_never_closed_in_the_first_line(tmp_path):

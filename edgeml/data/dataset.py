@@ -248,10 +248,8 @@ def load(
 
 def _split(found: Source, seed: int, fractions: dict[str, float], guarded: bool) -> Dataset:
     alike = find_alike(found)
-    groups, together = found.groups.get("train"), guardrails.copies(found, alike)
-    if groups is not None and together is not None:
-        groups = guardrails.merged(groups, together)
-    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task, groups, together)
+    bound = guardrails.bound(found, alike)
+    chosen = divide(found.parts, found.classes, fractions, seed, found.path, found.task, *bound)
     splits = {name: found.parts[origin].take(indices) for name, (origin, indices) in chosen.items()}
     content = [array for part in found.parts.values() for array in (part.inputs, part.labels)]
     origins = {name: origin for name, (origin, _) in chosen.items()}
@@ -269,8 +267,7 @@ def _split(found: Source, seed: int, fractions: dict[str, float], guarded: bool)
         "value_scale": found.value_scale,
         "value_offset": found.value_offset,
     }
-    scored = found.parts if groups is None else splits
-    warnings = (*found.warnings, *absent_classes(scored, found.classes, found.parts))
+    warnings = (*found.warnings, *absent_classes(splits, found.classes, found.parts))
     return Dataset(
         found.name,
         found.classes,

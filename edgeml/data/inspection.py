@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeml.data.guardrails.alike import Alike, find_alike
 from edgeml.data.guardrails.finding import Finding
-from edgeml.data.guardrails.guardrails import check, severities
+from edgeml.data.guardrails.guardrails import bound, check, severities
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, kind_of
@@ -70,8 +71,9 @@ def inspect(source: str, options: ReadOptions | None = None) -> Inspection:
     """
     options = options or ReadOptions()
     found = read_source(source, options)
-    findings = list(check(found))
-    refusal = _refusal(found, options.seed)
+    alike = find_alike(found)
+    findings = list(check(found, alike))
+    refusal = _refusal(found, alike, options.seed)
     if refusal and not any(finding.severity == "error" for finding in findings):
         findings.insert(0, Finding("error", "cannot-be-split", 1, refusal, "stops."))
     _, height, width, channels = found.parts["train"].inputs.shape
@@ -96,11 +98,11 @@ def _class_counts(found: Source) -> dict[str, int]:
     return {name: int(count) for name, count in zip(found.classes, counts, strict=True)}
 
 
-def _refusal(found: Source, seed: int) -> str | None:
+def _refusal(found: Source, alike: Alike, seed: int) -> str | None:
     """Why a split cannot be made."""
     shares = dict.fromkeys(("val", "test"), FRACTION)
     try:
-        divide(found.parts, found.classes, shares, seed, found.path, found.task, found.groups.get("train"))
+        divide(found.parts, found.classes, shares, seed, found.path, found.task, *bound(found, alike))
     except DataError as error:
         return str(error)
     return None

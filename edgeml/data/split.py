@@ -228,7 +228,7 @@ def _check_anomalies(parts: Mapping[str, Split], where: str) -> None:
 def absent_classes(
     parts: Mapping[str, Split], classes: Sequence[str], given: Mapping[str, Split]
 ) -> list[str]:
-    """Warning sentences for classes that a val or test part lacks; `given` are those of the source."""
+    """Warning sentences for classes that a val or test split lacks; `given` are parts of the source."""
     sentences = []
     for name in ("val", "test"):
         if name in parts and classes:

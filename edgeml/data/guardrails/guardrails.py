@@ -75,6 +75,14 @@ def copies(source: Source, alike: Alike) -> NDArray[np.int64] | None:
     return numbers if len(np.unique(numbers)) < len(numbers) else None
 
 
+def bound(source: Source, alike: Alike) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """What no split may divide: (groups of the train part, those that share copies made one; its copies)."""
+    groups, together = source.groups.get("train"), copies(source, alike)
+    if groups is not None and together is not None:
+        groups = merged(groups, together)
+    return groups, together
+
+
 def merged(groups: NDArray[np.int64], together: NDArray[np.int64]) -> NDArray[np.int64]:
     """Groups that share copies become one, so that neither is divided."""
     _, group = np.unique(groups, return_inverse=True)
