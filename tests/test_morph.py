@@ -152,6 +152,9 @@ def test_differences_are_in_field_terms():
         "input 8x8x3 -> 6x6x3, activation relu6 -> relu, dropout 0.0 -> 0.1; stem: wider 24 -> 32; "
         "head: added, 64 channels"
     )
+    heard = replace(parent, front="mfcc-30-20-10", bottleneck=8, decoder=0)
+    told = "front logmel-30-20-32 -> mfcc-30-20-10, bottleneck 4 -> 8, decoder 64 -> none"
+    assert difference(heard, replace(parent, front="logmel-30-20-32", bottleneck=4, decoder=64)) == told
     two = replace(parent, stages=(stage, Stage(stage.cell, 2, 48, 2)))
     assert difference(two, parent) == "stage1: added, 2 x 48 channels"
     assert difference(parent, two) == "stage1: removed"

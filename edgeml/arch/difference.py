@@ -38,6 +38,10 @@ def _network(child: Arch, parent: Arch) -> list[str]:
         said.append(f"dropout {parent.dropout} -> {child.dropout}")
     if child.classes != parent.classes:
         said.append(f"classes {parent.classes} -> {child.classes}")
+    for name in ("front", "bottleneck", "decoder"):
+        before, after = getattr(parent, name), getattr(child, name)
+        if before != after:
+            said.append(f"{name} {before or 'none'} -> {after or 'none'}")
     return said
 
 
