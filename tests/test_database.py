@@ -12,9 +12,11 @@ from sqlalchemy import text
 
 from edgeml.errors import ConfigError, MissingToolError, StorageError
 from edgeml.search.database import database as module
+from edgeml.search.database import study_notes
 from edgeml.search.database.database import Database, parsed
 from edgeml.search.database.faults import describe, passing
 from edgeml.search.database.study_notes import StudyNotes
+from edgeml.search.database.study_rows import insert
 from tests.postgres_server import PASSWORD, QUOTED
 
 SECRET, WRONG = "pa55word", "wr0ng-word"
@@ -149,17 +151,19 @@ def test_a_note_whose_commit_was_not_heard_is_not_made_twice(tmp_path, monkeypat
 
     notes = StudyNotes(Database(f"sqlite:///{tmp_path / 'study.db'}"), "s")
     notes.open(1)
-    real, calls = notes._study.add_trial, []
+    calls = []
 
-    def add_then_lose(trial):
-        real(trial)
-        calls.append(trial)
+    def insert_then_lose(connection, study, trials):
+        insert(connection, study, trials)
+        calls.append(trials)
         if len(calls) == 1:
+            connection.commit()
             raise OperationalError("COMMIT", None, sqlite3.OperationalError("database is locked"))
 
-    monkeypatch.setattr(notes._study, "add_trial", add_then_lose)
-    notes.add(optuna.trial.create_trial(value=0.5, user_attrs={"key": "k", "rung": 0}))
-    notes.add(optuna.trial.create_trial(value=0.5, user_attrs={"key": "k", "rung": 1}))
+    monkeypatch.setattr(study_notes, "insert", insert_then_lose)
+    for rung in (0, 1):
+        attributes = {"key": "k", "rung": rung}
+        notes.add_all([optuna.trial.create_trial(value=0.5, user_attrs=attributes)])
     assert len(notes._trials()) == 2
     notes.close()
 

@@ -98,7 +98,7 @@ def test_a_finished_run_is_one_file_that_needs_no_writing(tmp_path):
     meeting = Meeting(Compute(), run)
     notes = meeting.notes(lambda what: None)
     notes.open(1)
-    notes.add(optuna.trial.create_trial(value=0.5, user_attrs={"key": "k", "rung": 0}))
+    notes.add_all([optuna.trial.create_trial(value=0.5, user_attrs={"key": "k", "rung": 0})])
     assert mode(tmp_path) == 2, "write-ahead log"
     meeting.close()
     assert [path.name for path in tmp_path.iterdir()] == ["study.db"]

@@ -46,26 +46,8 @@ class StudyNotes:
         )
         return self._database(self._noted)
 
-    def add(self, trial: FrozenTrial) -> None:
-        """Add a trial, once: where a connection was lost, nobody knows at first whether it was added.
-
-        Raises:
-            StorageError: the database cannot be used.
-        """
-        tried = False
-
-        def added() -> None:
-            nonlocal tried
-            if tried and any(one.user_attrs == trial.user_attrs for one in self._trials()):
-                return
-            tried = True
-            assert self._study is not None
-            self._study.add_trial(trial)
-
-        self._database(added)
-
     def add_all(self, trials: Sequence[FrozenTrial]) -> None:
-        """Add trials in one transaction, once.
+        """Add trials in one transaction, once: a lost connection does not say at first whether it was done.
 
         Raises:
             StorageError: the database cannot be used.
