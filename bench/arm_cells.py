@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.nb201_cells import Cell, connected, network, read_cells
+from bench.shared_data import DATA
 from edgeml.target.arm_work import amounts
 from edgeml.target.calibrate.fit import Array
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 HELP = DATA / "nb201" / "nb201_latency_help_latbench.csv.gz"
 HWNAS = DATA / "hwnas360" / "hwnas360_nb201.csv.gz"
 TASKS = {

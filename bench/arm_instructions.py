@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import arm_instructions_networks as networks  # noqa: E402
+from bench.shared_data import DATA  # noqa: E402
 from edgeml.arch.cell import lower  # noqa: E402
 from edgeml.arch.space import Task  # noqa: E402
 from edgeml.arch.space_file import load_space  # noqa: E402
@@ -37,7 +38,6 @@ from edgeml.target.meters.qemu_arm import QemuArmOptions  # noqa: E402
 from edgeml.target.qemu import sysroot  # noqa: E402
 from edgeml.target.qemu.cpu import cpu_names  # noqa: E402
 
-DATA = ROOT.parent / "shared" / "data"
 TINY = {
     "ResNet-8": "pretrainedResnet_quant",
     "keyword spotting": "kws_ref_model",

@@ -13,11 +13,12 @@ import numpy as np
 
 from bench.arm_networks import single_path_block
 from bench.arm_networks_large import NETWORKS
+from bench.shared_data import DATA
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.target.arm_work import amounts
 from edgeml.target.calibrate.fit import Array
 
-TABLES = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "published_latency"
+TABLES = DATA / "published_latency"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench import shared_data
 from bench.coral_detectors import PUBLISHED
 from bench.coral_inceptions import NETWORKS
 from edgeml.deploy.tflite import TfliteModel, read_model
@@ -21,7 +22,7 @@ from edgeml.target.coral.memory import Memory, block_bytes, memory
 from edgeml.target.coral.verdicts import check
 from edgeml.target.profile import load_target
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "edgetpu"
+DATA = shared_data.DATA / "edgetpu"
 DEVICES = {
     "usb3_desktop": "coral",
     "usb3_desktop_models_page": "coral",

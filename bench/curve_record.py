@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.random_networks import random_graph  # noqa: E402
+from bench.shared_data import DATA  # noqa: E402
 from edgeml.arch.cost import cost  # noqa: E402
 from edgeml.data.dataset import Split, load  # noqa: E402
 from edgeml.data.options import ReadOptions  # noqa: E402
@@ -32,7 +33,6 @@ from edgeml.train.fidelity import full_fidelity  # noqa: E402
 from edgeml.train.fit import default_recipe, fit  # noqa: E402
 from edgeml.train.watch import Watch  # noqa: E402
 
-SHARED = ROOT.parent / "shared" / "data"
 RESULTS = Path(__file__).resolve().parent / "results"
 SPACES = ("nano", "micro_cell")
 
@@ -85,7 +85,7 @@ def splits(group: Group) -> tuple[Split, Split]:
     if group.source == "digits":
         found = load("digits", val_fraction=0.35, test_fraction=0.03)
     else:
-        found = load(str(SHARED / group.source), ReadOptions(image_size=group.image_size))
+        found = load(str(DATA / group.source), ReadOptions(image_size=group.image_size))
     chosen = np.random.default_rng(0).permutation(len(found.train))[: group.samples]
     return found.train.take(np.sort(chosen)), found.val
 
@@ -116,8 +116,8 @@ def main() -> None:
     if given.group is None:
         print(json.dumps({name: len(load_curves(name)) for name in GROUPS}))
         return
-    if GROUPS[given.group].source != "digits" and not (SHARED / GROUPS[given.group].source).exists():
-        print(f"skipped: {SHARED / GROUPS[given.group].source} is not on this machine")
+    if GROUPS[given.group].source != "digits" and not (DATA / GROUPS[given.group].source).exists():
+        print(f"skipped: {DATA / GROUPS[given.group].source} is not on this machine")
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf

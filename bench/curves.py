@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.curve_record import load_curves  # noqa: E402
+from bench.shared_data import DATA  # noqa: E402
 from edgeml.search.archive.pareto import front, hypervolume  # noqa: E402
 from edgeml.train.curve_rungs import RungModel  # noqa: E402
 from edgeml.train.curves import Extrapolator, Prediction, needed_accuracy, should_stop  # noqa: E402
@@ -41,7 +42,7 @@ KNOWN = (0, 5, 12, 20, 60)
 THRESHOLDS = (0.05, 0.2)
 ORDERS = 5
 DEVELOPED_ON = 31
-TABLE = ROOT.parent / "shared" / "data" / "nb201" / "nb201_accuracy.csv.gz"
+TABLE = DATA / "nb201" / "nb201_accuracy.csv.gz"
 
 Curve = tuple[list[tuple[float, float]], int]
 """Points (share of training, accuracy) and MACs."""

@@ -28,10 +28,11 @@ from scipy.optimize import minimize
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench import shared_data  # noqa: E402
 from edgeml.deploy.tflite import read_model  # noqa: E402
 from edgeml.target.mcu.cortex_m import Work, work  # noqa: E402
 
-DATA = ROOT.parent / "shared" / "data" / "mlperf_tiny"
+DATA = shared_data.DATA / "mlperf_tiny"
 MODELS = {
     "ad": "ad01_int8.tflite",
     "kws": "kws_ref_model.tflite",

@@ -15,13 +15,14 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from bench import fit_ethosu
+from bench.shared_data import DATA
 from edgeml.target.ethosu import vela as ethosu_vela
 from edgeml.target.ethosu.vela import VelaOptions
 from edgeml.target.meter import Subject, options
 from edgeml.target.meters import ethosu_estimate, vela
 from edgeml.target.profile import Target, load_target
 
-MODELS = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny" / "models"
+MODELS = DATA / "mlperf_tiny" / "models"
 INT8 = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "vww_96_int8", "str_ww_ref_model")
 INT8 += ("pretrainedResnet_large_int8",)
 TARGETS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u85-256")

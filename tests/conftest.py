@@ -95,10 +95,10 @@ def _sqlite_waits_for_no_disk() -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """`shared_data("fsdd")` is that folder of ../shared/data; the test skips where it is not there."""
+    """`shared_data("fsdd")` is that folder of the shared data; the test skips where it is not there."""
 
     def folder(name: str) -> Path:
-        path = ROOT.parent / "shared" / "data" / name
+        path = Path(os.environ.get("EDGEML_SHARED", ROOT.parent / "shared")) / "data" / name
         if not path.exists():
             pytest.skip(f"needs the data set {name!r} in {path.parent}, which is not on this machine")
         return path
