@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bench.mobilenet_plans import V1_PLAN, V2_PLAN
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.deploy.tflite_outline import Outline
 
@@ -31,10 +32,9 @@ def classify(build: Outline, x: int, classes: int = 1001) -> TfliteModel:
 
 
 def mobilenet_v1(size: int, width: float) -> TfliteModel:
-    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
     build, x = start(size)
     x = build.conv(x, int(32 * width), 3, 2)
-    for filters, stride in plan:
+    for filters, stride in V1_PLAN:
         x = build.conv(build.depthwise(x, 3, stride), int(filters * width))
     x = build.conv(build.pool(x, build.shape(x)[1], 2, "AVERAGE", "VALID"), 1001)
     return build.finish(build.same("SOFTMAX", build.add("RESHAPE", (x,), (1, 1001))))
@@ -60,8 +60,7 @@ def inverted_net(size: int, stem: int, head: int, blocks: Sequence[Block]) -> Tf
 
 
 def mobilenet_v2(size: int, width: float) -> TfliteModel:
-    plan = [(1, 1, 16, 1), (2, 6, 24, 2), (2, 6, 32, 3), (2, 6, 64, 4), (1, 6, 96, 3), (2, 6, 160, 3)]
-    blocks = [(3, s, e, wide(c * width), r) for s, e, c, r in [*plan, (1, 6, 320, 1)]]
+    blocks = [(3, s, e, wide(c * width), r) for e, c, r, s in V2_PLAN]
     return inverted_net(size, wide(32 * width), wide(1280 * max(1.0, width)), blocks)
 
 

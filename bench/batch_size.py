@@ -49,7 +49,7 @@ def data_sets(samples: int) -> dict[str, tuple[Split, Split, float]]:
         found["fashion_mnist"] = (
             Split(x[train], y[train]),
             Split(x[val], y[val]),
-            min(8.0, 180_000 / samples),
+            min(MOST_EPOCHS, FULL_SAMPLES / samples),
         )
     else:
         print(f"skipped: Fashion-MNIST is not in {FASHION}")

@@ -6,7 +6,7 @@ Networks quantised before 2020 have one scale for all channels (`per_channel=Fal
 
 from __future__ import annotations
 
-from bench.mobilenet_plans import V2_PLAN
+from bench.mobilenet_plans import V1_PLAN, V2_PLAN
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.deploy.tflite_outline import Outline
 
@@ -45,7 +45,7 @@ def mobilenet_v1_body(
     build: Outline, x: int, width: float = 1.0, keep: int = 32, last: int = 1024
 ) -> list[int]:
     """Outputs of the pointwise convolutions; beyond output stride `keep` strides turn into dilations."""
-    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (last, 2), (last, 1)]
+    plan = [*V1_PLAN[:-2], (last, 2), (last, 1)]
     x = build.conv(x, int(32 * width), 3, 2)
     outputs, reached = [], 2
     for filters, stride in plan:

@@ -3,14 +3,15 @@
     python bench/endurance.py PART [options of the part]
 
 kills      50 runs killed with -9 at random moments and resumed
-engine     100,000 trials without training: seconds, memory, resume
+engine     10,000 trials without training, or --trials 100000: seconds, memory, resume
 fuzz       500 damaged inputs, or --inputs 10000
 cluster    a Dask cluster whose workers are killed
 database   a PostgreSQL server that is stopped and started
 soak       2,000 short trials in one process tree: memory of the coordinator
 workers    trials an hour of two workers against one
 
-Each prints JSON and a table, and writes bench/results/endurance_PART.json.
+Each prints JSON and a table, and writes bench/results/endurance_PART.json: engine only with --out, fuzz only
+from 10,000 inputs on or with --out.
 """
 
 from __future__ import annotations

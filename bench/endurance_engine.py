@@ -4,7 +4,7 @@ Every trial goes the product's whole way: proposed, judged, its parent looked fo
 flushed, archived, told to the strategy, noted in study.db. Accuracies come from the architecture's MACs and
 its key. The target is `null`, the space `micro_cell`.
 
-    python bench/endurance.py engine                       # 10,000 trials of four strategies; minutes
+    python bench/endurance.py engine                       # 10,000 trials of each of four strategies
     python bench/endurance.py engine --trials 100000 --strategies random --ladders two
     python bench/endurance.py engine --resume RUN          # how long a run that is there takes to go on
 """

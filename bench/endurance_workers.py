@@ -1,6 +1,6 @@
 """Trials an hour of two workers against one, on searches that train, one and two in turns.
 
-python bench/endurance.py workers [--rounds 3] [--trials 12] [--data digits PATH.npz] [--out DIR]
+python bench/endurance.py workers [--rounds 3] [--trials 12] [--data digits PATH.npz --epochs 20 8]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESULT = Path(__file__).parent / "results" / "endurance_workers.json"
 
 
 def search(data: str, workers: int, trials: int, seed: int, epochs: float, folder: Path) -> dict[str, Any]:
-    """One search, full training only, nothing inherited -> trials, seconds of search, seconds by stage."""
+    """One search, full training only, nothing inherited -> trials, seconds of search."""
     options = {
         "--data": data, "--target": "null", "--strategy": "random", "--trials": trials, "--epochs": epochs,
         "--fidelity": "full", "--inherit": "none", "--compress": "none", "--workers": workers, "--seed": seed,

@@ -167,7 +167,7 @@ def parquet(rng: random.Random, folder: Path) -> Command:
     if odd > 6 or odd % 2:
         data = path.read_bytes()
         tail = len(data) - rng.choice((8, 64, 600, len(data)))
-        path.write_bytes(data[:tail] + damaged(rng, data[tail:], data) if odd < 12 else data)
+        path.write_bytes(data[:tail] + damaged(rng, data[tail:], data))
     return reading(rng, path)
 
 

@@ -211,7 +211,7 @@ def study(rng: random.Random, folder: Path) -> Command:
 
 
 def own_ops(rng: random.Random, folder: Path) -> Command:
-    """Names in $EDGEML_PATH and files by name."""
+    """A target file that inherits itself, a list or nobody."""
     path = folder / "targets"
     path.mkdir()
     (path / "mine.yaml").write_text(

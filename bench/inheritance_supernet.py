@@ -24,9 +24,8 @@ from edgeml.train.build import STATISTICS, Network, get_weights
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.fit import STEPS_PER_CHECK, _Order, _rates
 from edgeml.train.initialise import initial
-from edgeml.train.loop import LARGEST_NORM, divergence, unoptimised
+from edgeml.train.loop import LARGEST_NORM, unoptimised
 from edgeml.train.optimiser import optimiser
-from edgeml.train.watch import Distil
 
 
 def train_supernet(
@@ -36,8 +35,6 @@ def train_supernet(
     fidelity: Fidelity,
     recipe: Recipe,
     seed: int,
-    *,
-    teacher: Distil | None = None,
 ) -> float:
     """Train networks with shared weights and deposit them.
 
@@ -48,7 +45,6 @@ def train_supernet(
         fidelity: epochs of all together; a cosine schedule over them.
         recipe: optimiser, batch size and augmentation.
         seed: of weights, order and augmentation.
-        teacher: a trained network to learn from as well.
 
     Returns:
         Mean loss of the last steps.
@@ -64,7 +60,7 @@ def train_supernet(
     rng = np.random.default_rng(seed)
     order, total = _Order(len(data), batch, rng), max(1, round(fidelity.epochs * (len(data) // batch)))
     with unoptimised():
-        steps, kept = _trace(tf, shared, networks, selections, data, recipe, teacher, batch)
+        steps, kept = _trace(tf, shared, networks, selections, data, recipe, batch)
         losses: list[Any] = []
         for first in range(0, total, STEPS_PER_CHECK):
             count = min(STEPS_PER_CHECK, total - first)
@@ -155,12 +151,10 @@ def _trace(
     selections: Sequence[NDArray[np.int32]],
     data: Split,
     recipe: Recipe,
-    teacher: Distil | None,
     batch: int,
 ) -> tuple[list[Callable[[Any, Any], Any]], list[Any]]:
     """A traced step (indices (batch,), learning rate) -> loss for each network, on one vector."""
     images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
-    taught = None if teacher is None else tf.constant(teacher.teacher, tf.float32)
     apply, kept = optimiser(recipe.optimiser, tf, shared)
 
     def step(network: Network, selection: NDArray[np.int32], indices: Any, rate: Any) -> Any:
@@ -171,9 +165,6 @@ def _trace(
             tape.watch(own)
             logits, _ = network.forward(own, shown, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits))
-            if teacher is not None:
-                soft = divergence(tf, tf.gather(taught, indices), logits, teacher.temperature)
-                loss = (1 - teacher.weight) * loss + teacher.weight * soft
         gradient = tape.gradient(loss, own)
         gradient *= LARGEST_NORM / tf.maximum(tf.norm(gradient), LARGEST_NORM)
         apply(tf.scatter_nd(selection[:, None], gradient, shared.shape), rate)

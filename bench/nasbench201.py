@@ -3,7 +3,7 @@
 edgeml.search.study.Study runs as in `edgeml search`, with a two-rung ladder (12 epochs for 0.06 of a full
 training) or full trainings only, on the tasks of bench/nasbench201_task.py. Scores are the part of the true
 hypervolume that the fully trained networks reach when a given cost has been spent; peers are in
-bench/nasbench201_peers.py, run by the same command.
+bench/nasbench201_peers.py.
 
     python bench/nasbench201.py                      # 20 seeds, tasks of the issue and others; minutes
     python bench/nasbench201.py --seeds 2 --tasks rpi4-cifar100 --strategies auto

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.nasbench201_task import ROOT, SHORT_COST, Task, task
+from bench.nasbench201_task import SHORT_COST, Task, task
 
 TASKS = ("rpi4-cifar100", "pixel3-cifar10", "pi5-cifar100", "macro")
 BUDGETS = (25, 50, 100, 200)
@@ -205,6 +204,4 @@ def table(result: dict[str, Any], budgets: tuple[int, ...]) -> str:
 
 
 if __name__ == "__main__":
-    random.seed(0)
-    sys.path.insert(0, str(ROOT))
     main()
