@@ -226,6 +226,14 @@ def test_no_directory(tmp_path: Path) -> None:
         open_run(tmp_path / "absent")
 
 
+def test_names_that_no_directory_can_have(tmp_path: Path) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    for path in (tmp_path / ("a" * 300), circle):
+        with pytest.raises(RunError, match="no run directory at"):
+            open_run(path)
+
+
 def test_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"not an edgeml run: it has no run\.json"):
         open_run(tmp_path)

@@ -73,9 +73,9 @@ def compare(paths: Sequence[Path], force: bool = False, under: Mapping[str, floa
     """
     if len(paths) < 2:
         raise ConfigError(f"compare: found {len(paths)} run, expected two or more; name another run.")
-    if len({Path(path).resolve() for path in paths}) < len(paths):
-        raise ConfigError("compare: one run is named twice; name each run once.")
     runs = tuple(open_run(path) for path in paths)
+    if len({run.path for run in runs}) < len(runs):
+        raise ConfigError("compare: one run is named twice; name each run once.")
     names = _names(runs)
     notes = _unlike(runs, names, force)
     for run, name in zip(runs, names, strict=True):

@@ -179,10 +179,15 @@ def open_run(path: Path) -> RunFiles:
         RunError: there is no such directory, it is not an edgeml run, it has another layout, or one of
             its files is damaged.
     """
-    path = Path(path).resolve()
-    if not path.is_dir():
+    try:
+        path = Path(path).resolve()
+        there, is_run = path.is_dir(), (path / "run.json").is_file()
+    except (OSError, RuntimeError) as error:  # a name longer than the file system takes, a circle of links
+        said = getattr(error, "strerror", None) or error
+        raise RunError(f"no run directory at {path}: it cannot be read ({said}).") from error
+    if not there:
         raise RunError(f"no run directory at {path}.")
-    if not (path / "run.json").is_file():
+    if not is_run:
         raise RunError(f"{path} is not an edgeml run: it has no run.json.")
     _check_layout(path, read(path / "run.json", Shape).get("layout"))
     run = read(path / "run.json", RunShape)
