@@ -192,14 +192,21 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert found.state == "problem" and "0.0 GB free" in found.found and "free some space" in found.advice
 
 
-def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (one,) = self_test.file_test(tmp_path / "file" / "runs").lines
     assert one.state == "problem" and "cannot be written" in one.found
 
 
-def test_a_full_disk_under_the_file_test(tmp_path: Path) -> None:
-    """/dev/full has no room for anything."""
+def test_a_folder_whose_name_is_too_long(tmp_path: Path) -> None:
+    """Whether it is there cannot even be asked."""
+    folder = tmp_path / ("a" * 300) / "runs"
+    for found in (self_test.file_test(folder).lines[0], computer.disk("run folder", folder)):
+        assert found.state == "problem" and "File name too long" in found.found
+
+
+def test_a_bus_error_under_the_file_test_names_the_disk() -> None:
+    """SQLite maps a file into memory, and a page that finds no room there is a SIGBUS."""
     said = f"edgeml-doctor {json.dumps({'doing': 'writing'})}\n"
     finished = Finished(-signal.SIGBUS, said.encode(), b"", False, False, 1.0)
     found = self_test.crashed("files", "writing", finished)

@@ -8,7 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from edgeml.doctor.finding import Line, Section, temporary
+from edgeml.doctor.finding import Line, Section, State, existing, temporary
 from edgeml.search.workers.compute import usable_cores
 from edgeml.search.workers.container import cpu_quota, memory_limit
 
@@ -107,25 +107,27 @@ def _memory() -> Line:
         said += f", the container may use {limit / 1e9:.1f} GB"
         free = min(free, float(limit))
     advice = "a training needs 1 to 2 GB: end other programs, or raise the container's limit"
-    state = "problem" if free < LEAST_MEMORY else "note" if free < SHORT_MEMORY else "ok"
-    return Line("memory", said, state, advice if state != "ok" else "")  # type: ignore[arg-type]
+    state = _state(free, LEAST_MEMORY, SHORT_MEMORY)
+    return Line("memory", said, state, advice if state != "ok" else "")
+
+
+def _state(free: float, least: float, short: float) -> State:
+    return "problem" if free < least else "note" if free < short else "ok"
 
 
 def disk(what: str, folder: Path) -> Line:
     """Free space where a folder is or would be made, and on which kind of file system."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
+        place = existing(folder)
         free = shutil.disk_usage(place).free
     except OSError as error:
         advice = "choose a folder that can be read and written"
         return Line(what, f"{folder}: cannot be read ({error.strerror})", "problem", advice)
     kind = file_system(place)
     said = f"{place}: {free / 1e9:.1f} GB free" + (f", {kind}" if kind else "")
-    state = "problem" if free < LEAST_DISK else "note" if free < SHORT_DISK else "ok"
+    state = _state(free, LEAST_DISK, SHORT_DISK)
     advice = "free some space or choose another folder (--out of a search; $TMPDIR for temporary files)"
-    return Line(what, said, state, advice if state != "ok" else "")  # type: ignore[arg-type]
+    return Line(what, said, state, advice if state != "ok" else "")
 
 
 def file_system(place: Path) -> str:

@@ -126,6 +126,18 @@ def _user() -> str:
         return ""
 
 
+def existing(folder: Path) -> Path:
+    """The folder, absolute, or the nearest one above it that is there.
+
+    Raises:
+        OSError: that cannot be told: no permission, or a name longer than the file system takes.
+    """
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
+
+
 def temporary() -> Path:
     """The folder of temporary files; the working directory where there is none."""
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.doctor.child import MARK
-from edgeml.doctor.finding import Line, Section
+from edgeml.doctor.finding import Line, Section, existing
 from edgeml.doctor.steps import NEEDS, STEPS
 from edgeml.target.board.process import Finished, converse
 
@@ -50,10 +50,9 @@ def _steps(folder: Path, names: Iterable[str], told: Callable[[str], None]) -> I
 
 def _files_step(folder: Path) -> list[Line]:
     """In the folder of runs, which need not exist yet."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = folder
     try:
+        place = existing(folder)
         with tempfile.TemporaryDirectory(prefix=".edgeml-doctor-", dir=place) as made:
             return run_step("files", Path(made))
     except OSError as error:
