@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from edgeml.deploy.tflite_edit import with_rgb_input
 from edgeml.errors import ModelError
 from edgeml.export.formats import FORMATS
 from edgeml.export.literals import label_line
-from edgeml.export.metadata import About, with_labels
+from edgeml.export.metadata import About, Output, described
 from edgeml.target.check import check
 from edgeml.target.ethosu import vela as ethosu_vela
 from edgeml.target.ethosu.vela import VelaOptions
@@ -29,7 +30,7 @@ from edgeml.target.profile import load_target
 from tests.export_input import colours, digits, trained
 from tests.make_tflite import ModelSpec, make
 
-ABOUT = About("a name", 'a "quoted" text, naïve', "1.2", "an author", "Apache-2.0")
+ABOUT = About("a name", 'a "quoted" text, naïve', "1.2", "an author")
 HOSTILE = (
     'say "hi"',
     "two\nlines",
@@ -52,6 +53,10 @@ def given(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rgb(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("colours"), colours(classes=HOSTILE[:3]))
+
+
+def with_labels(model: bytes, about: About, classes: Sequence[str]) -> bytes:
+    return described(model, about, "image", Output("probability", "", tuple(classes), len(classes)))
 
 
 def fields(content: bytes) -> Table:
@@ -89,8 +94,8 @@ def test_what_is_computed_stays_and_weights_stay_aligned(given):
 def test_metadata_says_what_it_should(given):
     made = with_labels(given.tflite, ABOUT, given.classes)
     root = fields(made)
-    assert [root.text(i) for i in (0, 1, 2, 4, 5, 7)] == [
-        ABOUT.name, ABOUT.description, ABOUT.version, ABOUT.author, ABOUT.licence, "1.0.0",
+    assert [root.text(i) for i in (0, 1, 2, 4, 7)] == [
+        ABOUT.name, ABOUT.description, ABOUT.version, ABOUT.author, "1.0.0",
     ]  # fmt: skip
     (graph,) = root.tables(3)
     (image,), (scores,) = graph.tables(2), graph.tables(3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,19 +43,12 @@ CONTENT = {
 
 @dataclass(frozen=True)
 class About:
-    """What people read of a model: its name, what it is, its version, who made it and under which licence."""
+    """What people read of a model: its name, what it is, its version, who made it."""
 
     name: str
     description: str
     version: str
     author: str
-    licence: str = ""
-
-
-def with_labels(model: bytes, about: About, classes: Sequence[str]) -> bytes:
-    """TFLite classifier of images -> the same with metadata, class names attached; see `described`."""
-    said = "Probability of each class, 0 to 1 (softmax)."
-    return described(model, about, "image", Output("probability", said, tuple(classes), len(classes)))
 
 
 def described(model: bytes, about: About, kind: str, output: Output) -> bytes:
@@ -102,8 +95,6 @@ def _metadata(about: About, shape: tuple[int, ...], kind: str, output: Output) -
         4: write.text(about.author),
         7: write.text(PARSER_VERSION),
     }
-    if about.licence:
-        fields[5] = write.text(about.licence)
     return write.finish(write.table(fields))
 
 
