@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from edgeml.export.given import ExportInput
-
-
-def c_float(value: float) -> str:
-    """A number -> the C literal of the nearest float."""
-    text = f"{value:.9g}"
-    return f"{text}f" if re.search(r"[.en]", text) else f"{text}.0f"
+from edgeml.export.literals import c_float
 
 
 def numbers(given: ExportInput) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from pprint import pformat
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from edgeml.data.audio.clips import CROPPED_UP_TO, LONGEST_S
 from edgeml.data.audio.front_end import FrontEnd
 from edgeml.export.fill import filled
+from edgeml.export.literals import rows
 
+A_ROW = 12
 _IMPORTS = "from __future__ import annotations\n\nimport math\nimport sys\nimport wave\n"
 _LEVEL = "(level * {gain} + (1 << 10)) >> 11"
 _DCT_TABLE = """\
@@ -65,7 +67,7 @@ def _c_values(front: str, tables: Mapping[str, Any]) -> dict[str, str]:
     listed = ("hann", "cos", "sin", "mel_start", "mel_count", "mel_weights", "log2")
     scaled = _LEVEL.format(gain=tables["gain"])
     return {
-        **{name: _rows(tables[name]) for name in listed},
+        **{name: rows(tables[name], A_ROW) for name in listed},
         **{name: str(tables[name]) for name in ("rate_hz", "window", "hop", "bins", "floor")},
         "name": front,
         "half": str(half),
@@ -74,18 +76,13 @@ def _c_values(front: str, tables: Mapping[str, Any]) -> dict[str, str]:
         "ram": str(8 * (half + 1)),
         "flash": str(4 * words + 2 * shorts),
         "last": "DCT (Q24) to uint8" if cepstral else "scaled to uint8",
-        "dct_table": _DCT_TABLE.format(rows=_rows(tables["dct"]), bias=_rows(tables["bias"]))
+        "dct_table": _DCT_TABLE.format(rows=rows(tables["dct"], A_ROW), bias=rows(tables["bias"], A_ROW))
         if cepstral
         else "",
         "declare": "    int32_t levels[MELS];\n" if cepstral else "",
         "store": "        levels[row] = level;" if cepstral else f"        features[row] = byte({scaled});",
         "finish": _DCT if cepstral else "",
     }
-
-
-def _rows(values: Sequence[int], a_row: int = 12) -> str:
-    rows = [values[at : at + a_row] for at in range(0, len(values), a_row)]
-    return "\n".join(f"    {', '.join(map(str, row))}," for row in rows)
 
 
 def _python(front: str, samples: int, frames: int, tables: Mapping[str, Any]) -> str:

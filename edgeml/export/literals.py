@@ -1,14 +1,15 @@
-"""Text of the user (class names) -> source code and one-line files that mean exactly that text.
+"""Text of the user (class names) and numbers -> source code and one-line files that mean exactly these.
 
-The only place where class names become code. Literals are printable ASCII: no editor, compiler or reader of
-right-to-left text can see something else in them than the machine does.
+The only place where class names become code. Literals of texts are printable ASCII: no editor, compiler or
+reader of right-to-left text can see something else in them than the machine does.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _KOTLIN = {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\", "$": "\\$",
@@ -38,6 +39,19 @@ def c_string(text: str) -> str:
     What the literal means is `c_bytes`. Compilers must take 4,095 bytes (C99 5.2.4.1); gcc takes any length.
     """
     return '"' + "".join(_C.get(byte) or _ascii(byte) or f"\\{byte:03o}" for byte in c_bytes(text)) + '"'
+
+
+def c_float(value: float) -> str:
+    """A number -> the C literal of the nearest float32: nine digits give it back exactly."""
+    text = f"{value:.9g}"
+    return f"{text}f" if re.search(r"[.en]", text) else f"{text}.0f"
+
+
+def rows(values: Iterable[object], a_row: int) -> str:
+    """Values as they are written -> the indented lines between the braces of an array."""
+    texts = [str(value) for value in values]
+    lines = [texts[at : at + a_row] for at in range(0, len(texts), a_row)]
+    return "\n".join(f"    {', '.join(line)}," for line in lines)
 
 
 def c_bytes(text: str) -> bytes:

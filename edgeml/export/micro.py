@@ -14,7 +14,7 @@ from edgeml.deploy.tflite import TfliteModel, read_model
 from edgeml.errors import MissingToolError, ModelError
 from edgeml.export.c_output import header, micro_main
 from edgeml.export.given import ExportInput
-from edgeml.export.literals import c_string
+from edgeml.export.literals import c_string, rows
 from edgeml.export.micro_text import DATA_CC, DATA_H, MAIN_CC, OPS_H
 from edgeml.export.runtimes import Request, run, softmax_note
 from edgeml.target.mcu import process as tflm_process
@@ -126,11 +126,6 @@ def _fill(text: str, given: ExportInput, **more: Any) -> bytes:
     return text.encode("ascii")
 
 
-def _rows(values: Sequence[str], indent: str, per_row: int) -> str:
-    rows = [values[start : start + per_row] for start in range(0, len(values), per_row)]
-    return "\n".join(f"{indent}{', '.join(row)}," for row in rows)
-
-
 def _header(given: ExportInput, read: TfliteModel) -> bytes:
     taken = read.tensors[read.outputs[0]].quantization
     assert taken is not None
@@ -141,12 +136,13 @@ def _header(given: ExportInput, read: TfliteModel) -> bytes:
 
 def _data(given: ExportInput) -> bytes:
     digits = [f"0x{byte:02x}" for byte in range(256)]
-    array = _rows([digits[byte] for byte in given.tflite], "    ", 16)
+    array = rows([digits[byte] for byte in given.tflite], 16)
     labels = ""
     if given.goal.task == "classification":
-        names = _rows([c_string(label) for label in given.classes], "    ", 1)
+        names = rows([c_string(label) for label in given.classes], 1)
         labels = f"\nconst char *const model_labels[MODEL_CLASSES] = {{\n{names}\n}};\n"
-    return _fill(DATA_CC, given).replace(b"@labels@", labels.encode()).replace(b"@array@", array.encode())
+    # The names of classes last: one may be called like a mark.
+    return _fill(DATA_CC, given).replace(b"@array@", array.encode()).replace(b"@labels@", labels.encode())
 
 
 def _operators(given: ExportInput, read: TfliteModel, arena: int) -> bytes:
@@ -159,6 +155,6 @@ def _operators(given: ExportInput, read: TfliteModel, arena: int) -> bytes:
 
 
 def _main(given: ExportInput, outputs: list[int]) -> bytes:
-    listed = _rows([str(value) for value in outputs], "    ", 16)
+    listed = rows(outputs, 16)
     told = micro_main(given)
     return _fill(MAIN_CC, given, **told, seed=SEED, outputs=listed, count=told["size"])

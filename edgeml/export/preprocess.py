@@ -13,6 +13,7 @@ from typing import Any
 
 from edgeml.data.tables.features import width
 from edgeml.export.fill import filled
+from edgeml.export.literals import c_float, rows
 
 KINDS = ("sensor", "table")
 
@@ -40,15 +41,15 @@ def _sensor(settings: Settings) -> dict[str, str]:
         "channels": _listed(settings["channels"]),
         "samples": str(settings["window"]),
         "count": str(len(settings["channels"])),
-        "scale": _rows([_float(value) for value in settings["scale"]]),
-        "offset": _rows([_float(value) for value in settings["offset"]]),
+        "scale": _rows([c_float(value) for value in settings["scale"]]),
+        "offset": _rows([c_float(value) for value in settings["offset"]]),
     }
 
 
 def _table(settings: Settings) -> dict[str, str]:
     columns = settings["columns"]
     numbers = [column for column in columns if column["kind"] == "number"]
-    points = [_float(p) for column in numbers for p in column["points"][:-1]]
+    points = [c_float(p) for column in numbers for p in column["points"][:-1]]
     return {
         "columns": _listed([column["name"] for column in columns]),
         "count": str(len(columns)),
@@ -57,9 +58,9 @@ def _table(settings: Settings) -> dict[str, str]:
         "pieces": _rows([str(len(column.get("scale", ()))) for column in columns]),
         "categories": _rows([str(len(column.get("categories", ()))) for column in columns]),
         "extra": _rows([str(int(column.get("missing", column.get("other", False)))) for column in columns]),
-        "fill": _rows([_float(column.get("fill", 0.0)) for column in columns]),
+        "fill": _rows([c_float(column.get("fill", 0.0)) for column in columns]),
         "point": _rows(points or ["0.0f"]),
-        "scale": _rows([_float(s) for column in numbers for s in column["scale"]] or ["1.0f"]),
+        "scale": _rows([c_float(s) for column in numbers for s in column["scale"]] or ["1.0f"]),
         "level": _rows([str(v) for column in numbers for v in column["level"][:-1]] or ["0"]),
     }
 
@@ -95,12 +96,5 @@ def _listed(names: Sequence[str]) -> str:
     return "\n".join(f" *   {index}: {_comment(name)}" for index, name in enumerate(names))
 
 
-def _float(value: float) -> str:
-    """A float32 as C: nine digits give it back exactly."""
-    text = f"{value:.9g}"
-    return f"{text}f" if re.search(r"[.e]", text) else f"{text}.0f"
-
-
-def _rows(values: Sequence[str], a_row: int = 6) -> str:
-    rows = [values[at : at + a_row] for at in range(0, len(values), a_row)]
-    return "\n".join(f"    {', '.join(row)}," for row in rows)
+def _rows(values: Sequence[str]) -> str:
+    return rows(values, 6)
