@@ -52,25 +52,29 @@ def _prepared(spec: Spec) -> str:
         )
     if spec.kind == "sensor":
         rate = f" at {about['rate_hz']:g} Hz" if about.get("rate_hz") else ""
+        maps = list(zip(about["channels"], about["scale"], about["offset"], strict=True))
         rows = "".join(
             f"\n  - {text(str(name))}: (value - {offset:.6g}) / {scale:.6g}"
-            for name, scale, offset in list(
-                zip(about["channels"], about["scale"], about["offset"], strict=True)
-            )[:MOST]
+            for name, scale, offset in maps[:MOST]
         )
         return (
             f"A window of {about['window']} readings{rate}, oldest first; each becomes q = round((value - "
             f"offset) / scale), halves to even, clipped to 0..255 (`preprocess.h`, `preprocess.py`):{rows}"
+            f"{_left(len(maps))}"
         )
     if spec.kind == "table":
         columns = about["columns"]
         rows = "".join(f"\n  - {_column(column)}" for column in columns[:MOST])
-        left = f"\n  - and {len(columns) - MOST} more, see spec.json" if len(columns) > MOST else ""
-        return f"Of a row (`preprocess.h`, `preprocess.py` do it):{rows}{left}"
+        return f"Of a row (`preprocess.h`, `preprocess.py` do it):{rows}{_left(len(columns))}"
     scaled = (spec.data.value_scale, spec.data.value_offset) != (1.0, 0.0)
     words = "Pixels as they are; the model normalises them itself."
     more = f" Pixel = (value - {spec.data.value_offset:g}) / {spec.data.value_scale:g}." if scaled else ""
     return words + more
+
+
+def _left(count: int) -> str:
+    """A last item on those that are not listed."""
+    return f"\n  - and {count - MOST} more, see spec.json" if count > MOST else ""
 
 
 def _column(column: dict[str, object]) -> str:

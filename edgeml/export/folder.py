@@ -19,8 +19,6 @@ from edgeml.export.scores import Scores, score
 from edgeml.report.run_files import RunFiles, open_run
 from edgeml.search.start import WEIGHTS
 
-__all__ = ["Exported", "export_files", "read_candidate"]
-
 
 @dataclass(frozen=True)
 class Exported:
@@ -116,7 +114,7 @@ def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[
     compression = record.get("compression") or {}
     if compression.get("warning"):
         notes.append(
-            f"int8 loses {compression.get('drop', 0.0):.1f} points of {what} against the float network."
+            f"int8 loses {compression.get('drop') or 0.0:.1f} points of {what} against the float network."
         )
     if record["status"] == "infeasible":
         notes.append(f"this candidate breaks a limit of the search: {record.get('reason')}.")
