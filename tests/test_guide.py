@@ -112,7 +112,7 @@ def test_where_time_runs_out_gains_are_per_second_and_the_first_are_cheap():
         proposer = Proposer(space, task, {}, Targets.load(["null"]))
         guide = Guide(space, 3, proposer)
         if hurried:
-            guide.seconds = lambda found: found  # what a network takes is in proportion to its MACs
+            guide.weight = lambda found: found  # what a network takes is in proportion to its MACs
         taken = [guide.propose([], 0) for _ in range(12)] if hurried else []
         assert all(taken) and (hurried or guide.propose([], 0) is None)
         keys = guide._pool.grow(60, [], [], False)
@@ -120,7 +120,7 @@ def test_where_time_runs_out_gains_are_per_second_and_the_first_are_cheap():
         if taken:
             first = [lower_macs(space, task, choices) for choices in taken if choices]
             assert np.median(first) < np.median(macs[False])
-    assert guide._seconds(keys) == pytest.approx(macs[True])
+    assert guide._weights(keys) == pytest.approx(macs[True])
 
 
 def lower_macs(space, task, choices):

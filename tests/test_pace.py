@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from edgeml.search.ladder import Ladder, Rung
@@ -52,3 +53,13 @@ def test_new_architectures_end_when_they_could_not_be_fully_trained_any_more():
     assert not after(pace(None, gone_s=40), 2.0, 1.0).over(1.0)  # ten seconds a full training
     assert after(pace(None, gone_s=52), 2.0, 1.0).over(1.0)
     assert not after(pace(None, time_s=0), 2.0, 1.0).over(1.0)
+
+
+def test_seconds_count_less_and_less():
+    macs = np.array([1e4, 1e6])
+    for gone_s, power in ((0.0, 1.0), (30.0, 0.5), (70.0, 0.0)):
+        found = pace(None, gone_s=gone_s)
+        for size in (1e4, 1e5, 1e6, 1e7):
+            row = {"cost": 1.0, "train_s": 1 + size / 1e5, "besides_s": 0.0}
+            found.count(SimpleNamespace(metrics={"macs": {"value": size}}), [row])
+        assert found.weight(macs) == pytest.approx(np.array([1.1, 11.0]) ** power, rel=0.02)

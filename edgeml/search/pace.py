@@ -6,11 +6,13 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from edgeml.search.candidate import Candidate
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
-from edgeml.search.spending import Spending
+from edgeml.search.spending import Floats, Spending
 from edgeml.train import awake
 
 TRIAL_TIME_SHARE = 1.1
@@ -33,6 +35,14 @@ class Pace:
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self._settings.time_s - (awake.now() - self._progress.started_at)
+
+    def weight(self, macs: Floats) -> Floats:
+        """MACs, (n,) -> what a gain is divided by: seconds, to a power that falls to 0 with the time.
+
+        At first what is cheap to train, in the end what gains most (cost cooling: Lee et al. 2020).
+        """
+        power = max(0.0, self.time_left_s() / self._settings.time_s) if self._settings.time_s else 1.0
+        return np.asarray(self.spending(macs) ** power)
 
     def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
         """Trainings of a candidate are done; these are their rows."""

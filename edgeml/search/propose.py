@@ -160,7 +160,7 @@ class Proposer:
         parts = []
         refusals = self.targets.refusals(lower(self.space.decode(best, self.task)))
         for metric in violations(costs, self.limits):
-            smallest = self._smallest(metric, rng)
+            smallest = min(costs[metric], self._smallest(metric, rng))
             parts.append(
                 f"{metric} <= {describe(metric, self.limits[metric])}: the smallest found needs "
                 f"{describe(metric, smallest)} (estimate before training)"
@@ -174,9 +174,8 @@ class Proposer:
     def _smallest(self, metric: str, rng: random.Random) -> float:
         alone = Proposer(self.space, self.task, {metric: 1e-9}, self.targets)
         points = (alone.repair(alone.repair(self.space.sample(rng), rng), rng) for _ in range(5))
-        return min(
-            costs[metric] for costs in map(alone.costs, points) if costs is not None and metric in costs
-        )
+        known = (costs[metric] for costs in map(alone.costs, points) if costs is not None and metric in costs)
+        return min(known, default=math.inf)
 
     def any_new(self, rng: random.Random) -> Proposal | None:
         """Some proposal that was not seen: random, then repaired, then (small spaces) every point.

@@ -11,6 +11,7 @@ RUN/worker.log          what TensorFlow and other native code printed
 RUN/diagnosis.json      what the knee gets wrong on the validation split, with small pictures
 RUN/report.html, RUN/report.md
 RUN/files/              copies of the target, space and fidelity files it was started with
+RUN/coordinator.json    whose it is, where several searches share a study
 RUN/damaged/            what could not be read at --resume, set aside
 """
 
@@ -23,13 +24,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from edgeml.durable import database_errors, flush_folder, storage_errors, write_files, write_json
+from edgeml.durable import flush_folder, storage_errors, write_files, write_json
 from edgeml.errors import RunError
 from edgeml.search.candidate import Candidate
 from edgeml.search.damage import as_json, moved_aside, read_json, wrong_with
 from edgeml.search.lock import held
 
-__all__ = ["LAYOUT", "RunDir", "database_errors", "read_json", "storage_errors", "write_json"]
+__all__ = ["LAYOUT", "RunDir", "read_json", "write_json"]
 
 LAYOUT = 3
 """3: candidates have `rungs`; 2: run.json lists `targets`; 1 had one `target`."""

@@ -15,7 +15,7 @@ from edgeml.arch.difference import difference
 from edgeml.arch.graph import Graph
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
-from edgeml.search.run_dir import RunDir, read_json
+from edgeml.search.run_dir import RunDir
 from edgeml.train.bank import Bank
 from edgeml.train.build import Network, get_weights, set_weights
 from edgeml.train.inherit import inherit, load_weights
@@ -45,7 +45,7 @@ def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> 
     if not job.inherits or order.parent is None:
         return dict(FRESH)
     folder = run.candidates / order.parent
-    theirs = Arch.from_dict(read_json(folder / "candidate.json")["arch"])
+    theirs = Arch.from_dict(run.load(order.parent).arch)
     source = order.rung.scaled(theirs).graph
     found = inherit(graph, fresh, source, load_weights(str(_weights(folder))))
     set_weights(model, graph, found.weights)

@@ -166,7 +166,7 @@ class Study:
             self.ladder.top,
             self.settings.seed * 7919 + 13 + self.progress.trials + self._sharing.seed,
         )
-        self._asker.hurry(None if self.settings.trials else self.pace.spending)
+        self._asker.hurry(None if self.settings.trials else self.pace.weight)
         self._asker.look_at(Focus(self.settings.prefer, tuple(self.archive.objectives)))
         self._teller.learn(self._asker)
         rows = sorted(self.archive.rows.values(), key=lambda row: row.number)

@@ -124,7 +124,7 @@ class Archive:
         return [self.candidates[row.key] for row in self._front.rows]
 
     def front_points(self) -> list[Point]:
-        """Their points."""
+        """Points of the front, in no order."""
         self._fresh()
         return self._front.points
 

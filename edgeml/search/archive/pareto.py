@@ -8,11 +8,6 @@ from collections.abc import Sequence
 Point = Sequence[float]
 
 
-def dominates(a: Point, b: Point) -> bool:
-    """Whether `a` is nowhere worse than `b` and somewhere better (minimisation)."""
-    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
-
-
 def front(points: Sequence[Point]) -> list[int]:
     """Indices of the non-dominated points, in order; of equal points the first."""
     order = sorted(range(len(points)), key=lambda i: (tuple(points[i]), i))

@@ -41,9 +41,7 @@ class Roster:
         """Why the others cannot, by address."""
         with self._lock:
             return {
-                where: f"worker {where} on {one.host} cannot be used: {one.problem}"
-                for where, one in self._answers.items()
-                if one.problem is not None
+                where: _refused(where, one) for where, one in self._answers.items() if one.problem is not None
             }
 
     @property
@@ -72,8 +70,8 @@ class Roster:
             one = self._answers.get(where)
             if one is None or one.problem is not None:
                 return
-            self._answers[where] = replace(one, problem=problem)
-        self._say(self.unfit[where])
+            self._answers[where] = one = replace(one, problem=problem)
+        self._say(_refused(where, one))
 
     def look(self, wait_s: float = 0.0) -> None:
         """See who has come and who has gone; newcomers are asked meanwhile, or for so long.
@@ -138,6 +136,10 @@ class Roster:
                     f"worker {where} has edgeml of this version, though not the same source; it is used, and "
                     "what it makes may differ"
                 )
+
+
+def _refused(where: str, one: Answer) -> str:
+    return f"worker {where} on {one.host} cannot be used: {one.problem}"
 
 
 def counted(workers: list[str]) -> str:

@@ -16,7 +16,7 @@ from edgeml.arch.cell import Arch
 from edgeml.data.source import Split
 from edgeml.search.evaluate import Job, open_data
 from edgeml.search.finishing.picture import picture
-from edgeml.search.run_dir import RunDir, read_json
+from edgeml.search.run_dir import RunDir
 
 FILE = "diagnosis.json"
 LAYOUT = 1
@@ -41,7 +41,7 @@ def diagnose(job: Job, key: str) -> dict[str, Any]:
     from edgeml.deploy import runtime
 
     run = RunDir(Path(job.run))
-    arch = Arch.from_dict(read_json(run.candidates / key / "candidate.json")["arch"])
+    arch = Arch.from_dict(run.load(key).arch)
     data = open_data(job.run, arch.input_shape, arch.front)
     whole = data.val
     split = whole.take(np.arange(min(len(whole), MOST_SAMPLES)))

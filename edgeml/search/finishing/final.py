@@ -9,11 +9,10 @@ from typing import Any
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
 from edgeml.data.goal import wilson
-from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import CALIBRATION_IMAGES, Job, open_data
 from edgeml.search.finishing.trained import Trained
 from edgeml.search.finishing.tuning import compressed
-from edgeml.search.run_dir import RunDir, read_json
+from edgeml.search.run_dir import RunDir
 from edgeml.train.fidelity import Fidelity
 
 
@@ -30,7 +29,7 @@ def finish(job: Job, keys: list[str]) -> dict[str, dict[str, Any]]:
     models = {key: run.model(key) for key in keys}
     found: dict[str, dict[str, Any]] = {}
     for key, model in models.items():
-        arch = Arch.from_dict(_arch(run, key))
+        arch = Arch.from_dict(run.load(key).arch)
         test = open_data(job.run, arch.input_shape, arch.front).test
         outputs = runtime.predict(model, test.inputs)
         found[key] = {"test_accuracy": test.goal.intervals(outputs, test)}
@@ -53,7 +52,7 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
     from edgeml.train.fit import accuracy_float, fit
 
     began = time.monotonic()
-    candidate = Candidate.from_dict(read_json(RunDir(Path(job.run)).candidates / key / "candidate.json"), key)
+    candidate = RunDir(Path(job.run)).load(key)
     arch = Arch.from_dict(candidate.arch)
     graph = arch.graph
     recipe, seed = Recipe(**candidate.recipe), candidate.seed + 1
@@ -82,8 +81,3 @@ def interval(hits: int, n: int) -> dict[str, float]:
     """Accuracy with its 95 % Wilson interval (Wilson 1927)."""
     low, high = wilson(hits, n)
     return {"value": hits / n, "low": low, "high": high, "n": n}
-
-
-def _arch(run: RunDir, key: str) -> dict[str, Any]:
-    arch: dict[str, Any] = read_json(run.candidates / key / "candidate.json")["arch"]
-    return arch

@@ -16,7 +16,7 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, open_data
 from edgeml.search.finishing.compression import points
 from edgeml.search.finishing.trained import Int8, Trained
-from edgeml.search.run_dir import RunDir, read_json
+from edgeml.search.run_dir import RunDir
 from edgeml.target.limits import violations
 from edgeml.target.measurement import exact
 
@@ -29,7 +29,7 @@ class Finalist(Trained):
 
         self.job, self.run = job, RunDir(Path(job.run))
         folder = self.run.candidates / key
-        self.candidate = Candidate.from_dict(read_json(folder / "candidate.json"), key)
+        self.candidate = self.run.load(key)
         arch = Arch.from_dict(self.candidate.arch)
         graph = arch.graph
         super().__init__(
@@ -88,8 +88,8 @@ class Finalist(Trained):
 
     def int8_accuracies(self) -> list[float]:
         """Of its complete variants that are the whole network at int8, those of earlier sessions included."""
-        files = [self.run.candidates / f"{self.candidate.key}-{s}" / "candidate.json" for s in ("ptq", "qat")]
-        known = [Candidate.from_dict(read_json(file), str(file)) for file in files if file.exists()]
+        keys = [f"{self.candidate.key}-{suffix}" for suffix in ("ptq", "qat")]
+        known = [self.run.load(key) for key in keys if (self.run.candidates / key).exists()]
         return [one.accuracy or 0.0 for one in known if one.status == "complete"]
 
     def zipped(self) -> dict[str, dict[str, Any]]:

@@ -26,8 +26,9 @@ def picture(sample: Bytes, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         {"form": "image" or "sound", "png": base64} of a picture or a spectrogram (time to the right, low
-        frequencies at the bottom); {"form": "lines", "names", "lines", "seconds"} of a sensor window, its
-        values as bytes; {"form": "values", "values": {name: value}, "left_out": number} of a row of a table.
+        frequencies at the bottom); {"form": "lines", "names", "lines", "seconds", "left_out": number} of a
+        sensor window, its values as bytes; {"form": "values", "values": {name: value}, "left_out": number}
+        of a row of a table.
     """
     kind = kind_of(preprocessing)
     if kind == "sensor":

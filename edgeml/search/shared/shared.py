@@ -88,7 +88,7 @@ class Shared:
             known: candidates of this run directory.
 
         Returns:
-            All candidates of the study; new to it are those whose number has changed.
+            All candidates of the study, by number; some of this run's may have another number there.
 
         Raises:
             RunError: files of another coordinator cannot be read here.

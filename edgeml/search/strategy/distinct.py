@@ -6,12 +6,13 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from edgeml.search.propose import Proposer
+from edgeml.search.strategy.learning import distributions
 
 TRIES = 40
 """Proposals of the wrapped sampler before a random new point is taken instead."""
@@ -27,9 +28,7 @@ class DistinctSampler(BaseSampler):
     def __init__(self, wrapped: BaseSampler, proposer: Proposer, seed: int) -> None:
         self.wrapped, self.proposer = wrapped, proposer
         self._rng = random.Random(seed + 1)
-        self.distributions: dict[str, BaseDistribution] = {
-            decision.name: CategoricalDistribution(decision.choices) for decision in proposer.space.decisions
-        }
+        self.distributions = distributions(proposer.space)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The whole space, always."""

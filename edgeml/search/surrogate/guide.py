@@ -64,13 +64,13 @@ class Guide:
 
     Attributes:
         focus: the preferred part of the front.
-        seconds: MACs -> what a full training takes; gains are per second where it is there.
+        weight: MACs -> what gains are divided by, where time runs out.
     """
 
     def __init__(self, space: Space, seed: int, proposer: Proposer) -> None:
         self.proposer = proposer
         self.focus: Focus | None = None
-        self.seconds: Callable[[Floats], Floats] | None = None
+        self.weight: Callable[[Floats], Floats] | None = None
         self._pool = Pool(space, proposer, seed)
         self._draws = np.random.default_rng(seed)
         self._surrogate: Surrogate | None = None
@@ -86,7 +86,7 @@ class Guide:
         """Choices to train next; None while too little is known."""
         self._observe(trials)
         if len(self._seen.keys) < START:
-            return self._pool.cheap(CHEAP_OF) if self.seconds else None
+            return self._pool.cheap(CHEAP_OF) if self.weight else None
         if not self._gains:
             self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)
@@ -146,7 +146,7 @@ class Guide:
             [[e[top], *c] for e, c in zip(self._seen.errors, self._seen.costs, strict=True) if top in e]
         )
         front = front.reshape(-1, 1 + self._seen.costs.shape[1])
-        found[known] = self._gain(mean, spread, costs, front) / self._seconds([keys[i] for i in known])
+        found[known] = self._gain(mean, spread, costs, front) / self._weights([keys[i] for i in known])
         return found
 
     def _observe(self, trials: Sequence[Any]) -> None:
@@ -202,17 +202,17 @@ class Guide:
         assert self._surrogate is not None
         mean, spread = self._surrogate.new(keys)
         costs, front = self._costs_of(keys), self._expected_front()
-        seconds = self._seconds(keys)
+        weights = self._weights(keys)
         if len(keys) <= SHORT_LIST:
-            return self._gain(mean, spread, costs, front) / seconds
+            return self._gain(mean, spread, costs, front) / weights
         found = np.full(len(keys), -1.0)
-        short = np.argsort(-self._gain(mean, 0.1 * mean, costs, front) / seconds)[:SHORT_LIST]
-        found[short] = self._gain(mean[short], spread[short], costs[short], front) / seconds[short]
+        short = np.argsort(-self._gain(mean, 0.1 * mean, costs, front) / weights)[:SHORT_LIST]
+        found[short] = self._gain(mean[short], spread[short], costs[short], front) / weights[short]
         return found
 
-    def _seconds(self, keys: Sequence[str]) -> Floats:
+    def _weights(self, keys: Sequence[str]) -> Floats:
         """What gains are divided by."""
-        return np.ones(len(keys)) if self.seconds is None else self.seconds(self._pool.macs(keys))
+        return np.ones(len(keys)) if self.weight is None else self.weight(self._pool.macs(keys))
 
     def _expected_front(self) -> Floats:
         """Errors expected of what was tried (measured where fully trained), with costs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from edgeml.errors import ConfigError
@@ -67,18 +66,6 @@ class Compute:
         if self.threads is None and self.workers > 1:
             return max(1, usable_cores() // self.workers)
         return self.threads
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values without secrets."""
-        urls = {name: shown(getattr(self, name)) for name in ("scheduler", "store", "storage")}
-        return {
-            "workers": self.workers,
-            "threads": self.threads_each,
-            "memory_bytes": self.memory_bytes,
-            "trial_s": self.trial_s,
-            "recycle": self.recycle,
-            **urls,
-        }
 
 
 LEAST_MEMORY = 500 * 10**6
