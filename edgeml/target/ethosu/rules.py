@@ -63,16 +63,24 @@ def _kernel(op: Op) -> tuple[int, int]:
     return (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
 
 
+def _images(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Height and width of the first input and of the output; None where they are no images."""
+    ends = (*op.inputs[:1], *op.outputs[:1])
+    if len(ends) < 2 or any(len(tensor.shape) != 4 for tensor in ends):
+        return None
+    return ends[0].shape[1:3], ends[1].shape[1:3]
+
+
 def _slides_far(op: Op) -> bool:
     """A stride above 3 with dilation or padding."""
-    strides = op.operator.integer("stride_h", 1), op.operator.integer("stride_w", 1)
-    if max(strides) <= 3 or not op.inputs or len(op.inputs[0].shape) != 4:
+    strides, sizes = _strides(op), _images(op)
+    if max(strides) <= 3 or sizes is None:
         return False
+    have, made = sizes
     if max(op.operator.integer("dilation_h", 1), op.operator.integer("dilation_w", 1)) > 1:
         return True
     if op.operator.options.get("padding") == "VALID":
         return False
-    have, made = op.inputs[0].shape[1:3], op.outputs[0].shape[1:3]
     needed = [(out - 1) * step + size for out, step, size in zip(made, strides, _kernel(op), strict=True)]
     return any(need > size for need, size in zip(needed, have, strict=True))
 
@@ -208,10 +216,10 @@ def mean_too_large(op: Op) -> bool:
 
 def _factors(op: Op) -> set[float]:
     """How many times a resize enlarges height and width; empty where it changes nothing or one pixel."""
-    names = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
-    if op.name not in names or any(len(tensor.shape) != 4 for tensor in (op.inputs[0], op.outputs[0])):
+    sizes = _images(op) if op.name in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR") else None
+    if sizes is None:
         return set()
-    have, made = op.inputs[0].shape[1:3], op.outputs[0].shape[1:3]
+    have, made = sizes
     less = op.operator.integer("align_corners")
     sides = zip(have, made, strict=True)
     return set() if have in ((1, 1), made) else {(out - less) / max(size - less, 1) for size, out in sides}

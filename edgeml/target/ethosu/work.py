@@ -86,7 +86,7 @@ def _pool(operator: Operator, inputs: Sequence[Shape], output: Shape) -> dict[st
 
 
 def _mean(operator: Operator, inputs: Sequence[Shape], output: Shape) -> dict[str, float]:
-    return {"pool": _padded(inputs[0])}
+    return {"pool": _padded(inputs[0] if inputs else output)}
 
 
 def _add(operator: Operator, inputs: Sequence[Shape], output: Shape) -> dict[str, float]:

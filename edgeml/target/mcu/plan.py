@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeml.deploy.tflite import Operator, TfliteModel
+from edgeml.errors import ModelError
 
 ALIGNMENT = 16
+
+Count = Callable[[TfliteModel, Operator], int]
+"""Bytes that an operator asks for."""
 
 TENSOR_BYTES, NODE_BYTES = 24, 64
 """TfLiteEvalTensor and NodeAndRegistration with 64-bit pointers, as print_allocations() lists them."""
@@ -122,10 +126,10 @@ def planned(buffers: list[Buffer]) -> int:
     return top
 
 
-def scratch(model: TfliteModel, rules: dict[str, Callable[[TfliteModel, Operator], int]]) -> list[Buffer]:
+def scratch(model: TfliteModel, rules: dict[str, Count]) -> list[Buffer]:
     """Scratch buffers that the kernels ask for, each alive during its operator only."""
     asked = [
-        Buffer(aligned(rules[operator.name](model, operator)), at, at)
+        Buffer(aligned(_asked(rules[operator.name], model, operator)), at, at)
         for at, operator in enumerate(model.operators, 1)
         if operator.name in rules
     ]
@@ -137,7 +141,7 @@ def arena(model: TfliteModel) -> Arena:
     asked = scratch(model, REFERENCE_SCRATCH)
     buffers = lifetimes(model) + asked
     kept = sum(OPERATOR_BYTES.get(operator.name, OTHER_OPERATOR_BYTES) for operator in model.operators)
-    kept += sum(_channel_bytes(model, operator) for operator in model.operators)
+    kept += sum(_asked(_channel_bytes, model, operator) for operator in model.operators)
     listed = TENSOR_BYTES * len(model.tensors) + NODE_BYTES * len(model.operators)
     planning = PLANNING_TENSOR_BYTES * (len(model.tensors) + len(asked))
     planning += PLANNING_BUFFER_BYTES * len(buffers)
@@ -150,6 +154,16 @@ def order_is_forced(model: TfliteModel) -> bool:
     return all(
         set(before.outputs) & set(after.inputs) for before, after in itertools.pairwise(model.operators)
     )
+
+
+def _asked(count: Count, model: TfliteModel, operator: Operator) -> int:
+    try:
+        return count(model, operator)
+    except (IndexError, ValueError) as error:
+        shapes = [model.tensors[index].shape for index in (*operator.inputs, *operator.outputs) if index >= 0]
+        raise ModelError(
+            f"{operator.label} cannot have tensors of shapes {shapes[:4]}; the file is damaged."
+        ) from error
 
 
 def _channel_bytes(model: TfliteModel, operator: Operator) -> int:
@@ -197,7 +211,7 @@ def _average(model: TfliteModel, operator: Operator) -> int:
     return 4 * model.tensors[operator.outputs[0]].shape[-1]
 
 
-REFERENCE_SCRATCH: dict[str, Callable[[TfliteModel, Operator], int]] = {
+REFERENCE_SCRATCH: dict[str, Count] = {
     "MEAN": _mean,
     "SUM": _mean,
     "TRANSPOSE_CONV": _mean,

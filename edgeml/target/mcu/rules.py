@@ -97,9 +97,10 @@ def hybrid(op: Op) -> bool:
 
     Quantise the activations too: weights of int8 need inputs of int8 or int16.
     """
-    if op.name not in SHARED_WEIGHTS or len(op.inputs) < 2:
+    at = 2 if op.name == "TRANSPOSE_CONV" else 0
+    if op.name not in SHARED_WEIGHTS or len(op.inputs) <= max(at, 1):
         return False
-    source, weights = (op.inputs[2], op.inputs[1]) if op.name == "TRANSPOSE_CONV" else op.inputs[:2]
+    source, weights = op.inputs[at], op.inputs[1]
     return source.dtype == "FLOAT32" and weights.dtype in ("INT8", "INT4")
 
 
