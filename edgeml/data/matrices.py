@@ -61,14 +61,12 @@ def from_windows(
         if array.dtype.kind not in "iufb" or 0 in array.shape:
             raise DataError(
                 f"{where}: {name} holds {array.dtype} of shape {array.shape}, expected numbers as (n, "
-                "samples, "
-                "channels); save the windows."
+                "samples, channels); save the windows."
             )
         if array.shape[1:] != train.shape[1:]:
             raise DataError(
                 f"{where}: {name} holds windows of {array.shape[1:]} but {first} of {train.shape[1:]}, "
-                "expected "
-                "one shape; cut them alike."
+                "expected one shape; cut them alike."
             )
         if not np.isfinite(array).all():
             raise not_finite(where, name, array)
@@ -91,8 +89,7 @@ def from_windows(
     about = preprocessing(channels, ranges, train.shape[1], None, rate_hz)
     read = (
         f"read as sensor windows: {len(train)} of {train.shape[1]} samples, {train.shape[2]} channels "
-        "(--task "
-        "image-classification for grey images)."
+        "(--task image-classification for grey images)."
     )
     stem = readable(path.stem)
     return Source(stem, "npz", where, classes, parts, task, groups, about, warnings=(read, *warned))
@@ -106,8 +103,7 @@ def _groups(where: str, extras: Mapping[str, NDArray[Any]], count: int) -> dict[
     if found.shape != (count,) or found.dtype.kind not in "USbiu":
         raise DataError(
             f"{where}: groups has shape {found.shape} and holds {found.dtype}, expected one number or text "
-            "for "
-            f"each of {count} training samples; save it so."
+            f"for each of {count} training samples; save it so."
         )
     return {"train": np.unique(found, return_inverse=True)[1].astype(np.int64)}
 
@@ -138,8 +134,7 @@ def from_features(
         if flat.shape != (len(array),) or flat.dtype.kind not in "USbiuf":
             raise DataError(
                 f"{where}: {label_name} has shape {found.shape} and holds {found.dtype}, expected "
-                f"{len(array)} "
-                "numbers or texts; save one label a row."
+                f"{len(array)} numbers or texts; save one label a row."
             )
         columns = {names[i]: Column(names[i], numbers=array[:, i].astype(np.float64)) for i in range(width)}
         label = next(n for n in ("label", "label.2", "label.3") if n not in columns)

@@ -36,8 +36,7 @@ def group(
         people = len({_person(segment) for segment in segments})
         said = (
             f"class {some(lacking)} comes from fewer than {needed} of the {people} people; windows were "
-            "split by "
-            "recording, so scores hold for these people, not for new ones.",
+            "split by recording, so scores hold for these people, not for new ones.",
         )
     lacking = _lacking(segments, _recording, needed)
     if not lacking:
@@ -48,8 +47,7 @@ def group(
         by_name(cut, _recording),
         (
             f"class {some(lacking)} has fewer than {needed} recordings; train, validation and test are "
-            "different "
-            "stretches of the same ones, so scores are optimistic: record more.",
+            "different stretches of the same ones, so scores are optimistic: record more.",
         ),
     )
 

@@ -74,8 +74,7 @@ def find_roles(table: Table, options: ReadOptions, place: Place) -> Roles:
         if table.columns[last].numbers is not None:
             raise DataError(
                 f"{table.where}: found the columns {some(names, 20)} and no label, expected one called "
-                "label; "
-                "name it with --label."
+                "label; name it with --label."
             )
         label = last
     rest = [name for name in names if name not in (label, person)]
@@ -129,8 +128,7 @@ def refuse_stray_text(where: str, column: Column) -> None:
             f"{where}: column {some([column.name])} holds text in {int(bad.sum())} of {len(bad)} rows, the "
             "first "
             f"{some([column.texts[column.codes[first]]])} in row {first + 1}, expected numbers; correct "
-            "them, or "
-            "empty the cells."
+            "them, or empty the cells."
         )
 
 
@@ -202,8 +200,7 @@ def _keys(table: Table, name: str | None, otherwise: str) -> NDArray[np.str_]:
         first = int(np.argmax(column.missing))
         raise DataError(
             f"{table.where}: column {some([name])} lacks {int(column.missing.sum())} values, the first in "
-            "row "
-            f"{first + 1}, expected every row to say whose it is; fill them, or leave those rows out."
+            f"row {first + 1}, expected every row to say whose it is; fill them, or leave those rows out."
         )
     return column.as_texts()
 

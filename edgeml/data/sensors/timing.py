@@ -146,8 +146,7 @@ def timing(
         warnings.append(
             f"{100 * off:.0f} % of the samples come more than {100 * UNEVEN:.0f} % too early or too late "
             f"(usually every {1000 * usual:.3g} ms); they were taken as evenly spaced, resample them for "
-            "better "
-            "results."
+            "better results."
         )
     return Timing(round(1 / usual, 3), gaps, resets, tuple(warnings))
 
@@ -181,6 +180,5 @@ def _check_rates(
     if medians[slow] > (1 + MIXED) * medians[fast]:
         raise DataError(
             f"{where}: recording {some([slow])} has {1 / medians[slow]:.4g} samples a second and "
-            f"{some([fast])} "
-            f"{1 / medians[fast]:.4g}, expected one rate; resample them alike."
+            f"{some([fast])} {1 / medians[fast]:.4g}, expected one rate; resample them alike."
         )

@@ -47,8 +47,7 @@ def usable(table: Table, names: Sequence[str]) -> tuple[list[Column], list[str]]
         worst = max(gaps, key=lambda name: gaps[name])
         dropped.append(
             f"{len(gaps)} of {len(found)} columns lack values, {some([worst])} {100 * gaps[worst]:.1f} %; "
-            "numbers "
-            "are filled with the training mean, and a feature says so where 1 % or more lack them."
+            "numbers are filled with the training mean, and a feature says so where 1 % or more lack them."
         )
     return found, dropped
 

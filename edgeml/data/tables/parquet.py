@@ -27,8 +27,7 @@ def read_parquet(path: Path) -> Table:
     except ImportError as error:
         raise MissingToolError(
             f"{shown(path)}: Parquet needs pyarrow, which is not installed; pip install 'edgeml[parquet]', "
-            "or "
-            "save the table as CSV."
+            "or save the table as CSV."
         ) from error
     try:
         with ParquetFile(path) as file:
@@ -45,8 +44,7 @@ def read_parquet(path: Path) -> Table:
     except (ArrowException, OSError, ArithmeticError, ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{shown(path)}: not a readable Parquet file ({type(error).__name__}), expected one that is "
-            "whole; "
-            "save it again, or as CSV."
+            "whole; save it again, or as CSV."
         ) from error
     if not names or not rows:
         raise DataError(f"{shown(path)}: found no rows, expected a table; save the data as well.")
@@ -103,6 +101,5 @@ def _column(path: Path, name: str, found: Any) -> Column:
         return Column(name, numbers=np.full(len(found), np.nan))
     raise DataError(
         f"{shown(path)}: column {some([name])} holds {kind}, expected numbers or texts; leave it out or "
-        "write "
-        "its parts as columns."
+        "write its parts as columns."
     )

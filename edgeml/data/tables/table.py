@@ -156,8 +156,7 @@ def _repaired(path: Path, row: list[str], width: int, number: int) -> list[str]:
         return row[:width]
     raise DataError(
         f"{shown(path)}: row {number} has {len(row)} cells, expected {width} as in the first row; correct "
-        "the "
-        "row, or quote texts that hold the delimiter."
+        "the row, or quote texts that hold the delimiter."
     )
 
 
