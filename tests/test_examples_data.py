@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -48,4 +47,4 @@ def test_tabular(tmp_path):
     rows = [line.split() for line in said.splitlines()[-3:]]
     assert [row[0] for row in rows] == ["1", "2", "3"] and {row[2] for row in rows} <= {"benign", "malignant"}
     best = max(float(found) for found in re.findall(r"([\d.]+) % int8", said))
-    assert best >= 90 and np.isfinite(best)  # guessing has 62.7
+    assert best >= 90  # guessing has 62.7

@@ -13,10 +13,9 @@ import pytest
 
 from bench.random_networks import random_graph
 from edgeml.arch import layers
-from edgeml.arch.recipe import INITIALISERS, OPTIMISERS, Recipe
+from edgeml.arch.recipe import OPTIMISERS, Recipe
 from edgeml.data.dataset import Dataset, Split, load
 from edgeml.data.goal import Goal
-from edgeml.deploy.fold import fold
 from edgeml.errors import ModelError
 from edgeml.export import script, script_network, script_text
 from edgeml.export.given import ExportInput
@@ -128,7 +127,6 @@ def test_every_setting_compiles(optimiser):
             compile(pieces["optimiser"], "optimiser", "exec")
             compile(script_text.evaluation(goal), "evaluation", "exec")
             compile(script_text.settings(one, goal), "settings", "exec")
-    assert set(INITIALISERS) >= {"he_normal"}
 
 
 def test_fine_tuned_candidates_are_refused_in_a_sentence(tmp_path):
@@ -163,7 +161,6 @@ def test_other_tasks_train(tmp_path, task, metric):
     first = made.add("stem", Conv2D(16, 3, 1, "relu6"), made.add("input", Input((6, 1, 2))))
     graph = made.finish(made.add("head/dense", Dense(data.outputs), made.add("head/flat", Flatten(), first)))
     weights = get_weights(build(graph), graph)
-    assert fold(graph, weights)
     record = {"key": graph.key, "test_accuracy": None}
     described = {"edgeml": "0", "dataset": {"name": "own", "classes": []}}
     given = ExportInput(graph, weights, b"", record, described, Targets.load(["null"]), tmp_path / "run")
@@ -176,7 +173,7 @@ def test_other_tasks_train(tmp_path, task, metric):
         assert found["val_int8"] > 0.75
 
 
-def test_random_networks_are_written_right(tmp_path):
+def test_random_networks_are_written_as_python():
     for seed in range(3):
         graph = random_graph("micro_cell", seed, (16, 16, 3), 4)
         text = script_network.network(graph)

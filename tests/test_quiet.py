@@ -76,12 +76,11 @@ def test_a_stopped_training_is_waited_for_so_long(training, monkeypatch):
 
 def test_two_timings_do_not_overlap(training):
     with quiet.alone() as first:
-        began = time.monotonic()
         code = "from edgeml.train.quiet import alone; import time\nwith alone(): print(time.monotonic())"
         other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         time.sleep(1.5)
         ended = time.monotonic()
-    assert first is not None and ended > began
+    assert first is not None
     assert float(other.communicate(timeout=60)[0]) >= ended
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.arch.cost import cost
-from edgeml.arch.recipe import INITIALISERS, OPTIMISERS, Recipe, candidate_key, default_recipe
+from edgeml.arch.recipe import OPTIMISERS, Recipe, candidate_key, default_recipe
 from edgeml.arch.scale import scaled
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
@@ -161,10 +161,10 @@ def test_a_recipe_that_cannot_be(setting, error):
         Recipe(**setting)
 
 
-def test_the_tables_of_the_training_room_are_complete():
+def test_the_training_room_knows_every_optimiser():
     from edgeml.train import optimiser
 
-    assert set(optimiser.OPTIMISERS) == set(OPTIMISERS) and "he_normal" in INITIALISERS
+    assert set(optimiser.OPTIMISERS) == set(OPTIMISERS)
 
 
 @pytest.mark.parametrize("space", names("search_spaces"))

@@ -85,9 +85,6 @@ def test_the_checkout_is_found_from_anywhere(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (ROOT / "README.md").is_file(), reason="README.md, which the wheel needs, is not written yet"
-)
 def test_the_wheel_holds_every_yaml_file(tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -183,18 +180,15 @@ def test_weird_yaml_is_a_config_error_of_one_line(tmp_path: Path, text: str) -> 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("text", ["a: &a [*a, *a, *a, *a]", "a: &a {b: *a, c: *a, d: *a}"])
 def test_an_alias_of_itself_is_a_config_error(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="the value on line 1 contains itself"):
         read(tmp_path, text)
 
 
 @pytest.mark.timeout(20)
 def test_aliases_of_aliases_do_not_take_for_ever(tmp_path: Path) -> None:
     text = "a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
-    try:
-        _, lines = read(tmp_path, text)
-    except ConfigError:
-        return
-    assert lines[("a3",)] == 4
+    with pytest.raises(ConfigError, match="the aliases up to line 6 stand for more than 100,000 values"):
+        read(tmp_path, text)
 
 
 def test_files_that_cannot_be_read_are_config_errors(tmp_path: Path) -> None:

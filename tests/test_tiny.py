@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edgeml
-
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
 TINY = ["--data", "digits", "--target", "null", "--epochs", "1", "--compress", "none"]
 
@@ -210,4 +208,3 @@ def test_python_api_and_quickstart(tmp_path):
         [sys.executable, example, "quick", "1"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "exported to" in done.stdout and (tmp_path / "quick" / "report.html").exists()
-    assert callable(edgeml.search)

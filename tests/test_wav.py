@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,10 +77,6 @@ def test_odd_chunks_and_wrong_sizes_are_survived(tmp_path):
     assert header.cut_off and len(read_samples(header)) == 50
 
 
-def not_a_file(path: Path) -> None:
-    os.mkfifo(path)
-
-
 BAD = {
     "empty": (b"", "it is empty"),
     "text": (b"hello, this is no sound", "it is no WAV file"),
@@ -89,11 +84,11 @@ BAD = {
     "mp3_frames": (b"\xff\xfb\x90\x00" + bytes(500), "it is an MP3 file"),
     "zip": (b"PK\x03\x04" + bytes(500), "it is a zip archive"),
     "avi": (b"RIFF" + bytes(4) + b"AVI " + bytes(50), "it is a RIFF file of another kind"),
-    "header_only": (wav([0.0] * 4)[:30], "it ends before its samples|does not say its format"),
+    "header_only": (wav([0.0] * 4)[:30], "it ends before its samples"),
     "no_format": (b"RIFF" + bytes(4) + b"WAVE" + b"data" + bytes(20), "does not say its format"),
     "no_samples": (wav([]), "it has no samples"),
     "adpcm": (container(bytes(100), bits=4, tag=2), "it holds format 2 in 4 bits"),
-    "no_channels": (container(bytes(100), channels=0), "it says 0 channels|it holds format"),
+    "no_channels": (container(bytes(100), channels=0), "it says 0 channels at 16000 Hz"),
     "no_rate": (container(bytes(100), rate=0), "at 0 Hz"),
     "nan": (wav([0.1, np.nan, 0.2], bits=32, tag=3), "1 of its samples are NaN or infinite"),
     "infinite": (wav([0.1, np.inf, -np.inf], bits=64, tag=3), "2 of its samples are NaN or infinite"),
