@@ -19,11 +19,11 @@ from tests.killed_engine import TRIALS, problems
 ROOT = Path(__file__).resolve().parent.parent
 WALL = {"time.time", "time.time_ns", "clock.time", "datetime.now", "datetime.utcnow", "datetime.today"}
 SHOWN = {
-    "data/images/image_cache.py",  # which copies nobody used for a week
+    "data/images/image_cache.py",  # which copies nobody used for 30 days
     "search/cluster/worker_data.py",
     "target/calibrate/calibration.py",  # the date in a profile
 }
-"""What reads the wall clock: what it says is shown, or a week more or less."""
+"""What reads the wall clock: what it says is shown, or days more or less do not matter."""
 
 
 def test_nothing_but_dates_is_read_from_the_wall_clock():

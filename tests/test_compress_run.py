@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from test_tiny import edgeml_run
 
+from edgeml.report.pick import pick_key
+from edgeml.report.run_files import open_run
 from edgeml.train.inherit import load_weights
 
 SEARCH = ["search", "--data", "digits", "--target", "null", "--epochs", 1]
@@ -72,9 +74,6 @@ def test_export_and_pick(run):
         (variant["parent"], variant["parent"]),
         (variant["parent"][:6], variant["parent"]),
     ):
-        from edgeml.report.pick import pick_key
-        from edgeml.report.run_files import open_run
-
         assert pick_key(open_run(folder / "run"), pick) == expected
 
 

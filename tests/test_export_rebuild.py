@@ -70,7 +70,7 @@ def test_the_same_network_from_scratch_is_the_same(cli, folder, tmp_path):
     assert "trained again from scratch" in (again / "MODEL_CARD.md").read_text()
 
 
-def test_another_seed_and_a_second_generation(cli, folder, tmp_path):
+def test_another_seed_and_a_second_generation(cli, folder):
     code, out, err = cli("rebuild", folder, "--seed", 77)
     assert code == 0, err
     assert "original" in out.splitlines()[0] and "rebuilt" in out.splitlines()[0]

@@ -21,8 +21,6 @@ from edgeml.search.ladder import load_ladder
 from edgeml.target.measure import known_target
 
 ROOT = Path(__file__).resolve().parent.parent
-
-ROOT = Path(__file__).resolve().parent.parent
 READERS = {"search_spaces": load_space, "targets": known_target, "fidelities": load_ladder}
 QUICK = settings(
     max_examples=40,

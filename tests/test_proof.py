@@ -116,7 +116,7 @@ def test_broken_files_are_results_with_a_reason(given, other):
     assert not found.passed and found.reason
 
 
-def test_no_numbers_are_found(given, monkeypatch):
+def test_no_numbers_are_found(given):
     weights = {key: value * np.float32(np.nan) for key, value in given.weights.items()}
     found = only(given, "onnx", FORMATS["onnx"](replace(given, weights=weights)))
     assert not found.passed and "no numbers" in found.reason

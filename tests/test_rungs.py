@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def evaluate(job, order):
 def study(ladder, strategy="auto", trials=25, seed=0, space="nano", executor=None, time_s=0.0):
     settings = Settings("made", ["null"], space, strategy, trials, time_s=time_s, seed=seed)
     return Study(
-        RunDir(__import__("pathlib").Path("/nonexistent")), settings, load_space(space), TASK,
+        RunDir(Path("/nonexistent")), settings, load_space(space), TASK,
         Job("", Targets.load(["null"]), {}), Fidelity(3.0), evaluate, executor or Inline(), Silent(), ladder,
         NoRecord(),
     )  # fmt: skip

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def fake_evaluate(job, order):
         artifact={"sha256": "", "bytes": 1, "file": "model.tflite", "format": "tflite"},
         parent=order.parent,
     )  # fmt: skip
-    RunDir(__import__("pathlib").Path(job.run)).store(candidate, {})
+    RunDir(Path(job.run)).store(candidate, {})
     return candidate
 
 

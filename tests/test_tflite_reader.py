@@ -183,7 +183,7 @@ def test_flipped_bytes_are_a_model_or_a_model_error(flips: list[tuple[int, int]]
 
 
 @given(st.binary(max_size=300))
-def test_noise_after_the_identifier_is_a_model_error(noise: bytes) -> None:
+def test_noise_after_the_identifier_is_a_model_or_a_model_error(noise: bytes) -> None:
     outcome(b"\x10\x00\x00\x00TFL3" + noise)
 
 

@@ -74,7 +74,7 @@ def test_the_arena_is_the_smallest_that_works():
         "runtime.Interpreter.from_bytes(open(sys.argv[1], 'rb').read(), arena_size=int(sys.argv[2])).invoke()"
     )
     for size, works in ((arena, True), (arena - 16, False)):
-        path = f"/proc/self/fd/{0}"
+        path = "/proc/self/fd/0"
         run = subprocess.run(
             [sys.executable, "-c", script, path, str(size)], input=model, capture_output=True, timeout=60
         )

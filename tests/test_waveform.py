@@ -55,7 +55,7 @@ def test_features_in_the_graph_are_within_a_step(name, waveforms):
     assert found.std() > 10
 
 
-def test_operators_are_builtin_and_few(waveforms):
+def test_operators_are_builtin_and_few():
     model = front_end_model(FrontEnd.parse("logmel-30-20-32").tables(RATE), SAMPLES)
     names = {operator.name for operator in read_model(model).operators}
     assert "CONV_2D" in names and "LOG" in names and "CUSTOM" not in names
