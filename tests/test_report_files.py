@@ -263,7 +263,15 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"number": "x"}, {"accuracy": "high"}, {"metrics": [1]}, {"rungs": [3]}, {"rung": "top"}]
+    "changes",
+    [
+        {"number": "x"},
+        {"accuracy": "high"},
+        {"metrics": [1]},
+        {"metrics": {"latency_ms": {"value": 1.0, "conditions": {"calm_rounds": "all", "rounds": 5}}}},
+        {"rungs": [3]},
+        {"rung": "top"},
+    ],
 )
 def test_a_candidate_of_the_wrong_shape_is_damaged(tmp_path: Path, changes: dict) -> None:
     path = write_run(tmp_path / "run")

@@ -11,6 +11,9 @@ from edgeml.report.run_json import Count, Flag, Plain, Real, Score, Shape, Text
 
 class _Conditions(Shape):
     notes: list[Text] | None = None
+    rounds: Count | None = None
+    calm_rounds: Count | None = None
+    waited_s: Real | None = None
 
 
 class _Figure(Shape):

@@ -20,8 +20,9 @@ def noise(run: RunFiles) -> str | None:
     ]
     if not timed:
         return None
-    rounds = sum(int(figure.conditions["rounds"]) for figure in timed)
-    calm = sum(int(figure.conditions["calm_rounds"]) for figure in timed)
+    rounds, calm = (
+        sum(figure.conditions.get(name) or 0 for figure in timed) for name in ("rounds", "calm_rounds")
+    )
     busy = sum(bool(figure.conditions.get("notes")) for figure in timed)
     widths = [
         50 * (f.high - f.low) / f.value for f in timed if f.value and f.low is not None and f.high is not None
