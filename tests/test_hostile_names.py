@@ -21,8 +21,10 @@ from test_export_literals import NASTY
 from test_report_browser import BROWSER, framed, look, told
 
 import edgeml
+from edgeml.api.runs import _new_path
 from edgeml.cli.output import inert, say
 from edgeml.report.page import write_report
+from edgeml.search.settings import Settings
 
 RUN = "</script><script>window.pwned=1</script>"
 OWN = (
@@ -45,6 +47,14 @@ def target(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("target") / f"{ODD}.yaml"
     path.write_text("inherits: 'null'\ndescription: \"\\e[31m[red]</b>\"\n")
     return path
+
+
+def test_data_with_a_long_name_get_a_run_directory(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for letter in "a\U0001f408":
+        made = _new_path(Settings(data=f"{letter * 250}.csv", targets=["cpu"], space=None))
+        made.mkdir(parents=True)
+        assert made.name.startswith(letter) and made.name.endswith("-001")
 
 
 def searched(data: Path, target: Path, out: Path) -> Path:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from edgeml.search.settings import Settings
     from edgeml.search.workers.compute import Compute
 
+LONGEST_STEM = 60
+"""Characters of a run directory's own name: 255 bytes are the most that file systems take."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -224,7 +227,7 @@ def search(
 
 def _new_path(settings: Settings) -> Path:
     devices = "-".join(Path(name).stem for name in settings.targets)
-    stem = f"{Path(settings.data).stem or 'data'}-{devices}"
+    stem = f"{Path(settings.data).stem or 'data'}-{devices}"[:LONGEST_STEM]
     number = 1
     while (Path("runs") / f"{stem}-{number:03d}").exists():
         number += 1
