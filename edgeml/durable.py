@@ -118,20 +118,3 @@ def flush_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in NO_FLUSH:
             raise
-
-
-@contextmanager
-def database_errors(path: Path) -> Iterator[None]:
-    """Turns a study that cannot be written into one sentence."""
-    from sqlalchemy.exc import DatabaseError, OperationalError
-
-    try:
-        yield
-    except Exception as error:
-        cause = error if isinstance(error, DatabaseError) else error.__cause__
-        if not isinstance(cause, OperationalError) and type(cause) is not DatabaseError:
-            raise
-        raise StorageError(
-            f"the study in {path} cannot be written ({cause.orig}); make room or close what locks it, "
-            "then go on with --resume (nothing finished is lost)."
-        ) from error
