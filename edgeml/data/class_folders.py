@@ -11,6 +11,9 @@ from edgeml.data.source import shown, some
 from edgeml.data.split import PARTS
 from edgeml.errors import DataError
 
+DEPTH = 4
+"""Levels of folders that `suffixes_below` looks into; files beside the class folders do not count."""
+
 LOOKED_AT = 40
 """Entries of a folder that `suffixes_below` looks at: a kind must be told apart at once."""
 
@@ -115,7 +118,7 @@ def walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
             yield entry
 
 
-def suffixes_below(folder: Path, depth: int) -> Iterator[str]:
+def suffixes_below(folder: Path, depth: int = DEPTH) -> Iterator[str]:
     """Endings of files in sub-folders, in order of names; symlinks may loop, so depth is bounded."""
     try:
         with os.scandir(folder) as found:
@@ -131,11 +134,11 @@ def suffixes_below(folder: Path, depth: int) -> Iterator[str]:
             continue
         if inside and depth:
             yield from suffixes_below(Path(entry.path), depth - 1)
-        elif entry.is_file() and depth < 4:
+        elif entry.is_file() and depth < DEPTH:
             yield Path(entry.name).suffix.lower()
 
 
-# Sub-folder name -> the part it is; the first name that is there wins.
+# Name of a sub-folder or table -> the part it is; the first name that is there wins.
 PART_NAMES = {
     "train": "train",
     "training": "train",

@@ -35,7 +35,7 @@ _LOOKED_AT = 200
 
 def holds_audio(folder: Path) -> bool:
     """Whether a folder has class folders with recordings in them, or nothing but recordings."""
-    found = set(islice(suffixes_below(folder, 4), _LOOKED_AT))
+    found = set(islice(suffixes_below(folder), _LOOKED_AT))
     if not found:
         with os.scandir(folder) as entries:
             found = {Path(entry.name).suffix.lower() for entry in islice(entries, _LOOKED_AT)}
@@ -103,7 +103,7 @@ def _listed(path: Path) -> Listing:
     try:
         return list_classes(path, WAV, "WAV files")
     except DataError as error:
-        kinds = {suffix for suffix in islice(suffixes_below(path, 4), _LOOKED_AT) if suffix in OTHERS}
+        kinds = {suffix for suffix in islice(suffixes_below(path), _LOOKED_AT) if suffix in OTHERS}
         if not kinds:
             raise
         raise DataError(

@@ -11,7 +11,7 @@ ELONGATED = 3.0
 """Sides differ by so many times: made square, such a picture is distorted beyond what others are."""
 
 SMALL = 2.0
-"""A picture is so many times smaller than what it is resized to."""
+"""A picture is so many times smaller than what it is resized to; the finding says half."""
 
 UNREADABLE = 0.5
 """Share of damaged files from which on something is wrong with all of them."""
@@ -76,14 +76,14 @@ def _sizes(found: Decoded, size: tuple[int, int]) -> Iterator[Finding]:
             long,
             f"images are distorted {ELONGATED:g} times and more when they get that shape.",
         ),
-        ("tiny-images", small, f"images are at most a {SMALL:g}th of the size they are resized to."),
+        ("tiny-images", small, "images are at most half of the size they are resized to."),
     ):
         if listed:
             yield Finding(
                 "warning",
                 code,
                 sum(one[3] for one in listed),
-                means.replace("a 2th", "half"),
+                means,
                 "resizes them all the same; crop or remove them.",
                 tuple(one[0] for one in listed),
             )

@@ -21,8 +21,6 @@ CLIPPED = 0.005
 LOUD = 8_192
 """A flat top lower than this (-12 dB) is a quiet recording's peak, not clipping."""
 
-_BLOCK = 1_024
-
 
 def value_findings(source: Source, alike: Alike) -> Iterator[Finding]:
     """By what the inputs are."""

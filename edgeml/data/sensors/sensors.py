@@ -29,7 +29,7 @@ TABLES = SUFFIXES | {".txt", ".parquet"}
 
 def holds_recordings(folder: Path) -> bool:
     """Whether a folder has class folders with tables in them; or loose tables alone, to be told of it."""
-    return next(suffixes_below(folder, 4), "") in TABLES or _is_loose(folder)
+    return next(suffixes_below(folder), "") in TABLES or _is_loose(folder)
 
 
 def _is_loose(folder: Path) -> bool:

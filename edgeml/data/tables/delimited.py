@@ -143,12 +143,12 @@ def _delimiter(lines: Sequence[str]) -> str:
         if delimiter == " " and best[0] >= 0.8:
             break  # blanks inside texts are no delimiter where another fits
         score = (rows / len(lines), columns)
-        if columns > 1 and score > best and not _is_decimal(delimiter, lines, columns):
+        if columns > 1 and score > best and not _is_decimal(delimiter, lines):
             best, chosen = score, delimiter
     return chosen
 
 
-def _is_decimal(delimiter: str, lines: Sequence[str], columns: int) -> bool:
+def _is_decimal(delimiter: str, lines: Sequence[str]) -> bool:
     """Whether commas stand inside the numbers of a table that semicolons or tabs cut."""
     if delimiter != ",":
         return False

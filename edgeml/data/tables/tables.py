@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.class_folders import PART_NAMES
 from edgeml.data.guardrails.tables import missing_cells
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.ranges import float32s
@@ -26,22 +27,15 @@ Tables = Mapping[str, Table]
 MOST_CLASSES = 20
 """Whole numbers with more values than this, or with fewer than five rows each, are values to be regressed."""
 
-PART_FILES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-
 
 def part_files(folder: Path) -> dict[str, Path]:
     """The tables of a folder that are called train, val and test; empty where there is no train."""
     found: dict[str, Path] = {}
     for suffix in (".csv", ".tsv", ".parquet"):
-        for part, stems in PART_FILES.items():
-            for stem in stems:
-                path = folder / f"{stem}{suffix}"
-                if path.is_file():
-                    found.setdefault(part, path)
+        for stem, part in PART_NAMES.items():
+            path = folder / f"{stem}{suffix}"
+            if path.is_file():
+                found.setdefault(part, path)
     return found if "train" in found else {}
 
 
@@ -156,8 +150,7 @@ def _group(table: Table, label: str, options: ReadOptions) -> tuple[str | None, 
         if asked == label:
             raise DataError(
                 f"{table.where}: {some([label])} is the label and the group, expected two columns; name "
-                "another "
-                "with --group."
+                "another with --group."
             )
         return asked, []
     found = roles.named(names, roles.PERSONS)
@@ -195,15 +188,13 @@ def _targets(
             if column.numbers is None or not np.isfinite(float32s(column.numbers)).all():
                 raise DataError(
                     f"{where}: label {some([column.name])} holds texts or infinite numbers in {part}, "
-                    "expected "
-                    "numbers for regression; correct it, or --task tabular-classification."
+                    "expected numbers for regression; correct it, or --task tabular-classification."
                 )
         values = {part: _values(column) for part, column in labels.items()}
         if float(np.ptp(values["train"])) == 0:
             raise DataError(
                 f"{where}: every label in {some([train.name])} is {values['train'][0]:g}, expected values "
-                "that "
-                "differ; check --label."
+                "that differ; check --label."
             )
         note = [f"{some([train.name])} was read as numbers to predict (else --task tabular-classification)."]
         return dict(values), "regression", (), note if wanted is None else []
