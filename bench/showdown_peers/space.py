@@ -14,7 +14,7 @@ from typing import Any
 STAGES = 3
 Choices = tuple[Any, ...]
 SPACE: dict[str, Choices] = {
-    "stem": (8, 12, 16, 24),
+    "stem": (4, 8, 12, 16, 24),
     "growth": (1.5, 2.0),
     "head": (0, 64),
     "dropout": (0.0, 0.2),
