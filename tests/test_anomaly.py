@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_data_samples import npz
 
 from edgeml.cli import main
 from edgeml.data.dataset import load
 from edgeml.data.options import ReadOptions
 from edgeml.errors import DataError
+from tests.data_samples import npz
 
 ANOMALY = ReadOptions(task="anomaly")
 

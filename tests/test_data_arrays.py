@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from test_data_samples import images, labels, npz, refused
 
 from edgeml.data.dataset import load
 from edgeml.data.options import ReadOptions
+from tests.data_samples import images, labels, npz, refused
 
 
 def rows(split):

@@ -5,11 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from test_data_samples import refused
 
 from edgeml.data.tables import delimited
 from edgeml.data.tables.delimited import sniff
 from edgeml.data.tables.table import Column, read_table
+from tests.data_samples import refused
 
 ROWS = [[1.5, -2.0, "Ärger, täglich"], [0.25, 1e3, 'sagt "ja"'], [3.0, 4.5, "nö"]] * 4
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data_samples import every_image, image_folder, picture, refused, said
 
 from edgeml.data.dataset import load
 from edgeml.errors import DataError
+from tests.data_samples import every_image, image_folder, picture, refused, said
 
 
 def test_pixels_and_classes_are_those_of_the_files(tmp_path):

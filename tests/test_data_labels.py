@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from test_data_samples import images, labels, npz, refused
 
 from edgeml.data.dataset import load
+from tests.data_samples import images, labels, npz, refused
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 import errno
 
 import pytest
-from test_data_samples import image_folder, sorted_npz
 
 from edgeml.data.dataset import KINDS, load
 from edgeml.data.options import ReadOptions
 from edgeml.errors import ConfigError, DataError, EdgemlError
 from tests import audio_samples
+from tests.data_samples import image_folder, sorted_npz
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from test_data_samples import refused, said
 
 from edgeml.data.dataset import load
 from edgeml.data.inspection import inspect
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.errors import DataError
+from tests.data_samples import refused, said
 
 
 def pictures(folder, count=24):

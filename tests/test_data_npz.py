@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_data_samples import damaged, images, labels, npz, refused
 
 from edgeml.data.dataset import load
 from edgeml.errors import DataError
+from tests.data_samples import damaged, images, labels, npz, refused
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CHANGES = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=4)

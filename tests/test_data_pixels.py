@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_data_samples import every_image, image_folder, picture, refused, said
 
 from edgeml.data.dataset import load
 from edgeml.data.images.pixels import read_pixels
 from edgeml.data.options import ReadOptions
+from tests.data_samples import every_image, image_folder, picture, refused, said
 
 
 @pytest.mark.parametrize(

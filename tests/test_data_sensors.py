@@ -5,12 +5,12 @@ import os
 import numpy as np
 import pytest
 from sensor_samples import ACTIVITY, activity_rows, gesture, gesture_folder, write_csv
-from test_data_samples import npz, refused
 
 from edgeml.data.dataset import load
 from edgeml.data.kinds import KINDS, read_source
 from edgeml.data.options import ReadOptions
 from edgeml.errors import DataError
+from tests.data_samples import npz, refused
 
 
 def raw(data, split):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from sensor_samples import write_csv
-from test_data_samples import npz, refused
 
 from edgeml.data.dataset import load
 from edgeml.data.kinds import KINDS, read_source
@@ -11,6 +10,7 @@ from edgeml.data.options import ReadOptions
 from edgeml.data.tables.features import feature_names, fit_number, map_number, to_features
 from edgeml.data.tables.table import Column, read_table
 from edgeml.errors import DataError, MissingToolError
+from tests.data_samples import npz, refused
 
 HEADER = ["id", "size", "colour", "made", "same", "note", "label"]
 

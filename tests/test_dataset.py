@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_data_samples import sorted_npz, split_of
 
 from edgeml.data.dataset import Dataset, Split, load
 from edgeml.data.options import ReadOptions
 from edgeml.data.split import divide, stratified_order
+from tests.data_samples import sorted_npz, split_of
 
 
 @pytest.fixture

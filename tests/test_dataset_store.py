@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data_samples import sorted_npz, split_of
 
 from edgeml.data import store
 from edgeml.data.dataset import Dataset, load
 from edgeml.errors import DataError, StorageError
+from tests.data_samples import sorted_npz, split_of
 
 
 @pytest.fixture
