@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from edgeml.data.scratch import cache_folder, no_space
 from edgeml.data.source import fingerprint
 from edgeml.data.split import PARTS
+from edgeml.durable import whole
 from edgeml.errors import DataError
 
 LARGEST = 8 << 30
@@ -135,13 +135,8 @@ def _written(arrays: dict[str, NDArray[Any]]) -> Path:
         return folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as file:
-            try:
-                np.savez(file, allow_pickle=False, **arrays)
-                Path(file.name).rename(folder / name)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with whole(folder / name) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
     except OSError as error:
         raise no_space(folder, int(size), error) from error
     return folder / name
