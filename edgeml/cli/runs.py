@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from edgeml.cli.compute import compute_from, compute_options
 from edgeml.cli.grouped import SearchCommand
-from edgeml.cli.output import INTERRUPTED, console
+from edgeml.cli.output import INTERRUPTED, console, print_json, say
 
 NOTHING = 1
 """Exit code of a search that has no front."""
@@ -138,7 +137,7 @@ def search(time_text: str | None, limits: tuple[str, ...], as_json: bool, **opti
     else:
         run = run_search(listener=PlainListener(screen), **chosen)
     if as_json:
-        click.echo(json.dumps(run.leaderboard, indent=1))
+        print_json(run.leaderboard)
     else:
         _print_end(run.path)
     if run.status == "interrupted":
@@ -157,7 +156,7 @@ def leaderboard(run: Path, as_json: bool) -> None:
 
     files = open_run(run)
     if as_json:
-        click.echo(json.dumps(rows(files), indent=1))
+        print_json(rows(files))
     else:
         console().print(table(files))
 
@@ -174,5 +173,5 @@ def _print_end(run: Path) -> None:
     screen.print(summary(files), markup=False, highlight=False)
     screen.print(where_time_went(dict(files.state["time_s"])), markup=False, highlight=False)
     if files.front:
-        click.echo(f"report: {run / 'report.html'}")
-        click.echo(f"next:   edgeml export {run}")
+        say(f"report: {run / 'report.html'}")
+        say(f"next:   edgeml export {run}")
