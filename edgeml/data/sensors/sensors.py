@@ -15,6 +15,7 @@ from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.grouping import group
 from edgeml.data.sensors.ranges import Ranges, fit_ranges
 from edgeml.data.sensors.recordings import Place, Recorded, record
+from edgeml.data.sensors.timing import MIXED
 from edgeml.data.sensors.windows import Segment, Windows, check_lengths, cut, default_window, gather
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.split import PARTS, train_positions
@@ -123,7 +124,7 @@ def _check_rates(path: Path, found: Sequence[tuple[Path, Recorded]]) -> None:
     rated = [(one.rate_hz, file) for file, one in found if one.rate_hz]
     if rated:
         (slow, where), (fast, other) = min(rated), max(rated)
-        if fast > 1.2 * slow:
+        if fast > (1 + MIXED) * slow:
             raise DataError(
                 f"{shown(path)}: {shown(where.relative_to(path))} has {slow:g} samples a second and "
                 f"{shown(other.relative_to(path))} {fast:g}, expected one rate; resample them alike."
