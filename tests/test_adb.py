@@ -174,7 +174,7 @@ def test_a_phone_that_vanishes(phone: Phone, number: int) -> None:
     assert "went away half way (closed)" in message and "reconnect it" in message
 
 
-def test_a_phone_that_no_longer_answers(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_phone_that_no_longer_answers(phone: Phone) -> None:
     phone(silent_at=3)
     began = time.monotonic()
     assert "not done within 2 s" in fails(DeviceError, timeout_s=2)

@@ -47,8 +47,8 @@ def test_the_nas_bench_201_network_has_the_published_macs():
     ("written", "left", "why"),
     [
         ("333333", "333333", "nothing is zero"),
-        ("3z3zz3".replace("z", "0"), "303003", "all on the way"),
-        ("s3s003".replace("z", "0"), "s3s003", "all on the way"),
+        ("303003", "303003", "all on the way"),
+        ("s3s003", "s3s003", "all on the way"),
         ("s33300", "000300", "node 2 is a sum: its product with zero is a constant"),
         ("3s000s", "3s000s", "node 1 is one convolution: the zero goes into its weights"),
         ("ps000s", "0s000s", "a pooling times zero is a constant"),

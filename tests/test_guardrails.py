@@ -98,8 +98,8 @@ def tiny(root):
     scene(np.random.default_rng(4)).resize((12, 12)).save(root / "cat/tiny.png")
 
 
-def split_by_hand(root, **shared):
-    """train and test folders; `shared` files of train in test."""
+def split_by_hand(root):
+    """Train and test folders that share nothing."""
     for part, seed in (("train", 0), ("test", 1)):
         photos(root / part, count=24, seed=seed)
     return root
@@ -166,7 +166,8 @@ def test_a_leak_between_given_parts_is_a_warning_and_a_copied_part_an_error(tmp_
     code, out, _ = cli("data", root, "--json")
     assert code == 2 and json.loads(out)["findings"][0]["code"] == "duplicates-across-splits"
     code, out, err = cli("search", "--data", root, "--target", "null", "--out", "run")
-    assert code == 2 and "exact copies" in err and "edgeml data" in err and len(err.splitlines()) == 1
+    said = err.splitlines()[-1]  # on a slow machine, how far decoding is stands before it
+    assert code == 2 and "exact copies" in said and "edgeml data" in said and "Traceback" not in err
     assert not Path("run/run.json").exists()
 
 
