@@ -15,7 +15,7 @@ def scaled(arch: Arch, resolution: float = 1.0, width: float = 1.0, cells: float
     Args:
         arch: what to scale.
         resolution: factor on the input's height and width; at least 1 px is left.
-        width: factor on all channels; multiples of 4, at least 4.
+        width: factor on all channels but those behind the head of an autoencoder; multiples of 4, at least 4.
         cells: factor on the cells of each stage; at least 1 is left where there was one.
 
     Raises:

@@ -99,10 +99,7 @@ def _decode(samples: Sequence[Sample], options: ReadOptions, where: str, key: st
         headers = list(_each(read, range(len(samples)), "looking at images"))
         found = [header for header in headers if header is not None]
         if not found:
-            raise DataError(
-                f"{where}: none of its {len(samples)} image files can be read ({some(about['bad'])}); "
-                "save them again."
-            )
+            raise _nothing(where, samples, about)
         about |= _described(headers, samples)
         shape = (*size_of(found, options.image_size), 1 if all(header.grey for header in found) else 3)
         good = [index for index, header in enumerate(headers) if header is not None]
@@ -159,10 +156,14 @@ def _blocks(
     if block:
         yield np.stack(block)
     elif not any_yet:
-        raise DataError(
-            f"{where}: none of its {len(samples)} image files can be read ({some(about['bad'])}); "
-            "save them again."
-        )
+        raise _nothing(where, samples, about)
+
+
+def _nothing(where: str, samples: Sequence[Sample], about: dict[str, Any]) -> DataError:
+    return DataError(
+        f"{where}: none of its {len(samples)} image files can be read ({some(about['bad'])}); save them "
+        "again."
+    )
 
 
 def _each(read: Callable[[int], _R], indices: Sequence[int], what: str) -> Iterator[_R]:
