@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from edgeml.data.dataset import Split
-from edgeml.errors import RunError
-from edgeml.train.distil import BATCH, load_logits, logits, save_logits
+from edgeml.train.distil import BATCH, logits
 from tests.test_bank import network
 
 
@@ -32,17 +31,3 @@ def test_logits_are_the_networks_in_the_order_of_the_split(trained, split) -> No
     expected = trained(split.inputs.astype(np.float32)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(found, axis=0).min() > 0
-
-
-def test_logits_are_kept_in_a_file(trained, split, tmp_path) -> None:
-    found, path = logits(trained, split), tmp_path / "teacher.npy"
-    save_logits(path, found)
-    assert np.array_equal(load_logits(path), found)
-    assert [file.name for file in tmp_path.iterdir()] == ["teacher.npy"]
-
-
-def test_broken_file_is_said(tmp_path) -> None:
-    path = tmp_path / "teacher.npy"
-    path.write_bytes(b"not logits")
-    with pytest.raises(RunError, match=r"teacher\.npy"):
-        load_logits(path)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.arch.graph import Graph, Node
-from edgeml.durable import whole
-from edgeml.errors import RunError, StorageError
+from edgeml.durable import write_whole
+from edgeml.errors import RunError
 from edgeml.train.build import Weights
 
 MIX = 0.5
@@ -68,11 +68,7 @@ class Bank:
 
         if self._path is None:
             raise RunError("this weight bank has no file; make it with Bank.open(path).")
-        try:
-            with whole(self._path) as temporary:
-                temporary.write_bytes(save(self._arrays))
-        except OSError as error:
-            raise StorageError(f"{self._path}: {error.strerror}; free some space, then --resume.") from error
+        write_whole(self._path, save(self._arrays))
 
     def slice(self, graph: Graph, fresh: Weights) -> tuple[Weights, float]:
         """Start weights of a network: the bank's where it has any, `fresh` elsewhere.
@@ -91,7 +87,7 @@ class Bank:
                 continue
             for name in node.weight_shapes:
                 key = f"{node.name}:{name}"
-                mask = self._seen(slot, name, fresh[key].shape) > 0
+                mask = self._seen(slot, fresh[key].shape) > 0
                 stored = _cut(self._arrays[f"{slot}:{name}"], fresh[key].shape)
                 result[key] = np.where(mask, stored, fresh[key]).astype(np.float32)
                 known += int(mask.sum()) if name == "kernel" else 0
@@ -115,7 +111,7 @@ class Bank:
                 key = f"{slot}:{name}"
                 shape = union(value.shape, self._arrays[key].shape) if key in self._arrays else value.shape
                 stored = _cut(self._arrays.get(key, np.zeros_like(value)), shape)
-                seen = self._seen(slot, name, shape)
+                seen = self._seen(slot, shape)
                 inside = box(shape, value.shape)
                 share = np.where(seen[inside] > 0, np.float32(mix), np.float32(1))
                 stored[inside] += share * (value - stored[inside])
@@ -126,12 +122,10 @@ class Bank:
 
     def samples(self, graph: Graph) -> float:
         """Samples that trained a network's kernel weights so far, the mean over its weights."""
-        found = [
-            self._seen(slot, "kernel", tuple(node.weight_shapes["kernel"])) for node, slot in slots(graph)
-        ]
+        found = [self._seen(slot, tuple(node.weight_shapes["kernel"])) for node, slot in slots(graph)]
         return float(sum(f.sum() for f in found) / max(1, sum(f.size for f in found)))
 
-    def _seen(self, slot: str, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def _seen(self, slot: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Samples by weight, in a shape; a vector's are those of its channel."""
         kernel = self._arrays.get(f"{slot}:{SEEN}")
         if kernel is None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-import numpy as np
-
 from edgeml.arch.graph import Graph, Node
+from edgeml.train.bank import box
 from edgeml.train.build import Weights
 from edgeml.train.morphism import find_morphism
 from edgeml.train.morphism_weights import carry
@@ -98,7 +97,8 @@ def _overlapping(child: Graph, fresh: Weights, parent: Graph, weights: Weights, 
         for name in node.weight_shapes:
             key = f"{node.name}:{name}"
             target, source = fresh[key].copy(), weights[key]
-            into, out = _windows(target.shape, source.shape)
+            shared = tuple(map(min, target.shape, source.shape))
+            into, out = box(target.shape, shared), box(source.shape, shared)
             share = shrink if name == "kernel" else 1.0
             target[into] = share * source[out] + (1 - share) * target[into]
             result[key] = target
@@ -109,26 +109,8 @@ def _matches(node: Node, other: Node) -> bool:
     return type(node.layer) is type(other.layer) and "kernel" in other.weight_shapes
 
 
-def _windows(target: tuple[int, ...], source: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of target and source that correspond: spatial axes centred, channel axes from the start."""
-    into, out = [], []
-    for axis, (a, b) in enumerate(zip(target, source, strict=True)):
-        size = min(a, b)
-        centred = len(target) == 4 and axis < 2
-        into.append(slice((a - size) // 2, (a - size) // 2 + size) if centred else slice(0, size))
-        out.append(slice((b - size) // 2, (b - size) // 2 + size) if centred else slice(0, size))
-    return tuple(into), tuple(out)
-
-
-def save_weights(path: str, weights: Weights) -> None:
-    """Write weights as safetensors."""
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, path)
-
-
 def load_weights(path: str) -> Weights:
-    """Read weights written by `save_weights`."""
+    """A candidate's safetensors file -> its weights by "place:name"."""
     from safetensors.numpy import load_file
 
     return dict(load_file(path))
