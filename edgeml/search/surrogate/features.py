@@ -31,7 +31,6 @@ class Features:
 
     Args:
         space: whose points are encoded.
-        rng: for the points that costs are scaled by.
     """
 
     def __init__(self, space: Space) -> None:
