@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -59,6 +60,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
             return (yield)
         finally:
             fcntl.flock(room, fcntl.LOCK_UN)  # closing is not enough where a forked child still has it open
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Generator[Path]:
+    """A file system of 200 kB; the test skips where none may be mounted."""
+    place, mount = tmp_path / "disk", shutil.which("mount")
+    place.mkdir()
+    size = ("-t", "tmpfs", "-o", "size=200k", "tmpfs")
+    if mount is None or subprocess.run([mount, *size, place], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield place
+    subprocess.run(["umount", place], check=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
