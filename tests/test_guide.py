@@ -127,3 +127,12 @@ def lower_macs(space, task, choices):
     from edgeml.arch.cost import cost
 
     return cost(space.decode(choices, task).graph).macs
+
+
+def test_where_time_runs_out_far_worse_than_the_best_is_worth_nothing():
+    space, task = load_space("nano"), Task((8, 8, 1), 10)
+    guide = Guide(space, 0, Proposer(space, task, {}, Targets.load(["null"])))
+    guide._observe([trial(0, "a", [[0, 0.8]]), trial(1, "b", [[0, 0.3], [1, 0.05]])])
+    assert guide._reference() == pytest.approx([0.808, 12.1])
+    guide.weight = np.ones_like
+    assert guide._reference() == pytest.approx([0.303, 12.1])

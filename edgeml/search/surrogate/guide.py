@@ -23,6 +23,8 @@ START = 12
 """Random trials before the surrogate is asked."""
 CHEAP_OF = 3
 """Where time runs out, each of them has the fewest MACs of so many random ones."""
+WORTH = 0.25
+"""There, errors further than this above the least are not worth a gain."""
 FIRST_POOL = 240
 """Points drawn at least, before the surrogate is asked for the first time."""
 HOMEWORK = 30
@@ -250,6 +252,8 @@ class Guide:
 
     def _reference(self) -> Floats:
         errors = max(max(at.values()) for at in self._seen.errors)
+        if self.weight is not None:  # time is not spent on what nobody would ship
+            errors = min(errors, WORTH + min(min(at.values()) for at in self._seen.errors))
         return np.array([max(errors, 1e-6) * 1.01, *(1.1 * self._seen.costs.max(axis=0))])
 
     @property
