@@ -89,6 +89,27 @@ def test_what_is_not_translated_is_named() -> None:
     assert "expected a full int8 model" in refused(spec)
 
 
+def test_a_constant_where_none_can_be_is_named() -> None:
+    spec = ModelSpec()
+    spec.op("ADD", [spec.tensor(1, 4), spec.constant(np.ones((1, 4)), "INT8")], (1, 4))
+    assert "is a constant or never written" in refused(spec)
+
+
+def test_a_convolution_may_lack_its_bias() -> None:
+    """Absent, or -1, which must not be the file's last tensor."""
+    spec = ModelSpec()
+    spec.conv(spec.tensor(1, 4, 4, 3), 2)
+    source, weights, bias = spec.ops[0].inputs
+    spec.tensors[bias].value += 3  # the zero point of `make`: none at all, in real numbers
+    with_bias = to_quantized_onnx(read_model(make(spec)))
+    for inputs in ([source, weights], [source, weights, -1]):
+        spec.ops[0].inputs = inputs
+        content = to_quantized_onnx(read_model(make(spec)))
+        image = {"image": np.arange(48, dtype=np.int8).reshape(1, 4, 4, 3)}
+        ours, own = (ort_host.session(model).run(None, image)[0] for model in (content, with_bias))
+        assert np.array_equal(ours, own) and len(np.unique(own)) > 1
+
+
 def test_onnxruntime_that_cannot_load_is_one_sentence() -> None:
     with pytest.raises(ModelError, match="onnxruntime cannot load the model"):
         ort_host.session(b"no model")

@@ -60,9 +60,16 @@ class _Writer:
 
     def real(self, index: int) -> str:
         """A computed tensor as real numbers; dequantised for each reader, as fusion wants it."""
-        name = f"{self.names[index]}:real{len(self.nodes)}"
+        name = f"{self.stored(index)}:real{len(self.nodes)}"
         steps = self._steps(self.model.tensors[index], name)
-        return self.node("DequantizeLinear", [self.names[index], *steps], name)
+        return self.node("DequantizeLinear", [self.stored(index), *steps], name)
+
+    def stored(self, index: int) -> str:
+        """A computed tensor as it lies in the file."""
+        if index not in self.names:
+            name = self.model.tensors[index].name
+            raise ModelError(f"tensor {name!r} is a constant or never written; expected a computed one.")
+        return self.names[index]
 
     def weights(self, index: int, arrange: Callable[[NDArray[Any]], NDArray[Any]]) -> str:
         """A constant as real numbers, rearranged so that its channels are first."""
@@ -122,7 +129,7 @@ def to_quantized_onnx(model: TfliteModel) -> bytes:
             )
         _OPERATORS[operator.name](write, operator)
     perm = {"perm": _TO_NHWC} if len(model.tensors[taken].shape) == 4 else {}
-    last = write.node("Transpose" if perm else "Identity", [write.names[taken]], "output", **perm)
+    last = write.node("Transpose" if perm else "Identity", [write.stored(taken)], "output", **perm)
     ends = [
         helper.make_tensor_value_info(name, _element(model.tensors[index]), model.tensors[index].shape)
         for name, index in (("image", given), (last, taken))
@@ -175,14 +182,14 @@ def _window(write: _Writer, operator: Operator, kernel: tuple[int, int]) -> dict
 
 
 def _conv(write: _Writer, operator: Operator) -> None:
-    source, weights, bias = operator.inputs
+    source, weights, *biases = operator.inputs
     shape = write.model.tensors[weights].shape
     depthwise = operator.name == "DEPTHWISE_CONV_2D"
     order = (3, 0, 1, 2) if depthwise else (0, 3, 1, 2)
     inputs = [
         write.real(source),
         write.weights(weights, lambda value: value.transpose(order)),
-        write.weights(bias, lambda value: value),
+        *(write.weights(bias, lambda value: value) for bias in biases if bias >= 0),
     ]
     group = write.model.tensors[source].shape[3] if depthwise else 1
     window = _window(write, operator, (shape[1], shape[2]))
@@ -213,7 +220,8 @@ def _concat(write: _Writer, operator: Operator) -> None:
 
 def _mean(write: _Writer, operator: Operator) -> None:
     axes = write.model.tensors[operator.inputs[1]].integers()
-    if axes is None or sorted(axis % 4 for axis in axes) != [1, 2]:
+    rank = len(write.model.tensors[operator.inputs[0]].shape)
+    if rank != 4 or axes is None or sorted(axis % 4 for axis in axes) != [1, 2]:
         raise ModelError(f"MEAN over axes {axes} is not translated to ONNX; expected height and width.")
     output = operator.outputs[0]
     real = write.node("GlobalAveragePool", [write.real(operator.inputs[0])], f"mean{output}")
@@ -246,7 +254,7 @@ def _dense(write: _Writer, operator: Operator) -> None:
 def _reshape(write: _Writer, operator: Operator) -> None:
     source, output = operator.inputs[0], operator.outputs[0]
     have, made = write.model.tensors[source].shape, write.model.tensors[output].shape
-    name = write.names[source]
+    name = write.stored(source)
     if len(have) == 4:
         name = write.node("Transpose", [name], f"reshape{output}:last", perm=_TO_NHWC)
     shape = write.constant(f"reshape{output}:shape", np.array(made, np.int64))
