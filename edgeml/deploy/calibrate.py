@@ -19,6 +19,7 @@ from edgeml.arch.graph import Graph
 from edgeml.arch.layers import Dense, Flatten, Input, Pool2D, Softmax
 from edgeml.deploy import convert
 from edgeml.deploy.fold import Folded
+from edgeml.deploy.foreign import first_line
 from edgeml.deploy.places import places
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ModelError
@@ -205,9 +206,7 @@ class Quantiser:
                 disable_per_channel_for_dense_layers=True,
             )
         except Exception as error:
-            raise ModelError(
-                f"TensorFlow's quantiser refused the network: {str(error).splitlines()[0]}"
-            ) from error
+            raise ModelError(f"TensorFlow's quantiser refused the network: {first_line(error)}") from error
         # The converter ends with a note of what made the file; without it files differ in size.
         parsed = flatbuffer_utils.convert_bytearray_to_object(bytearray(found))
         self._converter._metadata.environment.modelHash = util.get_model_hash(parsed)

@@ -31,6 +31,7 @@ from edgeml.arch.layers import (
     window,
 )
 from edgeml.deploy.fold import Folded
+from edgeml.deploy.foreign import first_line
 from edgeml.errors import ModelError
 
 
@@ -116,9 +117,7 @@ def converted(converter: Any) -> bytes:
             warnings.simplefilter("ignore")  # "statistics expected": TensorFlow's note on its own call
             return bytes(converter.convert())
     except Exception as error:
-        raise ModelError(
-            f"TensorFlow's converter refused the network: {str(error).splitlines()[0]}"
-        ) from error
+        raise ModelError(f"TensorFlow's converter refused the network: {first_line(error)}") from error
 
 
 def _representative(images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:

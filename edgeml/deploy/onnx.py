@@ -26,6 +26,7 @@ from edgeml.arch.layers import (
     Softmax,
 )
 from edgeml.deploy.fold import Folded
+from edgeml.deploy.foreign import first_line
 from edgeml.errors import ModelError
 
 OPSET = 17
@@ -80,7 +81,7 @@ def to_onnx(graph: Graph, folded: dict[str, Folded], description: str = "") -> b
     try:
         onnx.checker.check_model(model, full_check=True)
     except onnx.checker.ValidationError as error:
-        raise ModelError(f"the ONNX file is not valid: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"the ONNX file is not valid: {first_line(error)}") from error
     return bytes(model.SerializeToString())
 
 

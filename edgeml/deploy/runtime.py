@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.dataset import Split
 from edgeml.data.scratch import rows_at_once
+from edgeml.deploy.foreign import first_line
 from edgeml.errors import ModelError
 
 
@@ -46,7 +47,7 @@ def interpreter(model: bytes, threads: int = 1, reference: bool = False) -> Any:
         loaded = Interpreter(model_content=model, num_threads=threads, experimental_op_resolver_type=resolver)
         loaded.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"LiteRT cannot load the model: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"LiteRT cannot load the model: {first_line(error)}") from error
     return loaded
 
 

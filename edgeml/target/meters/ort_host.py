@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeml.deploy.foreign import first_line
 from edgeml.deploy.onnx_quantized import to_quantized_onnx
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import ModelError
@@ -58,7 +59,7 @@ def session(model: bytes, threads: int = 1) -> Any:
     try:
         return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common class of their own
-        raise ModelError(f"onnxruntime cannot load the model: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"onnxruntime cannot load the model: {first_line(error)}") from error
 
 
 def _run(loaded: Any) -> Run:
