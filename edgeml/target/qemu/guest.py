@@ -131,6 +131,7 @@ class Guest:
 
     def _ask(self, model: bytes, kernels: str) -> None:
         self._markers()  # and forget what a refused model left
+        self._stderr.seek(0)  # the guest writes through the same offset
         self._stderr.truncate(0)
         os.truncate(self._model, 0)
         os.lseek(self._model, 0, os.SEEK_SET)
