@@ -1,7 +1,7 @@
 """Bytes of a .tflite file -> TfliteModel: tensors, operators, options and MACs, without TensorFlow.
 
-Only reads: weights stay where they are in the file. Measures 1 ms for a small network and 0.1 s for 300 MB
-on one core. Source: tensorflow/lite/schema/schema.fbs (tflite_schema.py).
+Only reads: weights stay where they are in the file. Takes 1 ms for a small network and 0.1 s for 300 MB on
+one core. Source: tensorflow/lite/schema/schema.fbs (tflite_schema.py).
 """
 
 from __future__ import annotations

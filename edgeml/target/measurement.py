@@ -21,7 +21,7 @@ class Measurement:
     Attributes:
         metric: name with its unit, for example "latency_ms".
         value, low, high: the figure and the interval it lies in (equal where exact).
-        unit: "ms", "bytes", "MACs" or "parameters".
+        unit: "ms", "bytes", "MACs", "cycles", "instructions", "operators" or "parameters".
         n: how many readings.
         kind: one of KINDS.
         tool: what gave it, with its version.

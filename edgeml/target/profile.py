@@ -54,7 +54,7 @@ class Target(BaseModel):
     Attributes:
         name: file stem.
         description: one sentence: device, runtime, threads.
-        rules: whose refusals count, a name in check.RULE_SETS; None where everything LiteRT runs is welcome.
+        rules: whose refusals count, a name in rule_sets.RULE_SETS; None where all LiteRT runs is welcome.
         objectives: metrics to minimise beside accuracy.
         limits: what the device has; `host_ops: 0` lets no operator fall back to the host processor.
         meters: names of meters, in order of preference: the first that gives a metric decides it.
