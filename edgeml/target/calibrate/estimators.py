@@ -13,12 +13,12 @@ import numpy as np
 
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.errors import ConfigError
-from edgeml.target.arm_work import TERMS
+from edgeml.target.arm_work import TERMS, amounts
 from edgeml.target.calibrate.fit import Array
 from edgeml.target.coral.latency import DEVICE_TERMS, LAYER_TERMS
 from edgeml.target.mcu.cortex_m import work
 from edgeml.target.meter import Subject
-from edgeml.target.meters import arm_estimate, coral_estimate
+from edgeml.target.meters import coral_estimate
 from edgeml.target.profile import Option, Target
 
 Values = dict[str, float]
@@ -65,7 +65,7 @@ def estimator_of(target: Target) -> tuple[str, Estimator]:
 
 
 def _arm_amounts(model: TfliteModel, target: Target) -> Array:
-    found = arm_estimate.features(model, target)
+    found = amounts(model)
     return np.array([found[name] for name in TERMS])
 
 

@@ -64,7 +64,7 @@ def fit(
     state = np.zeros(len(shape) + 1)
     state[0] = np.median(np.log(np.maximum(latency_ms - fixed, 0.1 * latency_ms) / (amounts @ shape)))
     if freedom == 0:
-        return _coefficients(state, shape)
+        return floor + _coefficients(state, shape)
     pull = np.diag([0.0, *[1 / freedom**2] * len(shape)])
     damping, loss = 1e-3, _loss(state, amounts, fixed, target, shape, pull)
     for _ in range(STEPS):

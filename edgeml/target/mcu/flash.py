@@ -6,8 +6,6 @@ application, its drivers and the C library are not in it: the profile's limit le
 
 from __future__ import annotations
 
-from math import prod
-
 from edgeml.arch import cost
 from edgeml.deploy.tflite import TfliteModel
 from edgeml.target.measurement import Measurement
@@ -58,7 +56,7 @@ def flash_bytes(model: TfliteModel, target: Target) -> Measurement:
 
 def outlined_file_bytes(model: TfliteModel) -> int:
     """Outline -> expected length of the .tflite file in bytes, with the coefficients of arch/cost.py."""
-    values = sum(prod(t.shape) * (4 if t.dtype == "INT32" else 1) for t in model.tensors if t.is_constant)
+    values = sum(tensor.nbytes for tensor in model.tensors if tensor.is_constant)
     weighted = [operator for operator in model.operators if operator.name in WITH_WEIGHTS]
     channels = sum(model.tensors[operator.outputs[0]].shape[-1] for operator in weighted)
     nodes = len(model.operators) - 1  # the network's input and the last QUANTIZE are one node

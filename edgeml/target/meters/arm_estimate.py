@@ -51,11 +51,6 @@ def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figure
     return found
 
 
-def features(model: TfliteModel, target: Target) -> dict[str, float]:
-    """Amount by coefficient name; latency_ms is the sum of coefficient * amount."""
-    return amounts(model)
-
-
 def _estimate(model: TfliteModel, target: Target, settings: ArmOptions, dtype: str) -> Measurement:
     value = sum(target.coefficient(name) * amount for name, amount in amounts(model).items())
     low, high = target.coefficient("low_factor"), target.coefficient("high_factor")

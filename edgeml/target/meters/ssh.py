@@ -23,13 +23,13 @@ from edgeml.target.board.address import FORM, SshAddress, parse_address
 from edgeml.target.board.failure import CONNECT_S, explain
 from edgeml.target.board.process import converse
 from edgeml.target.board.turn import turn
+from edgeml.target.host_timing import ROUND_S, ROUNDS, WARM_UP_RUNS
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
 from edgeml.target.profile import Target
 
 ADDRESS_VARIABLE = "EDGEML_SSH"
 TIMEOUT_S = 300.0
-ROUNDS, ROUND_S, WARM_UP_RUNS = 25, 0.004, 5
 ALIVE_S, ALIVE_COUNT = 5, 3
 
 Runtime = Literal["auto", "ai_edge_litert", "tflite_runtime", "tensorflow"]
