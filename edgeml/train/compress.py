@@ -6,7 +6,6 @@ compression teaches (Hinton et al. 2015): its logits on the very images of the s
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,7 +72,7 @@ class Tuned:
     Attributes:
         weights: by "place:name", as every trained network has them.
         ranges: of activations by place; of "qat" only.
-        seconds: wall-clock.
+        seconds: wall-clock, without those in which the process was stopped.
         steps: optimiser steps.
         loss: of the last tenth of the steps.
     """
@@ -212,15 +211,3 @@ def settled(graph: Graph, weights: Weights, data: Split, tuning: Tuning) -> Weig
     with unoptimised():
         estimate_statistics(network, step, take)
     return network.get()
-
-
-class Timed:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock."""
-        return time.monotonic() - self._began

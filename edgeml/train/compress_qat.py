@@ -33,8 +33,9 @@ from edgeml.arch.layers import (
 )
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
+from edgeml.train import awake
 from edgeml.train.build import BATCH_NORM_EPSILON, Network, Weights
-from edgeml.train.compress import Timed, Tuned, Tuning, toolkit, tune
+from edgeml.train.compress import Tuned, Tuning, toolkit, tune
 from edgeml.train.keras_model import layer_name
 
 Range = tuple[float, float]
@@ -69,12 +70,11 @@ def quantisation_aware(
         MissingToolError: the toolkit cannot be imported.
         ModelError: the loss became infinite.
     """
-    clock = Timed()
+    began = awake.now()
     model = _Builder(toolkit()).model(graph, kernels, ranges)
     steps, loss = tune(model, Network(graph, weights), data, recipe, tuning)
-    found = Tuned(_weights(model, graph), _ranges(model, graph, ranges), steps=steps, loss=loss)
-    found.seconds = clock.seconds
-    return found
+    own, found = _weights(model, graph), _ranges(model, graph, ranges)
+    return Tuned(own, found, seconds=awake.now() - began, steps=steps, loss=loss)
 
 
 class _Builder:

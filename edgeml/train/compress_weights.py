@@ -16,8 +16,9 @@ from edgeml.arch.graph import Graph, Node
 from edgeml.arch.layers import Conv2D, Dense, DepthwiseConv2D
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
+from edgeml.train import awake
 from edgeml.train.build import Network, Weights
-from edgeml.train.compress import Timed, Tuned, Tuning, settled, toolkit, tune
+from edgeml.train.compress import Tuned, Tuning, settled, toolkit, tune
 from edgeml.train.keras_model import keras_model, keras_weights, layer_name
 
 SCHEDULE_END = 0.6
@@ -45,7 +46,7 @@ def pruned(
         MissingToolError: the toolkit cannot be imported.
         ModelError: the loss became infinite.
     """
-    clock, tfmot = Timed(), toolkit()
+    began, tfmot = awake.now(), toolkit()
     sparsity = tfmot.sparsity.keras
     end = max(1, round(SCHEDULE_END * tuning.steps(len(data))))
     every = max(1, end // PRUNE_TIMES)
@@ -65,7 +66,7 @@ def pruned(
     )
     update.on_epoch_end(-1)
     found = keras_weights(sparsity.strip_pruning(model), graph)
-    return _done(graph, found, data, tuning, steps, loss, clock)
+    return _done(graph, found, data, tuning, steps, loss, began)
 
 
 def clustered(graph: Graph, weights: Weights, data: Split, recipe: Recipe, tuning: Tuning) -> Tuned:
@@ -78,7 +79,7 @@ def clustered(graph: Graph, weights: Weights, data: Split, recipe: Recipe, tunin
         MissingToolError: the toolkit cannot be imported.
         ModelError: the loss became infinite.
     """
-    clock, tfmot = Timed(), toolkit()
+    began, tfmot = awake.now(), toolkit()
     clustering = tfmot.clustering.keras
     how = {
         "number_of_clusters": tuning.clusters,
@@ -96,19 +97,17 @@ def clustered(graph: Graph, weights: Weights, data: Split, recipe: Recipe, tunin
     for name, value in found.items():
         if name.endswith(":gamma"):  # one that has crossed zero would mirror its channel's clusters
             found[name] = np.maximum(value, 0)
-    return _done(graph, found, data, tuning, steps, loss, clock)
+    return _done(graph, found, data, tuning, steps, loss, began)
 
 
 def is_pruned(node: Node) -> bool:
     """Whether a node's kernel is pruned."""
-    fits = isinstance(node.layer, Conv2D | Dense) and not isinstance(node.layer, DepthwiseConv2D)
-    return fits and node.weight_shapes["kernel"][-2] >= 4
+    return isinstance(node.layer, Conv2D | Dense) and node.weight_shapes["kernel"][-2] >= 4
 
 
 def is_clustered(node: Node, clusters: int) -> bool:
     """Whether a node's kernel is clustered: it has more weights than there are clusters."""
-    fits = isinstance(node.layer, Conv2D | Dense) and not isinstance(node.layer, DepthwiseConv2D)
-    return fits and int(np.prod(node.weight_shapes["kernel"])) > clusters
+    return isinstance(node.layer, Conv2D | Dense) and int(np.prod(node.weight_shapes["kernel"])) > clusters
 
 
 def positive(graph: Graph, weights: Weights) -> Weights:
@@ -138,8 +137,7 @@ def _wrapped(
 
 
 def _done(
-    graph: Graph, weights: Weights, data: Split, tuning: Tuning, steps: int, loss: float, clock: Timed
+    graph: Graph, weights: Weights, data: Split, tuning: Tuning, steps: int, loss: float, began: float
 ) -> Tuned:
-    found = Tuned(settled(graph, weights, data, tuning), steps=steps, loss=loss)
-    found.seconds = clock.seconds
-    return found
+    own = settled(graph, weights, data, tuning)
+    return Tuned(own, seconds=awake.now() - began, steps=steps, loss=loss)
