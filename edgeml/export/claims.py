@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from edgeml.arch.layers import DepthwiseConv2D
@@ -173,8 +172,8 @@ def _script(given: ExportInput, folder: Path) -> Request:
 
     weights = folder / "weights.safetensors"
     save_file(dict(given.weights), weights)
-    count = sum(prod(shape) for node in given.graph.nodes for shape in node.weight_shapes.values())
-    return Request("script", folder / script.NAME, {"weights": str(weights), "parameters": count})
+    more = {"weights": str(weights), "parameters": script.parameters(given.graph)}
+    return Request("script", folder / script.NAME, more)
 
 
 CLAIMS: dict[str, Claim] = {

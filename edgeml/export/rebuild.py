@@ -7,7 +7,6 @@ it afterwards (compression, choice of calibration) is done again.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from edgeml.data.dataset import Dataset
 from edgeml.data.goal import Goal
 from edgeml.errors import RunError
 from edgeml.export.card_scores import said_with
-from edgeml.export.checksums import check_sums
+from edgeml.export.checksums import check_sums, digest
 from edgeml.export.contents import contents
 from edgeml.export.describe import validation
 from edgeml.export.find_data import described, find_data
@@ -185,7 +184,7 @@ def _described(spec: Spec, dataset: Dataset, trained: Retrained, data: str | Non
         validation=validation(trained.scores, trained.accuracy, len(dataset.val)),
         test=Share.model_validate(trained.scores.accuracy),
         validation_float=trained.accuracy_float,
-        artifact_sha256=hashlib.sha256(trained.artifact).hexdigest(),
+        artifact_sha256=digest(trained.artifact),
         metrics=trained.scores.metrics,
         threshold=trained.scores.threshold,
     )

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
-from collections.abc import Callable
-from importlib.resources import files
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.arch.graph import Graph
 from edgeml.arch.layers import Softmax
 from edgeml.arch.recipe import Recipe, default_recipe
 from edgeml.data.dataset import Dataset, Split
 from edgeml.data.source import kind_of
 from edgeml.errors import ModelError
 from edgeml.export import script_text
+from edgeml.export.fill import filled, template
 from edgeml.export.given import ExportInput
 from edgeml.export.script_network import network
 from edgeml.search.evaluate import CALIBRATION_IMAGES
@@ -60,10 +59,9 @@ def refuse(given: ExportInput) -> None:
             f"format script: {given.key} was fine-tuned by {trained} after its training, expected plain "
             f"training; {advice}, or use `edgeml rebuild` on the export."
         )
-    front = (given.record.get("arch") or {}).get("front")
-    if front:
+    if given.front:
         raise ModelError(
-            f"format script: {given.key} reads the audio front end {front}, expected a "
+            f"format script: {given.key} reads the audio front end {given.front}, expected a "
             "network that reads the data as they are saved; use `edgeml rebuild` on the export."
         )
 
@@ -83,7 +81,7 @@ def fidelity_of(given: ExportInput) -> Fidelity:
 def text(given: ExportInput) -> str:
     """The script."""
     values = {**_figures(given), **_pieces(given)}
-    return _fill(_template("train.py"), values)
+    return filled("train.py", values)
 
 
 def _figures(given: ExportInput) -> dict[str, str]:
@@ -110,13 +108,14 @@ def _figures(given: ExportInput) -> dict[str, str]:
         "shape_words": f"{height}, {width}, {channels}",
         "outputs_words": script_text.outputs_words(given.data.goal, given.graph.output_shape[2]),
         "network": network(given.graph),
-        "parameters": str(_numbers(given)),
+        "parameters": str(parameters(given.graph)),
         "scored": script_text.scored(given.record, given.data.goal),
     }
 
 
-def _numbers(given: ExportInput) -> int:
-    return sum(prod(shape) for node in given.graph.nodes for shape in node.weight_shapes.values())
+def parameters(graph: Graph) -> int:
+    """Numbers that the network holds: what is trained, and BatchNorm's statistics."""
+    return sum(prod(shape) for node in graph.nodes for shape in node.weight_shapes.values())
 
 
 def _pieces(given: ExportInput) -> dict[str, str]:
@@ -129,15 +128,15 @@ def _pieces(given: ExportInput) -> dict[str, str]:
     hint = (
         "give --data, the source or a folder data of the run"
         if readable
-        else ("give --data, the folder data of an edgeml run that has them")
+        else "give --data, the folder data of an edgeml run that has them"
     )
-    data = _fill(
-        _template("train_data.py"),
+    data = filled(
+        "train_data.py",
         {"dispatch": script_text.DISPATCH if readable else "", "data_hint": hint},
     ).rstrip("\n")
     if readable:
         scale = f"VALUE_SCALE, VALUE_OFFSET = {provenance.get('value_scale', 1.0)!r}, "
-        data += _template("train_sources.py").rstrip("\n")
+        data += template("train_sources.py").rstrip("\n")
         data = f"{scale}{provenance.get('value_offset', 0.0)!r}  # raw = byte * scale + offset\n\n\n{data}"
     convert = {
         "deployed_words": words,
@@ -148,9 +147,9 @@ def _pieces(given: ExportInput) -> dict[str, str]:
     return {
         "data": data,
         "data_help": repr("folder of the run's data" + ("; .npz, IDX or image folder" if readable else "")),
-        "layers": _template("train_layers.py").rstrip("\n") + "\n",
-        "training": _fill(_template("train_loop.py"), script_text.training(recipe, goal)).rstrip("\n"),
-        "conversion": _fill(_template("train_convert.py"), convert).rstrip("\n"),
+        "layers": template("train_layers.py").rstrip("\n") + "\n",
+        "training": filled("train_loop.py", script_text.training(recipe, goal)).rstrip("\n"),
+        "conversion": filled("train_convert.py", convert).rstrip("\n"),
         "evaluation": script_text.evaluation(goal),
     }
 
@@ -188,13 +187,3 @@ def digests(split: Split) -> NDArray[np.void]:
         for image, label in zip(split.inputs, split.labels.tolist(), strict=True)
     )
     return np.frombuffer(b"".join(rows), np.dtype("V8"))
-
-
-def _fill(template: str, values: dict[str, str]) -> str:
-    """One pass: what is filled in is never looked at for places to fill."""
-    lookup: Callable[[re.Match[str]], str] = lambda found: values[found[1]]  # noqa: E731
-    return re.sub(r"\{\{(\w+)\}\}", lookup, template)
-
-
-def _template(name: str) -> str:
-    return (files("edgeml.export") / "templates" / f"{name}.in").read_text(encoding="utf-8")

@@ -101,10 +101,10 @@ _TEMPO = """\
 """
 
 
-def augmentation(recipe: Recipe, height: int = 2) -> str:
+def augmentation(recipe: Recipe) -> str:
     """The body of `augmented`."""
     on = recipe.augmentation > 0
-    stretched = on and recipe.speed > 0 and height > 1
+    stretched = on and recipe.speed > 0
     moved = on and (recipe.shift > 0 or recipe.flip or stretched)
     text = ""
     if on and (recipe.speed or recipe.gain or recipe.noise):
