@@ -23,9 +23,10 @@ def main(run: str = "runs/quickstart") -> None:
         same = f"{proof['agreement']:.1%} of {proof['compared']} images"
         print(f"{name}: same class on {same}, {proof['runtime']}")
     image, label = np.load(f"{run}/data/test_inputs.npy")[0], np.load(f"{run}/data/test_labels.npy")[0]
-    np.save("image.npy", image)
+    sample = Path(run, "image.npy")
+    np.save(sample, image)
     print(f"an image of class {card['classes'][label]} is taken for")
-    command = [sys.executable, str(folder / "example_litert.py"), "image.npy"]
+    command = [sys.executable, str(folder / "example_litert.py"), str(sample)]
     print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
     print("files in", folder)
 
