@@ -13,6 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 from test_report_files import write_run
+from test_tiny import listen_to_ctrl_c
 
 from edgeml.errors import ConfigError, RunError
 from edgeml.report import dashboard
@@ -87,11 +88,6 @@ def test_a_copy_that_cannot_be_read_just_now_does_not_end_the_following(
         while len(calls) < 3:
             assert time.monotonic() < deadline, "the copy was not taken again"
             time.sleep(0.02)
-
-
-def listen_to_ctrl_c() -> None:
-    """Shells start background jobs (CI, nohup) with SIGINT ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_ctrl_c_ends_the_command_cleanly(run: Path) -> None:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
+from test_tiny import edgeml_run
 
 from edgeml.search.archive import pareto
 
-EDGEML = [sys.executable, "-m", "edgeml.cli"]
 TINY = ["--data", "digits", "--epochs", "1", "--compress", "none"]
 
 pytestmark = pytest.mark.slow
-
-
-def edgeml_run(*args, cwd, check=True):
-    command = [*EDGEML, *map(str, args)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=check)
 
 
 def test_coral(tmp_path):
