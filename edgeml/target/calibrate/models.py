@@ -14,7 +14,6 @@ import numpy as np
 
 from edgeml.arch.cost import cost
 from edgeml.arch.graph import Graph
-from edgeml.arch.layers import Input
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.deploy.convert import to_tflite
@@ -94,8 +93,7 @@ def _convert(graph: Graph, rng: np.random.Generator) -> bytes:
         shape = node.weight_shapes["kernel"]
         depthwise = len(shape) == 4 and shape[3] == 1 and node.shape[2] == shape[2]
         fan_in = np.prod(shape[:2]) if depthwise else np.prod(shape[:-1])
-        raw = any(isinstance(graph.nodes[source].layer, Input) for source in node.inputs)
-        kernel = rng.normal(size=shape) * np.sqrt(2 / fan_in) / (255 if raw else 1)
+        kernel = rng.normal(size=shape) * np.sqrt(2 / fan_in) * graph.input_scale(node)
         bias = np.zeros(node.shape[2], np.float32)
         folded[node.name] = Folded(kernel.astype(np.float32), bias)
     images = rng.integers(0, 256, (2, *graph.input_shape), np.uint8)

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml.target.host_timing import random_input
+
 RUNS = (20, 1000)
 """At least and at most so many."""
 SECONDS = 2.0
@@ -68,15 +70,10 @@ def _interpreter(file: Path, delegates: list[Any], threads: int) -> Any:
 
 def _inputs(loaded: Any) -> list[Any]:
     rng = np.random.default_rng(0)
-    found = []
-    for details in loaded.get_input_details():
-        kind = np.dtype(details["dtype"])
-        if kind.kind == "f":
-            found.append(rng.random(details["shape"]).astype(kind))
-        else:
-            limits = np.iinfo(kind)
-            found.append(rng.integers(limits.min, limits.max, details["shape"], dtype=kind, endpoint=True))
-    return found
+    return [
+        random_input(rng, details["shape"], np.dtype(details["dtype"]))
+        for details in loaded.get_input_details()
+    ]
 
 
 def _timed(loaded: Any, inputs: list[Any]) -> tuple[float, list[Any]]:
