@@ -71,6 +71,10 @@ def at_the_end(runs: list[Run]) -> list[dict[str, Any]]:
 def draw(folder: Path) -> list[Path]:
     """Write both pictures; returns their paths."""
     runs = load()
+    tools = defaultdict(set)
+    for run in runs:
+        tools[run["task"], run["budget_cpu_s"]].add(run["tool"])
+    runs = [run for run in runs if len(tools[run["task"], run["budget_cpu_s"]]) > 1]  # else nothing compares
     colour = alt.Color(
         "tool:N",
         scale=alt.Scale(domain=[*ORDER, "fixed networks"], range=[*COLOURS, "#000000"]),
