@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edgeml.arch.space import Task
+from edgeml.errors import ConfigError
 from edgeml.search.archive.archive import Archive
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder, Rung
@@ -91,3 +93,13 @@ def test_a_point_less_than_the_least_error_is_thought_possible(least, below):
     surrogate.fit(keys, [{0: least + (0.5 - least) * (1 - x) ** 2} for x in along])
     mean, spread = surrogate.new(["12"])
     assert mean[0] - 3 * spread[0] < least and _floor(least) == pytest.approx(below, abs=2e-3)
+
+
+def test_a_lower_resolution_is_refused_where_nothing_can_be_resized():
+    small = Ladder("small", (Rung(0.5), Rung(1.0, resolution=0.5), Rung(1.0)))
+    small.check(Task((8, 8, 1), 5))
+    TWO.check(Task((128, 1, 6), 5, resizable=False))
+    with pytest.raises(
+        ConfigError, match=r"--fidelity small: rung 2 has resolution 0\.5, which only images have"
+    ):
+        small.check(Task((128, 1, 6), 5, resizable=False))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.scale import scaled
+from edgeml.arch.space import Task
 from edgeml.errors import ConfigError
 from edgeml.resources import find, load_yaml, validation_message
 from edgeml.train.fidelity import Fidelity
@@ -106,6 +107,19 @@ class Ladder:
         rung, before = self.rungs[index], self.rungs[index - 1]
         fits = (rung.width, rung.cells) == (before.width, before.cells)
         return self.carry and fits and rung.epochs > before.epochs
+
+    def check(self, task: Task) -> None:
+        """Refuse a lower resolution for inputs that cannot be had at one.
+
+        Raises:
+            ConfigError: says which rung.
+        """
+        low = [(i, rung.resolution) for i, rung in enumerate(self.rungs, start=1) if rung.resolution < 1]
+        if low and not task.resizable:
+            raise ConfigError(
+                f"--fidelity {self.name}: rung {low[0][0]} has resolution {low[0][1]:g}, "
+                "which only images have, expected 1 for these data; lower its epochs or data instead."
+            )
 
     def for_trials(self, trials: int) -> Ladder:
         """The ladder of a run of so many trials: only full training where they are few."""

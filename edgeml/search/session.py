@@ -145,6 +145,7 @@ def _prepare(
         plan(word)  # refuses where the package for it is missing
     task = task_of(data, space)
     space = space.suited(task)
+    ladder.check(task)
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal)
     if settings.epochs is None:
         settings = replace(settings, epochs=budget(settings.budget).epochs(len(data.train)))
