@@ -43,6 +43,7 @@ TOOLS = ("edgeml", *PEERS, *(f"reference:{name}" for name in REFERENCES))
 TARGET = "mcu-m7"
 """edgeml's, on every task: its costs are the arena and an MCU's latency. Everything else is default."""
 LEAST_BUSY = 0.9
+"""Processor seconds a second of wall clock that a run with a core to itself has at the least."""
 LEFT = 0.92
 """Of the budget goes into edgeml's --time; the rest is for the start and for finishing the front."""
 

@@ -31,6 +31,11 @@ ORDER = (
 COLOURS = ("#d62728", "#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#7f7f7f")
 
 
+def titled(task: str, budget: float) -> str:
+    """What stands above a part of a picture."""
+    return f"{task}, {budget:g} s"
+
+
 def over_time(runs: list[Run]) -> list[dict[str, Any]]:
     """Runs -> rows of task, budget, tool, cpu_s and hypervolume."""
     rows = []
@@ -48,7 +53,7 @@ def over_time(runs: list[Run]) -> list[dict[str, Any]]:
                 for run in members
                 for cost, ends in within[task].items()
             ]
-            rows.append({"task": f"{task}, {budget:g} s", "tool": tool, "CPU s": now,
+            rows.append({"task": titled(task, budget), "tool": tool, "CPU s": now,
                          "hypervolume": statistics.mean(found)})  # fmt: skip
     return rows
 
@@ -61,7 +66,7 @@ def at_the_end(runs: list[Run]) -> list[dict[str, Any]]:
         members = front([(1 - row["validation"], row["mcu_ms"]) for row in models])
         tool = "fixed networks" if is_reference(run) else run["tool"]
         rows += [
-            {"task": f"{run['task']}, {run['budget_cpu_s']:g} s", "tool": tool,
+            {"task": titled(run["task"], run["budget_cpu_s"]), "tool": tool,
              "ms": models[i]["mcu_ms"], "error %": 100 * (1 - models[i]["test"])}
             for i in members
         ]  # fmt: skip

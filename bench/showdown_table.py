@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 import sys
 from collections import defaultdict
@@ -229,7 +230,7 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
         share = "" if row["tool"] == "edgeml" else _share(row["share"])
         cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
-        yield f"| {' | '.join(cells)} |".replace("0.", ".")
+        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
 
 
 def _share(value: float | None) -> str:

@@ -11,6 +11,7 @@ import pytest
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.search.propose import Proposer
+from edgeml.search.surrogate.gain import Scale
 from edgeml.search.surrogate.gaussian import Followed, GaussianProcess, typical_square
 from edgeml.search.surrogate.guide import FIRST_POOL, WINDOW, Guide
 from edgeml.search.surrogate.pool import FULL
@@ -136,3 +137,14 @@ def test_where_time_runs_out_far_worse_than_the_best_is_worth_nothing():
     assert guide._reference() == pytest.approx([0.808, 12.1])
     guide.weight = np.ones_like
     assert guide._reference() == pytest.approx([0.303, 12.1])
+
+
+def test_gains_do_not_depend_on_who_else_is_judged():
+    space, task = load_space("nano"), Task((8, 8, 1), 10)
+    guide = Guide(space, 0, Proposer(space, task, {}, Targets.load(["null"])))
+    guide._observe([trial(number, f"k{number}", [[0, 0.5]]) for number in range(3)])
+    guide._scale = Scale(guide._seen.costs)  # as `_refit` sets it
+    mean, spread, costs = np.array([0.2, 0.3]), np.full(2, 0.05), np.array([[9.0], [0.01]])
+    front = np.array([[0.5, 10.0]])
+    alone = guide._gain(mean[:1], spread[:1], costs[:1], front)
+    assert guide._gain(mean, spread, costs, front)[0] == pytest.approx(alone[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ class Spending:
     """Seconds of a full training as a line over MACs, fitted to a run's trainings so far."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, float]] = []
+        self._seen: deque[tuple[float, float]] = deque(maxlen=LATEST)
         self._line: tuple[float, float] | None = None
 
     def count(self, candidate: Candidate, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -40,7 +41,7 @@ class Spending:
         if len(self._seen) < ENOUGH:
             return np.ones(len(macs))
         if self._line is None:
-            self._line = _line(np.array(self._seen[-LATEST:]))
+            self._line = _line(np.array(self._seen))
         constant, slope = self._line
         return np.asarray(constant + slope * macs)
 

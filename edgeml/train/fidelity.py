@@ -16,7 +16,7 @@ SAMPLES_FULL = 180_000
 
 EPOCHS_FEW, SAMPLES_LEAST, MOST_EPOCHS = 20.0, 50_000, 200
 """Smaller data sets are seen so many times; the smallest more often, up to so many times, until a network has
-seen so many samples (docs/benchmarks.md, "Small data sets")."""
+seen so many samples (docs/decisions/013-time.md)."""
 
 STEPS_FULL, BATCHES = 2_000, (128, 64, 32)
 """Full training wants so many optimiser steps: the largest of these batches that gives them, or 32."""

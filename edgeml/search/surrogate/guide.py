@@ -169,6 +169,10 @@ class Guide:
         for key, row in zip(self._fit_keys, rows, strict=True):
             self._pool.meet(key, self._seen.choices[row])
         self._surrogate.fit(self._fit_keys, [self._seen.errors[row] for row in rows])
+        costs = self._seen.costs
+        if self._costs_known and self._pool.costs:
+            costs = np.vstack([costs, list(self._pool.costs.values())])
+        self._scale = Scale(costs)  # one for all gains until the next fit: they are compared
         if not self._costs_known:
             self._fit_costs(self._seen.costs[rows])
 
@@ -245,16 +249,16 @@ class Guide:
         self, reference: Floats, mean: Floats, spread: Floats, costs: Floats, front: Floats
     ) -> Floats:
         """Expected gain of the hypervolume that a point bounds, costs that range widely on a log scale."""
-        scale = Scale(np.vstack([self._seen.costs, costs]))
-        bounds = np.concatenate([reference[:1], scale(reference[None, 1:])[0]])
-        known = np.column_stack([front[:, :1], scale(front[:, 1:])])
-        return expected_gain(mean, spread, scale(costs), known, bounds, self._draws)
+        bounds = np.concatenate([reference[:1], self._scale(reference[None, 1:])[0]])
+        known = np.column_stack([front[:, :1], self._scale(front[:, 1:])])
+        return expected_gain(mean, spread, self._scale(costs), known, bounds, self._draws)
 
     def _reference(self) -> Floats:
-        errors = max(max(at.values()) for at in self._seen.errors)
+        errors = [error for at in self._seen.errors for error in at.values()]
+        most = max(errors)
         if self.weight is not None:  # time is not spent on what nobody would ship
-            errors = min(errors, WORTH + min(min(at.values()) for at in self._seen.errors))
-        return np.array([max(errors, 1e-6) * 1.01, *(1.1 * self._seen.costs.max(axis=0))])
+            most = min(most, WORTH + min(errors))
+        return np.array([max(most, 1e-6) * 1.01, *(1.1 * self._seen.costs.max(axis=0))])
 
     @property
     def _costs_known(self) -> bool:
