@@ -30,6 +30,7 @@ training:
   dropout: [0, 0.2]
   augmentation: [0.5, 1]
   shift: 0.1
+  shift_across: [true, false]
   flip: [true, false]
   compression: [none, qat]
 """
@@ -58,9 +59,9 @@ def test_training_settings_are_decisions_and_reach_recipe_and_arch(tmp_path):
     added = [d.name for d in space.decisions if d not in plain.decisions]
     assert added == [f"training.{name}" for name in (
         "learning_rate", "optimiser", "weight_decay", "batch_size", "label_smoothing", "initialiser",
-        "dropout", "augmentation", "flip", "compression",
+        "dropout", "augmentation", "flip", "compression", "shift_across",
     )]  # fmt: skip
-    assert space.size == plain.size * 2**10
+    assert space.size == plain.size * 2**11
     chosen = {"learning_rate": 2e-3, "optimiser": "sgd", "weight_decay": 0.0, "batch_size": 64, "flip": True}
     choices, arch = connected(
         space, **{f"training.{k}": v for k, v in chosen.items()}, **{"training.dropout": 0.2}
@@ -90,6 +91,30 @@ def test_what_is_one_wide_is_never_mirrored_and_keeps_the_key_of_its_architectur
         assert candidate_key(arch, recipe) == arch.key != candidate_key(arch, replace(recipe, noise=0.2))
 
 
+def test_spectrograms_move_in_time_only():
+    shape, front = (33, 32, 1), "logmel-30-20-32"
+    for name in ("audio_cell", "micro_cell", "nano"):
+        space = load_space(name)
+        choices = space.sample(random.Random(0))
+        recipe = space.recipe(choices, shape, front)
+        assert not recipe.shift_across and recipe.shift and space.recipe(choices, shape).shift_across
+    arch = Arch(shape, 3, 8, (Stage(Cell(((Edge(0, "conv_1x1"),),)), 1, 8),), front=front)
+    assert candidate_key(arch, recipe) == arch.key != candidate_key(arch, Recipe())
+
+
+def test_shift_across_moves_along_the_width():
+    import tensorflow as tf
+
+    from edgeml.train.augment import augment
+
+    rising = np.broadcast_to(np.arange(32.0, dtype=np.float32), (64, 33, 32))[..., None]
+    for images, still in ((rising, True), (rising.transpose(0, 2, 1, 3), False)):
+        tf.random.set_seed(0)
+        moved = augment(tf, tf.constant(images), Recipe(shift_across=False)).numpy()
+        assert (moved == images).all() == still
+    assert not (augment(tf, tf.constant(rising), Recipe()).numpy() == rising).all()
+
+
 def test_one_value_is_fixed_and_no_decision(tmp_path):
     space = space_with(tmp_path, "training: {learning_rate: 3e-3, optimiser: rmsprop}\n")
     choices, _ = connected(space)
@@ -107,6 +132,7 @@ def test_the_key_covers_every_training_decision(tmp_path, space):
         "weight_decay": 1e-4,
         "augmentation": 1,
         "flip": False,
+        "shift_across": True,
         "batch_size": 128,
     }
     choices.update({d.name: default.get(d.name.removeprefix("training."), d.choices[0]) for d in trained})

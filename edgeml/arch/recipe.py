@@ -29,6 +29,7 @@ class Recipe:
         speed: largest random change of tempo (stretch along the height), as a fraction.
         gain: largest random change of amplitude around the middle of the range, as a fraction.
         noise: standard deviation of what is added to each value, as a fraction of the range.
+        shift_across: whether `shift` moves along the width too; the height of a spectrogram is time.
     """
 
     learning_rate: float = 8e-3
@@ -44,6 +45,7 @@ class Recipe:
     speed: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
+    shift_across: bool = True
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -64,13 +66,16 @@ class Recipe:
         return asdict(self)
 
 
-def default_recipe(shape: Shape) -> Recipe:
-    """Input shape -> how its kind of data is trained.
+def default_recipe(shape: Shape, front: str = "") -> Recipe:
+    """Input shape and audio front end -> how its kind of data is trained.
 
-    Colour photographs are mirrored at random; grey images (digits, spectrograms) are not. What is one wide is
-    no image: sensor windows change tempo and amplitude, tables only get noise (docs/data.md has the figures).
+    Colour photographs are mirrored at random; grey images (digits) are not. Spectrograms move in time only: a
+    spoken word is another one at three times the pitch. What is one wide is no image: sensor windows change
+    tempo and amplitude, tables only get noise (docs/data.md has the figures).
     """
     height, width, channels = shape
+    if front:
+        return Recipe(shift_across=False)
     if width > 1:
         return Recipe(flip=channels == 3)
     return Recipe(speed=0.1, gain=0.1, noise=0.005) if height > 1 else Recipe(noise=0.1)
@@ -87,7 +92,7 @@ def candidate_key(arch: Arch, recipe: Recipe) -> str:
     """
     # NATS-Bench's identity knows nothing of dropout; a graph's own key does.
     dropout = arch.dropout if arch.identity == "published" else 0.0
-    if recipe == default_recipe(arch.input_shape) and not dropout:
+    if recipe == default_recipe(arch.input_shape, arch.front) and not dropout:
         return arch.key
     # 1 and 1.0 are equal settings and must be one key.
     settings = {k: float(v) if isinstance(v, int) else v for k, v in recipe.to_dict().items()}
@@ -104,7 +109,7 @@ OPTIMISERS = ("adam", "sgd", "rmsprop")
 COMPRESSIONS = ("none", "qat", "prune", "cluster")
 """Fine-tunings for compression (edgeml.train.compress)."""
 
-NEWER = {"compression": "none", "speed": 0.0, "gain": 0.0, "noise": 0.0}
+NEWER = {"compression": "none", "speed": 0.0, "gain": 0.0, "noise": 0.0, "shift_across": True}
 """Settings that came later, and what they were before."""
 
 INITIALISERS = {

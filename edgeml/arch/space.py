@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import Protocol
 
 from edgeml.arch.cell import Arch
 from edgeml.arch.layers import Shape
@@ -46,9 +47,16 @@ class Task:
     resizable: bool = True
 
 
-def untuned(choices: Choices, shape: Shape) -> Recipe:
+class Recipes(Protocol):
+    """Choices -> how such a candidate is trained."""
+
+    def __call__(self, choices: Choices, shape: Shape, front: str = "") -> Recipe:
+        """For inputs of that shape, which an audio front end may give."""
+
+
+def untuned(choices: Choices, shape: Shape, front: str = "") -> Recipe:
     """The default recipe, whatever the choices: that of a space without training settings."""
-    return default_recipe(shape)
+    return default_recipe(shape, front)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Space:
         decisions: in a fixed order, each with at least two choices.
         decode: choices and task -> Arch. Complete choices always decode.
         source: path of the YAML file.
-        recipe: choices and the input shape -> how such a candidate is trained.
+        recipe: choices, the input shape and front end -> how such a candidate is trained.
         fronts: names of the audio front ends it chooses from.
     """
 
@@ -70,7 +78,7 @@ class Space:
     decisions: tuple[Decision, ...]
     decode: Callable[[Choices, Task], Arch]
     source: str = ""
-    recipe: Callable[[Choices, Shape], Recipe] = untuned
+    recipe: Recipes = untuned
     fronts: tuple[str, ...] = ()
 
     @property
@@ -89,8 +97,8 @@ class Space:
         def decode(choices: Choices, task: Task) -> Arch:
             return self.decode({**made, **choices}, task)
 
-        def recipe(choices: Choices, shape: Shape) -> Recipe:
-            return self.recipe({**made, **choices}, shape)
+        def recipe(choices: Choices, shape: Shape, front: str = "") -> Recipe:
+            return self.recipe({**made, **choices}, shape, front)
 
         return replace(self, decisions=free, decode=decode, recipe=recipe)
 

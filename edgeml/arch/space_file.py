@@ -163,8 +163,8 @@ def _space(path: Path, file: SpaceFile) -> Space:
     def decode(choices: Choices, task: Task) -> Arch:
         return _decode(file, complete(choices), task)
 
-    def recipe(choices: Choices, shape: Shape) -> Recipe:
-        return recipe_of(complete(choices), shape)
+    def recipe(choices: Choices, shape: Shape, front: str = "") -> Recipe:
+        return recipe_of(complete(choices), shape, front)
 
     return Space(path.stem, file.description, free, decode, str(path), recipe, tuple(file.front))
 

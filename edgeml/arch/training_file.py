@@ -61,6 +61,7 @@ class TrainingFile(BaseModel):
     speed: Each[Annotated[float, _limits("speed")]] | None = None
     gain: Each[Annotated[float, _limits("gain")]] | None = None
     noise: Each[Annotated[float, _limits("noise")]] | None = None
+    shift_across: Each[bool] | None = None
 
     def decisions(self) -> list[tuple[str, Sequence[Choice]]]:
         """(name, choices) of every setting that the file names."""
@@ -68,10 +69,10 @@ class TrainingFile(BaseModel):
         return [(PREFIX + name, choices) for name, choices in named.items() if choices is not None]
 
 
-def recipe_of(choices: Choices, shape: Shape) -> Recipe:
-    """Choices -> Recipe for inputs of that shape; dropout is the Arch's and left out."""
+def recipe_of(choices: Choices, shape: Shape, front: str = "") -> Recipe:
+    """Choices -> Recipe for inputs of that shape and audio front end; dropout is the Arch's and left out."""
     chosen: dict[str, Any] = {
         name.removeprefix(PREFIX): value for name, value in choices.items() if name.startswith(PREFIX)
     }
     chosen.pop("dropout", None)
-    return replace(default_recipe(shape), **chosen)
+    return replace(default_recipe(shape, front), **chosen)

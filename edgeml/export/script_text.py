@@ -77,7 +77,7 @@ def scored(record: Mapping[str, Any], goal: Goal) -> str:
 
 _MOVED = """\
     count, (height, width) = tf.shape(images)[0], SHAPE[:2]
-{flip}    reach_y, reach_x = round(height * SHIFT), round(width * SHIFT)
+{flip}    reach_y, reach_x = round(height * SHIFT), {across}
     dy = tf.round(tf.random.uniform((count,), -reach_y - 0.5, reach_y + 0.5))
     dx = tf.round(tf.random.uniform((count,), -reach_x - 0.5, reach_x + 0.5))
     one, nil = tf.ones_like(dx), tf.zeros_like(dx)
@@ -113,6 +113,7 @@ def augmentation(recipe: Recipe) -> str:
         text += _MOVED.format(
             flip=_FLIP if recipe.flip else "",
             tempo=_TEMPO if stretched else "",
+            across="round(width * SHIFT)" if recipe.shift_across else "0  # in time only",
             how="BILINEAR" if stretched else "NEAREST",
         )
     if on and recipe.gain:

@@ -84,7 +84,7 @@ class Proposer:
 
     def _look_anew(self, choices: Choices) -> tuple[Proposal | None, dict[str, float]]:
         arch = self.space.decode(choices, self.task)
-        recipe = self.space.recipe(choices, arch.input_shape)
+        recipe = self.space.recipe(choices, arch.input_shape, arch.front)
         try:
             proposal = Proposal(dict(choices), arch, arch.graph, candidate_key(arch, recipe), recipe)
         except DisconnectedArchError:

@@ -13,7 +13,7 @@ def augment(tf: Any, images: Any, recipe: Recipe) -> Any:
     Args:
         tf: TensorFlow.
         images: (n, h, w, c), uint8 or float32.
-        recipe: shift, flip, speed, gain, noise and their strength, `augmentation`.
+        recipe: shift, shift_across, flip, speed, gain, noise and their strength, `augmentation`.
 
     Returns:
         The same shape; float32 where speed, gain or noise are on, else of the type given.
@@ -25,7 +25,9 @@ def augment(tf: Any, images: Any, recipe: Recipe) -> Any:
         images = tf.where(mirrored, tf.reverse(images, [2]), images)
     if strength and (recipe.speed or recipe.gain or recipe.noise):
         images = tf.cast(images, tf.float32)
-    images = _moved(tf, images, min(0.5, recipe.shift * strength), min(0.5, recipe.speed * strength))
+    shift = min(0.5, recipe.shift * strength)
+    across = shift if recipe.shift_across else 0.0
+    images = _moved(tf, images, shift, across, min(0.5, recipe.speed * strength))
     if recipe.gain and strength:
         reach = min(0.9, recipe.gain * strength)
         middle = 127.5
@@ -37,10 +39,10 @@ def augment(tf: Any, images: Any, recipe: Recipe) -> Any:
     return images
 
 
-def _moved(tf: Any, images: Any, shift: float, speed: float) -> Any:
-    """Translation by up to `shift` of each side; stretched along the height by up to `speed`."""
+def _moved(tf: Any, images: Any, down: float, across: float, speed: float) -> Any:
+    """Translation by up to these fractions of height and width; stretched along the height by up to `speed`."""
     batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
-    reach_y, reach_x = round(height * shift), round(width * shift)
+    reach_y, reach_x = round(height * down), round(width * across)
     stretched = bool(speed) and height > 1
     if not (reach_y or reach_x or stretched):
         return images
