@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder, Rung
 from edgeml.search.pace import LEAST_TRAINING, Pace
 from edgeml.search.progress import Progress
@@ -63,3 +65,10 @@ def test_seconds_count_less_and_less():
             row = {"cost": 1.0, "train_s": 1 + size / 1e5, "besides_s": 0.0}
             found.count(SimpleNamespace(metrics={"macs": {"value": size}}), [row])
         assert found.weight(macs) == pytest.approx(np.array([1.1, 11.0]) ** power, rel=0.02)
+
+
+def test_a_promotion_that_fails_has_no_row_of_its_own():
+    done = Candidate("key", 0, "stopped", {}, {}, 0, rungs=[{"rung": 0, "cost": 0.2}])
+    assert done.newest == done.rungs
+    assert replace(done, rung=1, status="failed").newest == []  # else the first one counted twice
+    assert replace(done, rungs=[]).newest == []

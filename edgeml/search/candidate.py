@@ -105,6 +105,11 @@ class Candidate:
         """Whether it may be trained on the next rung: done with a lower one, not stopped by its curve."""
         return self.status == "stopped" and bool(self.rungs) and not self.rungs[-1].get("stopped")
 
+    @property
+    def newest(self) -> list[dict[str, Any]]:
+        """The row of its last training; none where that failed and left no row."""
+        return [row for row in self.rungs[-1:] if row["rung"] == self.rung]
+
     def point(self, objectives: list[str]) -> tuple[float, ...] | None:
         """(1 - accuracy, cost, ...) to be minimised; None unless fully trained and measured."""
         return self.scores(objectives) if self.status == "complete" else None

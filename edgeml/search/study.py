@@ -284,7 +284,7 @@ class Study:
             self._count(candidate)
             self.archive.keep(candidate)
             self.rungs.count(candidate.rung)
-            self.pace.count(candidate, candidate.rungs[-1:])
+            self.pace.count(candidate, candidate.newest)
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)
             if new:
                 self._asker.tell(candidate, values, broken)
