@@ -40,7 +40,7 @@ def augment(tf: Any, images: Any, recipe: Recipe) -> Any:
 
 
 def _moved(tf: Any, images: Any, down: float, across: float, speed: float) -> Any:
-    """Translation by up to these fractions of height and width; stretched along the height by up to `speed`."""
+    """Translation by up to these fractions of height and width; height stretched by up to `speed`."""
     batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
     reach_y, reach_x = round(height * down), round(width * across)
     stretched = bool(speed) and height > 1
