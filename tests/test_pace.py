@@ -54,6 +54,7 @@ def test_no_training_may_take_more_than_the_time_left(trials):
 def test_new_architectures_end_when_they_could_not_be_fully_trained_any_more():
     assert not after(pace(None, gone_s=40), 2.0, 1.0).over(1.0)  # ten seconds a full training
     assert after(pace(None, gone_s=52), 2.0, 1.0).over(1.0)
+    assert after(pace(None, gone_s=46), 2.0, 3.0).over(1.0)  # six seconds more for building and converting
     assert not after(pace(None, time_s=0), 2.0, 1.0).over(1.0)
 
 

@@ -64,7 +64,8 @@ class Pace:
 
     def over(self, cost: float) -> bool:
         """Whether what is new now could not be fully trained any more, at `cost` full trainings from here."""
-        return bool(self._settings.time_s) and self.time_left_s() < cost * _median(self._typical)
+        besides = len(self._rungs.ladder.rungs) * _median(self._besides)
+        return bool(self._settings.time_s) and self.time_left_s() < cost * _median(self._typical) + besides
 
     def worth_it(self, cost: float) -> bool:
         """Whether there is time for enough of such a training."""
