@@ -91,6 +91,7 @@ def test_limits_are_parsed_in_units():
         "size_bytes": 50,
         "latency_ms": 0.02,
     }
+    assert parse_limits(["host_ops=0", "streamed_bytes=0"]) == {"host_ops": 0.0, "streamed_bytes": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ UNITS: dict[str, tuple[str, float]] = {
 }
 """What may stand before the "=": metric and factor."""
 
+MAY_BE_NOTHING = ("host_ops", "streamed_bytes")
+"""Metrics whose limit may be 0: all on the accelerator, nothing streamed to it."""
+
 Limits = Mapping[str, float]
 
 
@@ -41,7 +44,7 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
     """["size_kb=100"] -> {"size_bytes": 100000.0}; the smaller wins where one is given twice.
 
     Raises:
-        ConfigError: no "=", or the value is not a positive number.
+        ConfigError: no "=", or the value is not a positive number (of MAY_BE_NOTHING, 0 is one too).
         UnknownNameError: the name is not in UNITS.
     """
     limits: dict[str, float] = {}
@@ -58,8 +61,10 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
             value = float(number)
         except ValueError:
             value = math.nan
-        if not (value > 0 and math.isfinite(value)):
-            raise ConfigError(f"--limit {text!r}: found {number!r}, expected a positive number.")
+        may_be_0 = base in MAY_BE_NOTHING
+        if not (value > 0 or (may_be_0 and value == 0)) or math.isinf(value):
+            expected = "0 or a positive number" if may_be_0 else "a positive number"
+            raise ConfigError(f"--limit {text!r}: found {number!r}, expected {expected}.")
         limits[metric] = min(value * factor, limits.get(metric, math.inf))
     return limits
 
