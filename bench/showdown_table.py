@@ -62,10 +62,8 @@ def bounds(runs: Iterable[Run]) -> Bounds:
 
 def volume(rows: Sequence[dict[str, Any]], cost: str, within: tuple[float, float], guess: float) -> float:
     """Models -> part of the box that the front by validation covers on test."""
-    rows = [row for row in rows if row.get(cost)]
-    chosen = front([(1 - row["validation"], row[cost]) for row in rows])
     low, high = (math.log(bound) for bound in within)
-    points = [(1 - rows[i]["test"], math.log(rows[i][cost])) for i in chosen]
+    points = [(1 - row["test"], math.log(row[cost])) for row in _front(rows, cost)]
     # The dearest model covers something too: the box ends a tenth of a factor beyond it.
     end = high + 0.1
     return hypervolume(points, (guess, end)) / (guess * (end - low))
@@ -118,6 +116,12 @@ def _top(models: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [max(models, key=lambda row: (row["validation"], -row["macs"]))] if models else []
 
 
+def _front(models: Sequence[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
+    """Those that nothing beats in both validation accuracy and a cost."""
+    rows = [row for row in models if row.get(cost)]
+    return [rows[i] for i in front([(1 - row["validation"], row[cost]) for row in rows])]
+
+
 def _add_speed(
     rows: list[dict[str, Any]], by_tool: dict[str, list[Run]], within: Bounds, guess: float
 ) -> None:
@@ -138,7 +142,7 @@ def _add_speed(
 
 
 def references(task: str, budget: float) -> list[dict[str, Any]]:
-    """Fixed networks against edgeml's models: least share of a cost at no less accuracy, median of seeds."""
+    """Fixed networks against edgeml's fronts: least share of a cost at no less accuracy, median of seeds."""
     runs = load(task)
     ours = [run for run in runs if run["tool"] == "edgeml" and run["budget_cpu_s"] == budget]
     rows = []
@@ -153,7 +157,7 @@ def references(task: str, budget: float) -> list[dict[str, Any]]:
             theirs_cost = statistics.median(top[cost] for top in tops if top[cost]) if tops[0][cost] else None
             row[cost] = theirs_cost
             least = [
-                min((r[cost] for r in run["models"] if r[cost] and r["test"] >= accuracy), default=math.inf)
+                min((r[cost] for r in _front(run["models"], cost) if r["test"] >= accuracy), default=math.inf)
                 for run in ours
             ]
             row[f"share_{cost}"] = statistics.median(least) / theirs_cost if least and theirs_cost else None
@@ -230,6 +234,22 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
         share = "" if row["tool"] == "edgeml" else _share(row["share"])
         cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
+        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+    yield ""
+    limits = [f"{n.split('_')[0]} {int(n.split()[1]) // 1000} kB" for n in rows[0]["under"]]
+    yield f"| best test accuracy within | {' | '.join(limits)} |"
+    yield f"|{' --- |' * (1 + len(limits))}"
+    for row in rows:
+        cells = [row["tool"], *(spread(row["under"][name]) for name in row["under"])]
+        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+    if fixed := references(task, budget):
+        yield ""
+        yield "| fixed network | test | MACs | arena | edgeml's, of its MACs | of its arena |"
+        yield f"|{' --- |' * 6}"
+    for row in fixed:
+        arena = f"{row['arena_bytes'] / 1000:.0f} kB" if row["arena_bytes"] else "-"
+        shares = [_share(row["share_macs"]), _share(row["share_arena_bytes"])]
+        cells = [row["reference"], f"{row['test']:.3f}", f"{row['macs'] / 1e6:.2f} M", arena, *shares]
         yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
 
 

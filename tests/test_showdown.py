@@ -58,6 +58,16 @@ def test_what_looks_good_on_test_only_does_not_count() -> None:
     assert showdown_table.under([chosen, lucky], "macs", 40) is None
 
 
+def test_a_fixed_network_is_held_against_the_front_by_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    lucky, fair = row(0.8, 0.99, 60), row(0.95, 0.9, 80)
+    ours = {"tool": "edgeml", "budget_cpu_s": 9, "models": [row(0.9, 0.7, 50), lucky]}
+    fixed = {"tool": "reference:resnet8", "budget_cpu_s": 9, "models": [row(0.9, 0.85, 160)]}
+    monkeypatch.setattr(showdown_table, "load", lambda task: [ours, fixed])
+    assert showdown_table.references("digits", 9)[0]["share_macs"] == math.inf
+    ours["models"] = [row(0.9, 0.7, 50), lucky, fair]
+    assert showdown_table.references("digits", 9)[0]["share_macs"] == 0.5
+
+
 def test_when_a_hypervolume_was_reached() -> None:
     run = {"models": [row(0.5, 0.5, 100, 5.0), row(0.9, 0.9, 50, 20.0)]}
     volume = partial(showdown_table.volume, cost="macs", within=(10, 1000), guess=0.9)
