@@ -1,6 +1,7 @@
 """The tables of the showdown from the JSON files in bench/results/showdown/.
 
-    python bench/showdown_table.py [--json | --markdown]
+    python bench/showdown_table.py [--json]
+    python bench/showdown_markdown.py            # those of docs/benchmarks.md, written there
 
 A front is chosen by accuracy on validation, its hypervolume is that of its accuracies on test: over accuracy
 and log cost, as a part of the box from the error of guessing to none and from the task's cheapest to
@@ -11,11 +12,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -217,48 +217,17 @@ def show(task: str, budget: float) -> None:
             beside.add_column(name)
         for row in fixed:
             figures = [f"{row[c]:.3g}" if row[c] else "-" for c in ("macs", "arena_bytes", "size_bytes")]
-            shares = [_share(row[f"share_{c}"]) for c in ("macs", "arena_bytes", "size_bytes")]
+            shares = [share_of(row[f"share_{c}"]) for c in ("macs", "arena_bytes", "size_bytes")]
             beside.add_row(row["reference"], str(row["seeds"]), f"{row['test']:.3f}", *figures, *shares)
         console.print(beside)
 
 
-def markdown(task: str, budget: float) -> Iterator[str]:
-    """Lines of a task's table as docs/benchmarks.md has it."""
-    rows = table(task, budget)
-    costs = list(rows[0]["volumes"])
-    names = [f"{task}, {budget:g} s", "seeds", *(SHOWN[c] for c in costs), "all", "best test", "edgeml in"]
-    yield f"| {' | '.join(names)} |"
-    yield f"|{' --- |' * len(names)}"
-    for row in rows:
-        volumes = [spread(row["volumes"][c]) for c in costs]
-        means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
-        share = "" if row["tool"] == "edgeml" else _share(row["share"])
-        cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
-        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
-    yield ""
-    limits = [f"{n.split('_')[0]} {int(n.split()[1]) // 1000} kB" for n in rows[0]["under"]]
-    yield f"| best test accuracy within | {' | '.join(limits)} |"
-    yield f"|{' --- |' * (1 + len(limits))}"
-    for row in rows:
-        cells = [row["tool"], *(spread(row["under"][name]) for name in row["under"])]
-        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
-    if fixed := references(task, budget):
-        yield ""
-        yield "| fixed network | test | MACs | arena | edgeml's, of its MACs | of its arena |"
-        yield f"|{' --- |' * 6}"
-    for row in fixed:
-        arena = f"{row['arena_bytes'] / 1000:.0f} kB" if row["arena_bytes"] else "-"
-        shares = [_share(row["share_macs"]), _share(row["share_arena_bytes"])]
-        cells = [row["reference"], f"{row['test']:.3f}", f"{row['macs'] / 1e6:.2f} M", arena, *shares]
-        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
-
-
-def _share(value: float | None) -> str:
+def share_of(value: float | None) -> str:
     return "-" if value is None else "never" if value == math.inf else f"{value:.2f}"
 
 
 def main() -> None:
-    """Print all tables, with --markdown those of the documentation, with --json what is in them."""
+    """Print all tables, with --json what is in them."""
     pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
     if "--json" in sys.argv[1:]:
         print(
@@ -268,10 +237,7 @@ def main() -> None:
         )
         return
     for task, budget in pairs:
-        if "--markdown" in sys.argv[1:]:
-            print(*markdown(task, budget), "", sep="\n")
-        else:
-            show(task, budget)
+        show(task, budget)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench import showdown_score, showdown_table, showdown_tree
+from bench import showdown_markdown, showdown_score, showdown_table, showdown_tree
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
@@ -66,6 +66,12 @@ def test_a_fixed_network_is_held_against_the_front_by_validation(monkeypatch: py
     assert showdown_table.references("digits", 9)[0]["share_macs"] == math.inf
     ours["models"] = [row(0.9, 0.7, 50), lucky, fair]
     assert showdown_table.references("digits", 9)[0]["share_macs"] == 0.5
+
+
+def test_the_documentation_has_the_tables_of_the_raw_files() -> None:
+    page = showdown_markdown.PAGE.read_text(encoding="utf-8")
+    assert page == showdown_markdown.page(), "run `python bench/showdown_markdown.py`"
+    assert page.count("| edgeml | 3 |") >= 1
 
 
 def test_when_a_hypervolume_was_reached() -> None:

@@ -1,0 +1,78 @@
+"""The showdown's tables in docs/benchmarks.md, from the JSON files in bench/results/showdown/.
+
+    python bench/showdown_markdown.py [--print]
+
+They stand between two comments there; tests/test_showdown.py says when they are not those of the files.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench.showdown_table import SHOWN, load, references, share_of, spread, table  # noqa: E402
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
+
+
+def markdown(task: str, budget: float) -> Iterator[str]:
+    """Lines of a task's table as docs/benchmarks.md has it."""
+    rows = table(task, budget)
+    costs = list(rows[0]["volumes"])
+    names = [f"{task}, {budget:g} s", "seeds", *(SHOWN[c] for c in costs), "all", "best test", "edgeml in"]
+    yield f"| {' | '.join(names)} |"
+    yield f"|{' --- |' * len(names)}"
+    for row in rows:
+        volumes = [spread(row["volumes"][c]) for c in costs]
+        means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
+        share = "" if row["tool"] == "edgeml" else share_of(row["share"])
+        cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
+        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+    yield ""
+    limits = [f"{n.split('_')[0]} {int(n.split()[1]) // 1000} kB" for n in rows[0]["under"]]
+    yield f"| best test accuracy within | {' | '.join(limits)} |"
+    yield f"|{' --- |' * (1 + len(limits))}"
+    for row in rows:
+        cells = [row["tool"], *(spread(row["under"][name]) for name in row["under"])]
+        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+    if fixed := references(task, budget):
+        yield ""
+        yield "| fixed network | test | MACs | arena | edgeml's, of its MACs | of its arena |"
+        yield f"|{' --- |' * 6}"
+    for row in fixed:
+        arena = f"{row['arena_bytes'] / 1000:.0f} kB" if row["arena_bytes"] else "-"
+        shares = [share_of(row["share_macs"]), share_of(row["share_arena_bytes"])]
+        cells = [row["reference"], f"{row['test']:.3f}", f"{row['macs'] / 1e6:.2f} M", arena, *shares]
+        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+
+
+def tables() -> str:
+    """All of them."""
+    pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
+    return "\n\n".join("\n".join(markdown(task, budget)) for task, budget in pairs)
+
+
+def page() -> str:
+    """docs/benchmarks.md with the tables of today."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Write them, or print them."""
+    if "--print" in sys.argv[1:]:
+        print(tables())
+    else:
+        PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
