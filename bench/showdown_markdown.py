@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.showdown_table import SHOWN, load, references, share_of, spread, table  # noqa: E402
+from bench.showdown_table import SHOWN, ablations, load, references, share_of, spread, table  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
@@ -53,10 +53,24 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
 
 
+def switched_off() -> Iterator[str]:
+    """Lines of the table of what edgeml loses when something is switched off."""
+    pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load(changed=True)})
+    if pairs:
+        yield "| edgeml with | seeds | all | best test |"
+        yield f"|{' --- |' * 4}"
+    for task, budget in pairs:
+        for row in ablations(task, budget):
+            named = f"{task}, {budget:g} s: {row['options']}"
+            cells = [named, str(len(row["seeds"])), spread(row["mean"]), spread(row["best"])]
+            yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+
+
 def tables() -> str:
     """All of them."""
     pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
-    return "\n\n".join("\n".join(markdown(task, budget)) for task, budget in pairs)
+    found = ["\n".join(markdown(task, budget)) for task, budget in pairs]
+    return "\n\n".join([*found, *filter(None, ["\n".join(switched_off())])])
 
 
 def page() -> str:

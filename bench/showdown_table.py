@@ -38,10 +38,10 @@ Run = dict[str, Any]
 Bounds = dict[str, tuple[float, float]]
 
 
-def load(task: str | None = None) -> list[Run]:
-    """Every run, or those of a task; edgeml with other options is not among them."""
+def load(task: str | None = None, changed: bool = False) -> list[Run]:
+    """Every run, or those of a task; with `changed` those of edgeml with other options instead."""
     runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*.json"))]
-    return [run for run in runs if not run["options"] and task in (None, run["task"])]
+    return [run for run in runs if bool(run["options"]) == changed and task in (None, run["task"])]
 
 
 def is_reference(run: Run) -> bool:
@@ -165,6 +165,28 @@ def references(task: str, budget: float) -> list[dict[str, Any]]:
     return rows
 
 
+def ablations(task: str, budget: float) -> list[dict[str, Any]]:
+    """The default, and edgeml with something switched off: mean hypervolume by seed, in the same box."""
+    plain = load(task)
+    within, guess = bounds(plain), 1 - 1 / CLASSES[task]
+    found: dict[str, list[Run]] = defaultdict(list)
+    for run in [*(run for run in plain if run["tool"] == "edgeml"), *load(task, changed=True)]:
+        if run["budget_cpu_s"] == budget:
+            found[" ".join(run["options"]) or "as it is"].append(run)
+    return [
+        {
+            "options": options,
+            "seeds": [run["seed"] for run in runs],
+            "mean": [
+                statistics.mean(volume(run["models"], cost, within[cost], guess) for cost in within)
+                for run in runs
+            ],
+            "best": [max((r["test"] for r in _top(run["models"])), default=0.0) for run in runs],
+        }
+        for options, runs in found.items()
+    ]
+
+
 def spread(values: Sequence[float | None], digits: int = 3) -> str:
     """Values of the seeds -> mean (standard deviation); `-` where one seed has none."""
     there = [value for value in values if value is not None]
@@ -208,6 +230,8 @@ def show(task: str, budget: float) -> None:
     for row in rows:
         for error in row["errors"]:
             console.print(f"{row['tool']}: {error}")
+    for row in ablations(task, budget)[1:]:
+        console.print(f"edgeml with {row['options']}: {spread(row['mean'])}, best {spread(row['best'])}")
     fixed = references(task, budget)
     if fixed:
         beside = Table(
