@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from edgeml.data.guardrails.guardrails import check, severities
-from edgeml.data.guardrails.near import LIMIT, SHARE, _nearest, thumbnails
+from edgeml.data.guardrails.near import LIMIT, SHARE, _distance, _largest, thumbnails
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split
@@ -119,7 +119,8 @@ def near(name: str, source: Source) -> dict[str, Any]:
     """How near copies are, and the nearest pictures of a clean set."""
     images = source.parts["train"].inputs[:30_000]
     rows, _ = thumbnails(images, np.arange(len(images)))
-    nearest = np.sqrt(np.maximum(0, 2 - 2 * _nearest(rows, np.arange(len(rows)))[0]))
+    numbers = np.arange(len(rows))
+    nearest = _distance(_largest(rows, numbers, numbers))
     limit = min(LIMIT, SHARE * float(np.median(nearest)))
     picked = np.random.default_rng(0).choice(len(images), COPIES, replace=False)
     found = {}
