@@ -16,6 +16,8 @@ import psutil
 LOOK_S = 0.5
 GRACE = 1.1
 """The tree is ended at this part of its budget; what it wrote after the budget does not count in any case."""
+STILL_S = 300.0
+"""Without a processor second: it stands still."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def run(
         core: the only core it may use; None for all.
         environment: of the command; None for this process's.
 
-    A tree that gets no processor second within five minutes is ended too.
+    A tree that gets no processor second within STILL_S is ended too.
     """
     pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
     began, spent, moved = time.monotonic(), 0.0, time.monotonic()
@@ -77,7 +79,7 @@ def run(
             start_new_session=True,
             env=environment,
         )
-        root, killed = psutil.Process(process.pid), False
+        root, killed, then = psutil.Process(process.pid), False, 0.0
         try:
             while process.poll() is None:
                 time.sleep(LOOK_S)
@@ -85,11 +87,11 @@ def run(
                     now = processor_s(root)
                 except psutil.Error:
                     break
-                if now > spent + 1:
-                    moved = time.monotonic()
+                if now > then + 1:
+                    moved, then = time.monotonic(), now
                 spent = max(spent, now)
                 look(spent)
-                if spent > GRACE * budget_s or time.monotonic() - moved > 300:
+                if spent > GRACE * budget_s or time.monotonic() - moved > STILL_S:
                     killed = True
                     break
         finally:

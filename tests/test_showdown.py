@@ -27,6 +27,18 @@ def test_processor_seconds_of_ended_children_count(tmp_path: Path) -> None:
     assert 0.55 < ended.cpu_s < 2 and seen[-1] == pytest.approx(ended.cpu_s, abs=0.06)
 
 
+def test_only_what_stands_still_is_ended_before_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showdown_tree, "STILL_S", 4.0)
+    busy = [sys.executable, "-c", BURN.format(5)]  # less than a processor second between two looks
+    ended = showdown_tree.run(busy, 100, tmp_path / "log", lambda _: None)
+    assert ended.code == 0 and not ended.killed
+    still = [sys.executable, "-c", "import time\ntime.sleep(60)"]
+    ended = showdown_tree.run(still, 100, tmp_path / "log", lambda _: None)
+    assert ended.killed and ended.wall_s < 10
+
+
 def test_a_tree_over_its_budget_is_ended_with_its_children(tmp_path: Path) -> None:
     child = f"open({str(tmp_path / 'child')!r}, 'w').write('x')\n" + BURN.format(60)
     parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
