@@ -10,7 +10,7 @@ from test_report_page import Page
 
 from edgeml.cli import main
 from edgeml.errors import ConfigError, RunError
-from edgeml.report.compare import chance_error, compare, to_json
+from edgeml.report.compare import _under, chance_error, compare, to_json
 from edgeml.report.compare_page import write_comparison
 
 
@@ -84,6 +84,14 @@ def test_other_targets_share_only_what_no_device_has_a_say_in(two: list[Path]) -
     assert any("The targets differ (good: cpu; poor: coral)" in note for note in found.notes)
     with pytest.raises(ConfigError, match="--under latency_ms: expected a cost that all runs have"):
         compare(two, under={"latency_ms": 1.0})
+
+
+def test_a_cost_without_its_target_is_that_of_every_target() -> None:
+    fronts = {"latency_ms@cpu": (), "latency_ms@coral": (), "macs": ()}
+    assert _under(fronts, {"latency_ms": 2.0, "macs": 9.0}) == (
+        ("latency_ms@cpu", 2.0), ("latency_ms@coral", 2.0), ("macs", 9.0),
+    )  # fmt: skip
+    assert _under(fronts, {"latency_ms@coral": 2.0}) == (("latency_ms@coral", 2.0),)
 
 
 def test_other_metrics_are_refused(two: list[Path]) -> None:

@@ -227,10 +227,10 @@ def _under(
         )
     found = []
     for name, value in given.items():
-        cost = next((c for c in fronts if name in (c, c.partition("@")[0])), None)
-        if cost is None:
+        costs = [cost for cost in fronts if name in (cost, cost.partition("@")[0])]
+        if not costs:
             raise ConfigError(f"--under {name}: expected a cost that all runs have: {', '.join(fronts)}.")
-        found.append((cost, value))
+        found += [(cost, value) for cost in costs]
     return tuple(found)
 
 
