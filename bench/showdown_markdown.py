@@ -37,10 +37,11 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
     yield ""
     limits = [f"{n.split('_')[0]} {int(n.split()[1]) // 1000} kB" for n in rows[0]["under"]]
-    yield f"| best test accuracy within | {' | '.join(limits)} |"
-    yield f"|{' --- |' * (1 + len(limits))}"
+    yield f"| best test accuracy within | {' | '.join(limits)} | lines to write |"
+    yield f"|{' --- |' * (2 + len(limits))}"
     for row in rows:
-        cells = [row["tool"], *(spread(row["under"][name]) for name in row["under"])]
+        limited = [spread(row["under"][name]) for name in row["under"]]
+        cells = [row["tool"], *limited, str(row["user_lines"] or "-")]
         yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
     if fixed := references(task, budget):
         yield ""
