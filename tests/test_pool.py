@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
+
+import numpy as np
 
 from edgeml.arch.cost import cost
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.search.propose import Proposer
-from edgeml.search.surrogate.pool import FULL, Pool
+from edgeml.search.surrogate.pool import FULL, PLACES, Pool
 from edgeml.target.targets import Targets
 
 
@@ -29,6 +32,31 @@ def test_the_pool_reaches_the_cheap_end_where_random_points_do_not():
             drawn.append(cost(proposal.graph).macs)
     grown = [proposer.outlook(point) for point in pool.points.values()]
     assert min(cost(one.graph).macs for one in grown) < 0.8 * min(drawn)
+
+
+def test_first_points_are_spread_from_cheap_to_middling_however_many_there_are():
+    pool, proposer = made()
+    logs = []
+    for number in range(len(PLACES)):
+        proposal = proposer.outlook(pool.spread(number))
+        proposer.seen.add(proposal.key)
+        logs.append(math.log(cost(proposal.graph).macs))
+    assert len(proposer.seen) == len(PLACES)
+    assert np.corrcoef(logs, PLACES)[0, 1] > 0.8
+    rng, drawn = random.Random(1), []
+    while len(drawn) < 200:
+        if (proposal := proposer.outlook(proposer.space.sample(rng))) is not None:
+            drawn.append(math.log(cost(proposal.graph).macs))
+    least, lower, median, upper = np.quantile(drawn, (0, 0.25, 0.5, 0.75))
+    for first in (logs[:4], logs):
+        assert min(first) < least + 0.25 * (median - least)
+        assert lower < max(first) < upper
+
+
+def test_a_space_without_new_points_has_none_to_spread():
+    pool, proposer = made()
+    proposer.outlook = lambda choices: None
+    assert pool.spread(0) is None
 
 
 def test_what_was_taken_is_gone_and_a_full_pool_drops_its_worst():

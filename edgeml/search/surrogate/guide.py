@@ -20,9 +20,7 @@ from edgeml.search.surrogate.seen import Seen
 from edgeml.search.surrogate.surrogate import TUNE_GROWTH, Surrogate
 
 START = 12
-"""Random trials before the surrogate is asked."""
-CHEAP_OF = 3
-"""Where time runs out, each of them has the fewest MACs of so many random ones."""
+"""Random trials before the surrogate is asked; where time runs out they are spread from cheap to middling."""
 WORTH = 0.25
 """There, errors further than this above the least are not worth a gain."""
 FIRST_POOL = 240
@@ -88,7 +86,7 @@ class Guide:
         """Choices to train next; None while too little is known."""
         self._observe(trials)
         if len(self._seen.keys) < START:
-            return self._pool.cheap(CHEAP_OF) if self.weight else None
+            return self._pool.spread(len(self._seen.keys)) if self.weight else None
         if not self._gains:
             self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)

@@ -8,7 +8,9 @@ hypervolume of NAS-Bench-Macro in one run of three).
 from __future__ import annotations
 
 import heapq
+import math
 import random
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +24,10 @@ from edgeml.search.surrogate.gaussian import Floats
 FULL = 2_000
 CHEAPEST = 4
 """Points that mutants of the cheapest come from."""
+SPREAD_OF = 24
+"""Random points that one of an even spread is taken from."""
+PLACES = (0.5, 0.0, 1.0, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875, 0.0, 0.5, 1.0)
+"""Where the first ones lie, so that any number of them is spread."""
 TURNS = ("best", "front", "random", "best", "front", "cheapest")
 """Where points come from, in turn."""
 
@@ -74,11 +80,22 @@ class Pool:
             added.append(proposal.key)
         return added
 
-    def cheap(self, count: int) -> dict[str, Choice] | None:
-        """Of `count` random points the feasible and new one with the fewest MACs; None where none is."""
-        drawn = [self._proposer.outlook(self._space.sample(self._rng)) for _ in range(count)]
-        new = [one for one in drawn if one is not None and one.key not in self._proposer.seen]
-        return dict(min(new, key=lambda one: cost(one.graph).macs).choices) if new else None
+    def spread(self, number: int) -> dict[str, Choice] | None:
+        """Point `number` of some that lie evenly in log MACs, from the least of random points to the median.
+
+        None where no random point is feasible and new.
+        """
+        drawn = [self._proposer.outlook(self._space.sample(self._rng)) for _ in range(SPREAD_OF)]
+        new = {
+            one.key: (math.log1p(cost(one.graph).macs), one.choices)
+            for one in drawn
+            if one is not None and one.key not in self._proposer.seen
+        }
+        if not new:
+            return None
+        logs = [log for log, _ in new.values()]
+        wanted = min(logs) + PLACES[number % len(PLACES)] * (statistics.median(logs) - min(logs))
+        return dict(min(new.values(), key=lambda one: abs(one[0] - wanted))[1])
 
     def take(self, key: str) -> Point:
         """Remove a point that is to be trained."""
