@@ -25,13 +25,15 @@ FULL = 2_000
 CHEAPEST = 4
 """Points that mutants of the cheapest come from."""
 SPREAD_OF = 24
-"""Random points that one of an even spread is taken from."""
+"""Random points, and steps of a walk to cheaper ones, that an even spread is taken from."""
 PLACES = (0.5, 0.0, 1.0, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875, 0.0, 0.5, 1.0)
 """Where the first ones lie, so that any number of them is spread."""
 TURNS = ("best", "front", "random", "best", "front", "cheapest")
 """Where points come from, in turn."""
 
 Point = Mapping[str, Choice]
+Weighed = tuple[float, Proposal]
+"""Log MACs, and what would be trained."""
 
 
 class Pool:
@@ -50,6 +52,7 @@ class Pool:
         self._vectors: dict[str, Floats] = {}
         self._scale: tuple[Floats, Floats] | None = None
         self._turn = 0
+        self._around: tuple[list[Weighed], float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -81,21 +84,16 @@ class Pool:
         return added
 
     def spread(self, number: int) -> dict[str, Choice] | None:
-        """Point `number` of some that lie evenly in log MACs, from the least of random points to the median.
+        """Point `number` of some that lie evenly in log MACs, from nearly the least to random ones' median.
 
-        None where no random point is feasible and new.
+        None where no point that was looked at is feasible and new.
         """
-        drawn = [self._proposer.outlook(self._space.sample(self._rng)) for _ in range(SPREAD_OF)]
-        new = {
-            one.key: (math.log1p(cost(one.graph).macs), one.choices)
-            for one in drawn
-            if one is not None and one.key not in self._proposer.seen
-        }
-        if not new:
-            return None
-        logs = [log for log, _ in new.values()]
-        wanted = min(logs) + PLACES[number % len(PLACES)] * (statistics.median(logs) - min(logs))
-        return dict(min(new.values(), key=lambda one: abs(one[0] - wanted))[1])
+        if self._around is None:
+            self._around = self._look_around()
+        points, low, high = self._around
+        new = [(log, one) for log, one in points if one.key not in self._proposer.seen]
+        wanted = low + PLACES[number % len(PLACES)] * (high - low)
+        return dict(min(new, key=lambda one: abs(one[0] - wanted))[1].choices) if new else None
 
     def take(self, key: str) -> Point:
         """Remove a point that is to be trained."""
@@ -136,6 +134,30 @@ class Pool:
     def macs(self, keys: Sequence[str]) -> Floats:
         """Multiply-accumulates of points, (n,)."""
         return np.asarray(np.expm1([self._vectors[key][-2] for key in keys]), np.float64)
+
+    def _look_around(self) -> tuple[list[Weighed], float, float]:
+        """Random points and what walks from the cheapest of them meet; least and middle log MACs.
+
+        The middle is that of the random points.
+        """
+        random_ones = [self._weighed(self._space.sample(self._rng)) for _ in range(SPREAD_OF)]
+        found = [one for one in random_ones if one is not None]
+        if not found:
+            return [], 0.0, 0.0
+        middle = statistics.median(log for log, _ in found)
+        for start in heapq.nsmallest(CHEAPEST, found, key=lambda one: one[0]):
+            here = start
+            for _ in range(SPREAD_OF):
+                changes = self._rng.choice((1, 1, 2))
+                there = self._weighed(self._space.mutate(here[1].choices, self._rng, changes))
+                if there is not None:
+                    found.append(there)
+                    here = min(here, there, key=lambda one: one[0])
+        return found, min(log for log, _ in found), middle
+
+    def _weighed(self, choices: Point) -> Weighed | None:
+        one = self._proposer.outlook(choices)
+        return None if one is None else (math.log1p(cost(one.graph).macs), one)
 
     def _drawn(self, sources: Mapping[str, Sequence[Point]], costs_known: bool) -> Point:
         way = TURNS[self._turn % len(TURNS)]
