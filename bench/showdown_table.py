@@ -247,7 +247,15 @@ def show(task: str, budget: float) -> None:
 
 
 def share_of(value: float | None) -> str:
-    return "-" if value is None else "never" if value == math.inf else f"{value:.2f}"
+    return (
+        "-"
+        if value is None
+        else "never"
+        if value == math.inf
+        else "<0.01"
+        if value < 0.01
+        else f"{value:.2f}"
+    )
 
 
 def main() -> None:
