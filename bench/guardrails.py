@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from edgeml.data.guardrails.guardrails import check, severities
-from edgeml.data.guardrails.near import LIMIT, SHARE, _distance, _largest, thumbnails
+from edgeml.data.guardrails.near import limit_of, nearest_distances, thumbnails
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split
@@ -120,8 +120,8 @@ def near(name: str, source: Source) -> dict[str, Any]:
     images = source.parts["train"].inputs[:30_000]
     rows, _ = thumbnails(images, np.arange(len(images)))
     numbers = np.arange(len(rows))
-    nearest = _distance(_largest(rows, numbers, numbers))
-    limit = min(LIMIT, SHARE * float(np.median(nearest)))
+    nearest = nearest_distances(rows, numbers, numbers)
+    limit = limit_of(nearest)
     picked = np.random.default_rng(0).choice(len(images), COPIES, replace=False)
     found = {}
     for how, copy in HOW.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +20,11 @@ from bench.showdown_table import SHOWN, ablations, load, references, share_of, s
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
+
+
+def line(cells: Iterable[str]) -> str:
+    """Cells -> a line of a table; shares without their 0, names such as mobilenetv1-0.25 as they are."""
+    return re.sub(r"(?<![\w.-])0\.", ".", f"| {' | '.join(cells)} |")
 
 
 def markdown(task: str, budget: float) -> Iterator[str]:
@@ -34,7 +39,7 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
         share = "" if row["tool"] == "edgeml" else share_of(row["share"])
         cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
-        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+        yield line(cells)
     yield ""
     limits = [f"{n.split('_')[0]} {int(n.split()[1]) // 1000} kB" for n in rows[0]["under"]]
     yield f"| best test accuracy within | {' | '.join(limits)} | lines to write |"
@@ -42,7 +47,7 @@ def markdown(task: str, budget: float) -> Iterator[str]:
     for row in rows:
         limited = [spread(row["under"][name]) for name in row["under"]]
         cells = [row["tool"], *limited, str(row["user_lines"] or "-")]
-        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+        yield line(cells)
     if fixed := references(task, budget):
         yield ""
         yield "| fixed network | test | MACs | arena | edgeml's, of its MACs | of its arena |"
@@ -51,7 +56,7 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         arena = f"{row['arena_bytes'] / 1000:.0f} kB" if row["arena_bytes"] else "-"
         shares = [share_of(row["share_macs"]), share_of(row["share_arena_bytes"])]
         cells = [row["reference"], f"{row['test']:.3f}", f"{row['macs'] / 1e6:.2f} M", arena, *shares]
-        yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+        yield line(cells)
 
 
 def switched_off() -> Iterator[str]:
@@ -64,7 +69,7 @@ def switched_off() -> Iterator[str]:
         for row in ablations(task, budget):
             named = f"{task}, {budget:g} s: {row['options']}"
             cells = [named, str(len(row["seeds"])), spread(row["mean"]), spread(row["best"])]
-            yield re.sub(r"\b0\.", ".", f"| {' | '.join(cells)} |")
+            yield line(cells)
 
 
 def tables() -> str:

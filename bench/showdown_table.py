@@ -247,15 +247,12 @@ def show(task: str, budget: float) -> None:
 
 
 def share_of(value: float | None) -> str:
-    return (
-        "-"
-        if value is None
-        else "never"
-        if value == math.inf
-        else "<0.01"
-        if value < 0.01
-        else f"{value:.2f}"
-    )
+    """A share as the tables have it: `-` not known, `never` reached."""
+    if value is None:
+        return "-"
+    if value == math.inf:
+        return "never"
+    return f"{value:.2f}" if value >= 0.01 else "<0.01"
 
 
 def main() -> None:

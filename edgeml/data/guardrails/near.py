@@ -114,7 +114,7 @@ def near_pairs(rows: Floats, numbers: NDArray[np.int64]) -> list[tuple[int, int]
         numbers: (n,) equal where the pictures are.
     """
     asked = np.arange(0, len(rows), max(1, -(-len(rows) // _ASKED)))
-    limit = min(LIMIT, SHARE * float(np.median(_distance(_largest(rows, numbers, asked)))))
+    limit = limit_of(nearest_distances(rows, numbers, asked))
     one, other = _near(rows, limit)
     different = numbers[one] != numbers[other]
     one, other = one[different], other[different]
@@ -131,15 +131,20 @@ def _distance(correlation: Floats) -> Floats:
     return found
 
 
-def _largest(rows: Floats, numbers: NDArray[np.int64], asked: NDArray[np.int64]) -> Floats:
-    """Largest correlation of the pictures `asked` with any other, (m,)."""
+def limit_of(distances: Floats) -> float:
+    """Distances of pictures to their nearest others -> below which of them pictures are near copies."""
+    return min(LIMIT, SHARE * float(np.median(distances)))
+
+
+def nearest_distances(rows: Floats, numbers: NDArray[np.int64], asked: NDArray[np.int64]) -> Floats:
+    """Distance of the pictures `asked` to the nearest of all that are not equal, (m,)."""
     best = np.empty(len(asked), np.float32)
     for start in range(0, len(asked), _BLOCK):
         block = asked[start : start + _BLOCK]
         found = rows[block] @ rows.T
         found[numbers[block, None] == numbers[None, :]] = -1
         best[start : start + len(block)] = found.max(axis=1)
-    return best
+    return _distance(best)
 
 
 def _near(rows: Floats, limit: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
