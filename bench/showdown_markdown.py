@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -36,9 +37,8 @@ def markdown(task: str, budget: float) -> Iterator[str]:
     yield f"|{' --- |' * len(names)}"
     for row in rows:
         volumes = [spread(row["volumes"][c]) for c in costs]
-        means = [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
         share = "" if row["tool"] == "edgeml" else share_of(row["share"])
-        cells = [row["tool"], str(row["seeds"]), *volumes, spread(means), spread(row["best"]), share]
+        cells = [row["tool"], str(row["seeds"]), *volumes, spread(by_seed(row)), spread(row["best"]), share]
         yield line(cells)
     yield ""
     limits = [f"{n.split('_')[0]} {int(n.split()[1]) // 1000} kB" for n in rows[0]["under"]]
@@ -59,6 +59,32 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         yield line(cells)
 
 
+def by_seed(row: dict[str, Any]) -> list[float]:
+    """A row of `table` -> each seed's mean over the costs."""
+    return [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
+
+
+def standings(pairs: Iterable[tuple[str, float]]) -> Iterator[str]:
+    """Lines of the table of edgeml and the best of the others, a line a task and budget."""
+    yield "| task | edgeml | seeds | best of the others | seeds | it has | every seed above | edgeml in |"
+    yield f"|{' --- |' * 8}"
+    for task, budget in pairs:
+        rows = table(task, budget)
+        ours = [row for row in rows if row["tool"] == "edgeml"]
+        others = [row for row in rows if row["tool"] != "edgeml"]
+        if not ours or not others:
+            continue
+        had, best = by_seed(ours[0]), others[0]
+        peer = by_seed(best)
+        above = "yes" if min(had) > max(peer) else "no"
+        yield line(
+            [
+                *(f"{task}, {budget:g} s", spread(had), str(len(had)), best["tool"], str(len(peer))),
+                *(spread(peer), above, share_of(best["share"])),
+            ]
+        )
+
+
 def switched_off() -> Iterator[str]:
     """Lines of the table of what edgeml loses when something is switched off."""
     pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load(changed=True)})
@@ -75,8 +101,8 @@ def switched_off() -> Iterator[str]:
 def tables() -> str:
     """All of them."""
     pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
-    found = ["\n".join(markdown(task, budget)) for task, budget in pairs]
-    return "\n\n".join([*found, *filter(None, ["\n".join(switched_off())])])
+    found = [standings(pairs), *(markdown(task, budget) for task, budget in pairs), switched_off()]
+    return "\n\n".join(filter(None, map("\n".join, found)))
 
 
 def page() -> str:

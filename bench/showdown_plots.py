@@ -73,6 +73,17 @@ def at_the_end(runs: list[Run]) -> list[dict[str, Any]]:
     return rows
 
 
+def coloured(rows: list[dict[str, Any]]) -> alt.Color:
+    """The colours of the tools that rows name, always the same for a tool."""
+    named = dict(zip((*ORDER, "fixed networks"), (*COLOURS, "#000000"), strict=True))
+    there = [tool for tool in named if any(row["tool"] == tool for row in rows)]
+    return alt.Color(
+        "tool:N",
+        scale=alt.Scale(domain=there, range=[named[tool] for tool in there]),
+        legend=alt.Legend(orient="bottom", columns=4, title=None),
+    )
+
+
 def draw(folder: Path) -> list[Path]:
     """Write both pictures; returns their paths."""
     runs = load()
@@ -80,28 +91,24 @@ def draw(folder: Path) -> list[Path]:
     for run in runs:
         tools[run["task"], run["budget_cpu_s"]].add(run["tool"])
     runs = [run for run in runs if len(tools[run["task"], run["budget_cpu_s"]]) > 1]  # else nothing compares
-    colour = alt.Color(
-        "tool:N",
-        scale=alt.Scale(domain=[*ORDER, "fixed networks"], range=[*COLOURS, "#000000"]),
-        legend=alt.Legend(orient="bottom", columns=4, title=None),
-    )
+    lines_of, points_of = over_time(runs), at_the_end(runs)
     lines = (
-        alt.Chart(alt.Data(values=over_time(runs)), width=230, height=150)
+        alt.Chart(alt.Data(values=lines_of), width=230, height=150)
         .mark_line(interpolate="step-after")
         .encode(
             x=alt.X("CPU s:Q"),
             y=alt.Y("hypervolume:Q", scale=alt.Scale(domain=[0, 1])),
-            color=colour,
+            color=coloured(lines_of),
             strokeWidth=alt.condition("datum.tool == 'edgeml'", alt.value(3), alt.value(1.5)),
         )
     )
     points = (
-        alt.Chart(alt.Data(values=at_the_end(runs)), width=230, height=150)
+        alt.Chart(alt.Data(values=points_of), width=230, height=150)
         .mark_point(filled=True, opacity=0.7)
         .encode(
             x=alt.X("ms:Q", scale=alt.Scale(type="log"), title="Cortex-M7, ms (estimated)"),
             y=alt.Y("error %:Q", scale=alt.Scale(type="symlog", constant=1), title="error on test, %"),
-            color=colour,
+            color=coloured(points_of),
             size=alt.condition("datum.tool == 'edgeml'", alt.value(45), alt.value(25)),
         )
     )
