@@ -7,7 +7,8 @@ import pytest
 
 from bench.arm_cells import HELP, column, draws
 from bench.fit_arm import hosted_float32
-from edgeml.target.calibrate.fit import errors, fit, held_out, macs_prior, spearman
+from edgeml.ranks import spearman
+from edgeml.target.calibrate.fit import errors, fit, held_out, macs_prior
 
 TRUE = np.array([0.02, 0.5, 0.004])
 PRIOR = np.array([0.01, 0.3, 0.003])
@@ -64,20 +65,6 @@ def test_the_baseline_is_a_line_through_macs():
     line = np.c_[np.linspace(1, 200, 20), np.ones(20)]
     latency = line @ [0.1, 2.0]
     assert fit(line, latency, macs_prior(line), freedom=5) == pytest.approx([0.1, 2.0], rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ([1, 2, 3, 4], [10, 20, 30, 40], 1.0),
-        ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
-        ([1, 2, 2, 3], [1, 2, 3, 4], 0.9486832980505138),  # scipy.stats.spearmanr
-        ([1, 1, 1, 1], [1, 2, 3, 4], None),
-    ],
-)
-def test_rank_correlation(one, other, expected):
-    found = spearman(np.array(one, float), np.array(other, float))
-    assert found is None if expected is None else found == pytest.approx(expected)
 
 
 def test_errors_are_relative_to_the_measured_value():

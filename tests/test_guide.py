@@ -10,6 +10,8 @@ import pytest
 
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
+from edgeml.search.asking import Asker
+from edgeml.search.candidate import Candidate
 from edgeml.search.propose import Proposer
 from edgeml.search.surrogate.gain import Scale
 from edgeml.search.surrogate.gaussian import Followed, GaussianProcess, typical_square
@@ -81,6 +83,29 @@ def test_what_was_refreshed_is_read_again_and_what_was_replaced_is_read_from_the
     assert seen.costs[:, 0].tolist() == [10, 12, 13, 14] and seen.at["k4"] == 3
     seen.forget()
     assert seen.read([trial(0, "k4", [[0, 0.1]])]) is None and seen.keys == ["k4"]
+
+
+def test_a_trial_whose_limits_were_judged_anew_is_read_anew():
+    trials = [trial(number, f"k{number}", [[0, 0.5]], broken=number == 1) for number in range(3)]
+    seen = Seen()
+    seen.read(trials)
+    for one, constraints in ((trials[0], {"macs": 0.1}), (trials[1], {"macs": 0.0})):
+        one.user_attrs["rungs"], one.constraints = [[0, 0.5], [1, 0.25]], constraints
+    seen.read(trials)
+    assert seen.keys == ["k1", "k2"] and seen.errors[0] == {0: 0.5, 1: 0.25}
+
+
+def test_a_promotion_may_break_a_limit_and_may_keep_one_again():
+    space, targets = load_space("nano"), Targets.load(["null"])
+    asker = Asker("random", space, Proposer(space, Task((8, 8, 1), 10), {}, targets), axes=2, top=1, seed=0)
+    proposal = asker.ask()
+    found = Candidate(proposal.key, 0, "stopped", dict(proposal.choices), {}, seed=0)
+    asker.tell(found, (0.5, 10.0), {"size_kb": 0.2})
+    asker.refresh(found, (0.4, 10.0), {"latency_ms": 0.3})
+    (stored,) = asker._trials()
+    assert {name for name, amount in stored.constraints.items() if amount > 0} == {"latency_ms"}
+    asker.refresh(found, (0.3, 10.0), {})
+    assert all(amount <= 0 for amount in stored.constraints.values()) and stored.values == [0.3, 10.0]
 
 
 def test_the_guide_holds_no_more_than_its_pool_and_its_window():

@@ -192,12 +192,19 @@ class Asker:
             )
         )
 
-    def refresh(self, candidate: Candidate, values: Sequence[float]) -> None:
+    def refresh(
+        self, candidate: Candidate, values: Sequence[float], constraints: Mapping[str, float]
+    ) -> None:
         """A candidate was trained further, or more is known of what its accuracy will be."""
+        import optuna
+
         trial = self._trial(candidate.key)
         if trial is not None and trial.values is not None:
             trial.values = list(values)
             trial.user_attrs["rungs"] = _errors(candidate)
+            broken = {**dict.fromkeys(trial.constraints, 0.0), **constraints}  # one that is there stays
+            judged = optuna.trial.create_trial(values=trial.values, constraints=broken or None)
+            trial.system_attrs = {**trial.system_attrs, **judged.system_attrs}
 
     def revalue(self, values: Mapping[str, Sequence[float]]) -> None:
         """More is known of what the accuracies of candidates that wait will be; by key."""

@@ -7,11 +7,11 @@ hypervolume where the strategy has a surrogate, else the first by Pareto rank an
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edgeml.ranks import spearman
 from edgeml.search.archive import pareto
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder
@@ -24,6 +24,8 @@ HURRIED = 6
 """The same where time ends a search: so that something is done early, whatever the time."""
 ENOUGH_PAIRS = 8
 """Candidates on both rungs before their rank correlation says something."""
+MIN_PAIRS = 3
+"""Below, a rank correlation is not worked out."""
 POOR = 0.5
 """A rank correlation below is reported as a warning."""
 
@@ -147,7 +149,7 @@ def correlations(pairs_of: Pairs, ladder: Ladder) -> list[dict[str, Any]]:
     rows = []
     for index in range(ladder.top):
         pairs = pairs_of(index, ladder.top)
-        value = spearman(pairs)
+        value = spearman(*zip(*pairs, strict=True)) if len(pairs) >= MIN_PAIRS else None
         known = value is not None and len(pairs) >= ENOUGH_PAIRS
         rows.append(
             {
@@ -164,22 +166,3 @@ def correlations(pairs_of: Pairs, ladder: Ladder) -> list[dict[str, Any]]:
 def accuracies(candidate: Candidate) -> Mapping[int, float]:
     """Accuracy by rung, of the rungs that a candidate was trained on to the end."""
     return {int(r["rung"]): float(r["accuracy"]) for r in candidate.rungs if not r.get("stopped")}
-
-
-def spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Spearman's rank correlation, ties at their mean rank; None where it is not defined."""
-    if len(pairs) < 3:
-        return None
-    first, second = (_ranks([pair[side] for pair in pairs]) for side in (0, 1))
-    mean = (len(pairs) - 1) / 2
-    products = sum((a - mean) * (b - mean) for a, b in zip(first, second, strict=True))
-    squares = [sum((a - mean) ** 2 for a in ranks) for ranks in (first, second)]
-    return None if 0 in squares else float(products / (squares[0] * squares[1]) ** 0.5)
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    order = sorted(values)
-    return [
-        (low := bisect_left(order, value)) + (bisect_right(order, value, low) - low - 1) / 2
-        for value in values
-    ]

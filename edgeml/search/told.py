@@ -36,7 +36,7 @@ class Teller:
         self.learn(asker)
         values = self.values(candidate)
         if values is not None:
-            asker.refresh(candidate, values)
+            asker.refresh(candidate, values, self.broken(candidate))
         if asker.needs_expected:
             waiting = [row for rung in range(self._top) for row in self._archive.waiting(rung)]
             asker.revalue(self.of_waiting(waiting))

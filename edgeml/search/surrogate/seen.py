@@ -26,7 +26,7 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._feasible: dict[int, bool] = {}
+        self._feasible: dict[int, tuple[Any, bool]] = {}
         self._start_over()
 
     def _start_over(self) -> None:
@@ -49,10 +49,12 @@ class Seen:
             How many trials were there before; None where they are others now, and all were read.
         """
         for trial in trials:
-            if trial.number not in self._feasible:
-                self._feasible[trial.number] = not any(v > 0 for v in trial.constraints.values())
-        feasible = [trial for trial in trials if self._feasible[trial.number]]
-        marks = [trial.user_attrs.get(RUNGS) or trial.values for trial in feasible]
+            mark = _mark(trial)
+            known = self._feasible.get(trial.number)
+            if known is None or known[0] is not mark:
+                self._feasible[trial.number] = mark, not any(v > 0 for v in trial.constraints.values())
+        feasible = [trial for trial in trials if self._feasible[trial.number][1]]
+        marks = [self._feasible[trial.number][0] for trial in feasible]
         changed = [row for row, (a, b) in enumerate(zip(self._marks, marks, strict=False)) if a is not b]
         there = len(self._marks)
         same = 0 < there <= len(marks) and all(_key(feasible[row]) == self.keys[row] for row in changed)
@@ -106,6 +108,11 @@ class Seen:
 
 def _key(trial: Any) -> str:
     return trial.user_attrs.get("key") or str(trial.number)
+
+
+def _mark(trial: Any) -> Any:
+    """An object that is another one once the trial was refreshed."""
+    return trial.user_attrs.get(RUNGS) or trial.values
 
 
 def _errors(trial: Any) -> dict[int, float]:

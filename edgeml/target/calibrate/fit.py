@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.ranks import spearman
+
 Array = NDArray[np.float64]
 
 NOISE = 0.08
@@ -131,20 +133,6 @@ def errors(predicted: Array, latency_ms: Array) -> Errors:
         spearman=spearman(predicted, latency_ms),
         rms_log=float(np.sqrt(np.mean(np.log(predicted / latency_ms) ** 2))),
     )
-
-
-def spearman(one: Array, other: Array) -> float | None:
-    """Rank correlation, equal values sharing their mean rank; None where one side is constant."""
-    ranks = [_ranks(values) - (len(values) - 1) / 2 for values in (one, other)]
-    size = np.linalg.norm(ranks[0]) * np.linalg.norm(ranks[1])
-    return float(ranks[0] @ ranks[1] / size) if size > 0 else None
-
-
-def _ranks(values: Array) -> Array:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count) - 1
-    found: Array = (last - (count - 1) / 2)[place.reshape(-1)]
-    return found
 
 
 def macs_prior(amounts: Array) -> Array:
