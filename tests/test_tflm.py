@@ -176,7 +176,7 @@ def child_that(code):
     [
         ("time.sleep(60)", "did not answer in 0.5 s"),
         ("sys.stdin.readline(); sys.exit('out of order')", "ended: out of order"),
-        ("print('nonsense', flush=True); time.sleep(60)", "instead of JSON"),
+        ("print('nonsense', flush=True); time.sleep(60)", "expected JSON"),
     ],
 )
 def test_a_child_that_hangs_or_ends_is_one_sentence_within_the_limit(fresh_process, monkeypatch, code, words):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import select
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from typing import Any
 
+from edgeml.target.answers import Answers, NoAnswerError
 from edgeml.target.ethosu import worker as ethosu_worker
 
 START_LIMIT_S = 60.0
@@ -39,7 +37,6 @@ class Worker:
         # -P: the script's folder holds modules named like those of the standard library.
         command = command or [sys.executable, "-P", ethosu_worker.__file__]
         self._said = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (open as long as the worker)
-        self._answers = b""
         try:
             self._process = subprocess.Popen(
                 command,
@@ -51,6 +48,7 @@ class Worker:
         except OSError as error:
             self._said.close()
             raise WorkerError(f"{error.filename} cannot be started ({error.strerror})") from error
+        self._answers = Answers(self._process.stdout)
         try:
             hello = self._answer(START_LIMIT_S)
         except BaseException:
@@ -101,23 +99,12 @@ class Worker:
                     stream.close()
 
     def _answer(self, limit_s: float) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        stdout, end = self._process.stdout.fileno(), time.monotonic() + limit_s
-        while b"\n" not in self._answers:
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([stdout], [], [], left)[0]:
-                raise WorkerError(f"it did not finish within {limit_s:g} s")
-            read = os.read(stdout, 65536)
-            if not read:
-                raise self._died()
-            self._answers += read
-        line, _, self._answers = self._answers.partition(b"\n")
         try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise WorkerError(f"it answered {line[:80]!r}, expected JSON")
+            answer = self._answers.next(limit_s)
+        except NoAnswerError as error:
+            raise WorkerError(f"it {error}") from None
+        if answer is None:
+            raise self._died()
         return answer
 
     def _printed(self) -> str:

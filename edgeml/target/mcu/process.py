@@ -9,19 +9,18 @@ import atexit
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from edgeml.errors import ModelError
+from edgeml.target.answers import Answers, NoAnswerError
 from edgeml.target.mcu import child as tflm_child
 from edgeml.target.meter import MeterUnavailableError
 
@@ -41,16 +40,11 @@ def tool() -> str:
     return f"tflite-micro {version('tflite-micro')}"
 
 
-class _Silent(Exception):  # noqa: N818 (no error of its own: becomes one where it is caught)
-    """The child gave no answer: `str` says what happened instead."""
-
-
 class _Child:
-    """The process and what is left of its last answer."""
+    """The process and its answers."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
-        self._rest = b""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
         self._process = subprocess.Popen(
             COMMAND,
@@ -60,6 +54,7 @@ class _Child:
             start_new_session=True,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )
+        self._answers = Answers(self._process.stdout)
 
     @property
     def usable(self) -> bool:
@@ -76,25 +71,11 @@ class _Child:
         """The next line.
 
         Raises:
-            _Silent: it took too long, ended, or said something else.
+            NoAnswerError: it took too long, ended, or said something else.
         """
-        assert self._process.stdout is not None
-        pipe, end = self._process.stdout.fileno(), time.monotonic() + limit_s
-        while b"\n" not in self._rest:
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([pipe], [], [], left)[0]:
-                raise _Silent(f"did not answer in {limit_s:g} s")
-            read = os.read(pipe, 65536)
-            if not read:
-                raise _Silent(self._last_words())
-            self._rest += read
-        line, _, self._rest = self._rest.partition(b"\n")
-        try:
-            found = json.loads(line)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise _Silent(f"answered {line[:60]!r} instead of JSON")
+        found = self._answers.next(limit_s)
+        if found is None:
+            raise NoAnswerError(self._last_words())
         return found
 
     def _last_words(self) -> str:
@@ -144,7 +125,7 @@ def _child() -> _Child:
     started = _Child()
     try:
         started.answer(START_LIMIT_S)
-    except _Silent as silence:
+    except NoAnswerError as silence:
         started.close()
         raise MeterUnavailableError(f"the process that runs tflite-micro {silence}.") from silence
     except BaseException:
@@ -172,7 +153,7 @@ def ask(model: bytes, limit_s: float, memory_bytes: int) -> dict[str, Any]:
         try:
             child.ask({"model": str(path), "memory_bytes": memory_bytes, "cpu_s": int(limit_s) + 2})
             found = child.answer(limit_s)
-        except _Silent as silence:
+        except NoAnswerError as silence:
             close()
             raise ModelError(
                 f"tflite-micro {silence} on the model of {len(model)} bytes and was ended; try a smaller "

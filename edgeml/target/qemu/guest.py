@@ -10,14 +10,13 @@ import contextlib
 import json
 import os
 import resource
-import select
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from typing import IO, Any
 
+from edgeml.target.answers import Answers, NoAnswerError
 from edgeml.target.qemu import worker
 from edgeml.target.qemu.cpu import Cpu
 from edgeml.target.qemu.sysroot import QEMU, Sysroot
@@ -52,7 +51,7 @@ class Guest:
         self._model = os.memfd_create("model.tflite")
         self._counts, passed = os.pipe()
         os.set_blocking(self._counts, False)
-        self._answers, self._read_counts = b"", b""
+        self._read_counts = b""
         self.hello: dict[str, Any] = {}
         try:
             self._process = subprocess.Popen(
@@ -69,6 +68,7 @@ class Guest:
             raise GuestError(f"{error.filename} cannot be started ({error.strerror})") from error
         finally:
             os.close(passed)
+        self._answers = Answers(self._process.stdout)
         try:
             # A process that has ended is noticed when its answer is read.
             with contextlib.suppress(ProcessLookupError):
@@ -146,23 +146,12 @@ class Guest:
             raise self._died() from None
 
     def _answer(self, limit_s: float) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        stdout, end = self._process.stdout.fileno(), time.monotonic() + limit_s
-        while b"\n" not in self._answers:
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([stdout], [], [], left)[0]:
-                raise GuestError(f"it did not answer in {limit_s:g} s")
-            read = os.read(stdout, 65536)
-            if not read:
-                raise self._died()
-            self._answers += read
-        line, _, self._answers = self._answers.partition(b"\n")
         try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise GuestError(f"it answered {line[:80]!r}, expected JSON")
+            answer = self._answers.next(limit_s)
+        except NoAnswerError as error:
+            raise GuestError(f"it {error}") from None
+        if answer is None:
+            raise self._died()
         return answer
 
     def _died(self) -> GuestError:
