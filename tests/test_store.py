@@ -14,6 +14,7 @@ from edgeml.errors import ConfigError, MissingToolError, StorageError
 from edgeml.search.cluster import store as stores
 from edgeml.search.cluster import worker_data
 from edgeml.search.cluster.store import Blob, DamagedError, DiskError, Store
+from edgeml.search.cluster.store_url import said
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def test_what_is_put_is_read_by_another(url, tmp_path):
     assert (tmp_path / "copy").read_bytes() == (tmp_path / "big").read_bytes()
     here.clear("runs/a")
     there.fetch(big, "data", tmp_path / "again")
-    with pytest.raises(StorageError, match="cannot be read from"):
+    with pytest.raises(StorageError, match="is not there"):
         there.read(small, "runs/a")
     assert here.put(b"weights", "runs/a") == small and there.read(small, "runs/a") == b"weights"
     Store(url).clear("runs/never")
@@ -74,6 +75,20 @@ def test_two_who_find_the_same_damage_both_call_it_that(url, monkeypatch):
     monkeypatch.setattr(store._files, "cat_file", read_then_removed_by_the_other)
     with pytest.raises(DamagedError):
         store.read(blob, "runs/a")
+
+
+def test_what_another_reader_has_removed_is_sent_again_and_another_place_is_not_the_store(url, tmp_path):
+    store = Store(url)
+    blob, _ = store.put(b"weights", "runs/a"), store.put(b"other", "runs/a")
+    for read in (lambda: store.read(blob, "runs/a"), lambda: store.fetch(blob, "runs/a", tmp_path / "f")):
+        store._files.rm_file(inside(store, blob, "runs/a"))
+        with pytest.raises(DamagedError, match="is not there"):
+            read()
+        assert store.put(b"weights", "runs/a") == blob and store.read(blob, "runs/a") == b"weights"
+    elsewhere = Store(f"{url}-not-mounted")
+    with pytest.raises(StorageError, match="cannot be read from") as found:
+        elsewhere.read(blob, "runs/a")
+    assert not isinstance(found.value, DamagedError)
 
 
 def test_a_damaged_file_is_told_by_its_hash(url):
@@ -155,9 +170,9 @@ def test_a_missing_package_is_named(monkeypatch):
 
 def test_errors_keep_the_secrets_of_a_url():
     url = "sftp://me:p%40ss@host/x?token=abc"
-    assert "p%40ss" not in stores.said(OSError(f"{url} p@ss abc token=abc"), url)
-    said = stores.said(OSError("login with p@ss refused"), url)
-    assert said == "OSError: login with *** refused"
+    assert "p%40ss" not in said(OSError(f"{url} p@ss abc token=abc"), url)
+    told = said(OSError("login with p@ss refused"), url)
+    assert told == "OSError: login with *** refused"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +189,7 @@ def test_a_bucket_is_named_and_its_keys_are_not_in_the_url(url, words):
 
 
 def test_an_error_that_ends_with_a_colon_is_told_with_what_follows():
-    assert stores.said(ValueError("Validation failed:\n  Invalid bucket name"), "s3://a").endswith(
+    assert said(ValueError("Validation failed:\n  Invalid bucket name"), "s3://a").endswith(
         "Validation failed: Invalid bucket name"
     )
 

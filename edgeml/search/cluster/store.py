@@ -21,10 +21,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import TypeVar
 
-from edgeml.errors import ConfigError, MissingToolError, StorageError
+from edgeml.errors import StorageError
+from edgeml.search.cluster.store_url import opened, said
 from edgeml.search.workers.compute import shown
 
 Found = TypeVar("Found")
@@ -33,9 +33,7 @@ WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci"
 """Protocols where a file appears as a whole; elsewhere it is written beside its place and moved."""
 PAUSES_S = (0.5, 2.0)
 """Before each further attempt where a store does not answer."""
-PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-BUCKETS = frozenset({"s3", "s3a", "gs", "gcs"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Blob:
 
 
 class DamagedError(StorageError):
-    """A file of a store is not what its name says; it has been removed, to be sent again."""
+    """A file of a store is not what its name says, or was removed for that; it is to be sent again."""
 
 
 class DiskError(StorageError):
@@ -80,7 +78,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url if "://" in url or "::" in url else Path(url).resolve().as_uri()
         self.shown = str(shown(self.url))
-        self._files, self._root = _opened(self.url, self.shown)
+        self._files, self._root = opened(self.url, self.shown)
         protocols = self._files.protocol
         names = {protocols} if isinstance(protocols, str) else set(protocols)
         self._whole = bool(names & WHOLE)
@@ -115,9 +113,9 @@ class Store:
 
         Raises:
             StorageError: it cannot be read.
-            DamagedError: it is not what its name says.
+            DamagedError: it is not what its name says, or another reader has removed it for that.
         """
-        content: bytes = self._tried("read", lambda: self._files.cat_file(self._place(blob, group)))
+        content: bytes = self._found(lambda: self._files.cat_file(self._place(blob, group)), blob, group)
         self._check(Blob.of(content), blob, group)
         return content
 
@@ -138,7 +136,7 @@ class Store:
                 raise
 
         try:
-            self._tried("read", get)
+            self._found(get, blob, group)
             self._check(Blob.of_file(temporary), blob, group)
             temporary.replace(to)
         except OSError as error:
@@ -207,6 +205,27 @@ class Store:
         self._tried("written", whole)
         self._there.add(f"{group}/{blob.sha256}")
 
+    def _found(self, read: Callable[[], Found], blob: Blob, group: str) -> Found:
+        """What is read; a file that is missing among others was removed because it was damaged."""
+        try:
+            return self._tried("read", read)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileNotFoundError) or not self._tried("read", self._used):
+                raise
+            self._there.discard(f"{group}/{blob.sha256}")
+            raise DamagedError(
+                f"{self.shown}/{group}/{blob.sha256} is not there; whoever found it damaged has removed it, "
+                "and it is sent again with the next attempt."
+            ) from error
+
+    def _used(self) -> bool:
+        """Whether anything is in the store: elsewhere it may be another folder, or not be mounted."""
+        self._files.invalidate_cache()
+        try:
+            return bool(self._files.ls(self._root, detail=False))
+        except FileNotFoundError:
+            return False
+
     def _check(self, found: Blob, wanted: Blob, group: str) -> None:
         if found == wanted:
             return
@@ -247,53 +266,3 @@ class Store:
 def unwritable(place: Path, error: OSError) -> DiskError:
     """What to say where this computer's own disk does not take a file."""
     return DiskError(f"{place}: cannot be written ({error.strerror or error}); make room and start it again")
-
-
-def said(error: Exception, url: str) -> str:
-    """The first line of what an error says, and the next after a colon, without the secrets of a URL."""
-    first, *more = str(error).splitlines() or [""]
-    text = (f"{first} {more[0].strip()}" if more and first.endswith(":") else first).replace(
-        url, str(shown(url))
-    )
-    parts = urlsplit(url)
-    for secret in filter(None, (parts.password, unquote(parts.password or ""), parts.query)):
-        text = text.replace(secret, "***")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _opened(url: str, shown_url: str) -> tuple[Any, str]:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingToolError(
-            "--scheduler and --store need distributed and fsspec: pip install 'edgeml[cluster]', on the "
-            "workers too."
-        ) from error
-    scheme = re.split(r":", url, maxsplit=1)[0]
-    if scheme in BUCKETS:
-        place = urlsplit(url).netloc
-        if not place or "@" in place:
-            found = "credentials in the URL" if place else "no bucket"
-            raise ConfigError(
-                f"--store {shown_url if place else scheme + '://'}: found {found}, expected "
-                f"{scheme}://BUCKET/FOLDER; give credentials by environment or profile, on every worker too."
-            )
-    try:
-        files, root = fsspec.url_to_fs(url)
-    except ImportError as error:
-        package = PACKAGES.get(scheme, "the package that fsspec names")
-        raise MissingToolError(
-            f"--store {shown_url}: {scheme}:// needs {package}, which is not installed on this computer; "
-            f"pip install {PACKAGES.get(scheme, 'it')}."
-        ) from error
-    except ValueError as error:
-        raise ConfigError(
-            f"--store {shown_url}: fsspec cannot use it ({said(error, url)}); "
-            "expected a URL such as file:///shared/edgeml or s3://bucket/edgeml."
-        ) from error
-    except Exception as error:  # some connect at once
-        raise StorageError(
-            f"--store {shown_url}: it cannot be reached from {platform.node()} ({said(error, url)}); see "
-            "that it runs and may be used from there."
-        ) from error
-    return files, str(root).rstrip("/")
