@@ -80,6 +80,21 @@ def test_a_fixed_network_is_held_against_the_front_by_validation(monkeypatch: py
     assert showdown_table.references("digits", 9)[0]["share_macs"] == 0.5
 
 
+def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = {"tool": "edgeml", "budget_cpu_s": 9, "seed": 0, "options": [], "models": [row(0.9, 0.9, 50)]}
+    peer = {**plain, "tool": "optuna-tpe", "models": [row(0.9, 0.9, 500)]}
+    for run in (plain, peer):
+        run["models"][0]["host_ms"] = 1.0
+    without = {**plain, "options": ["--no-curves"], "models": [row(0.9, 0.9, 50)]}
+    runs = {False: [plain, peer], True: [without]}
+    monkeypatch.setattr(showdown_table, "load", lambda task, changed=False: runs[changed])
+    found = showdown_table.ablations("digits", 9)
+    assert [each["options"] for each in found] == ["as it is", "--no-curves"]
+    assert found[0]["mean"] == found[1]["mean"]
+
+
 def test_the_documentation_has_the_tables_of_the_raw_files() -> None:
     page = showdown_markdown.PAGE.read_text(encoding="utf-8")
     assert page == showdown_markdown.page(), "run `python bench/showdown_markdown.py`"
