@@ -3,7 +3,8 @@
     python bench/recipes.py --task fsdd --arm smoothed:label_smoothing=0.05 --arm taught:teacher=0.7/3
 
 An arm is NAME:SETTING=VALUE,...: settings of the recipe (edgeml/arch/recipe.py), `epochs` (times those of
-full training) or `teacher` (share of the loss/temperature; the best of --teachers larger networks teaches).
+full training), `again` (the learning rate of a second training from the first's weights, times the usual one)
+or `teacher` (share of the loss/temperature; the best of --teachers larger networks teaches).
 The default recipe is the first arm. Accuracies are the float model's on the validation split; for fsdd also
 on "far" recordings, made at another time than the others. No test split is looked at: of FSDD's training
 recordings index 17 to 49 train, 10 to 16 validate, 5 to 9 are far. Prints JSON rows, then a table.
@@ -51,12 +52,14 @@ class Arm:
         name: of the row.
         recipe: settings that are not the default's.
         epochs: times those of full training.
+        again: learning rate of a second training, times the first's; 0: there is none.
         teacher: share of the loss and temperature; None: nobody teaches.
     """
 
     name: str
     recipe: dict[str, Any]
     epochs: float = 1.0
+    again: float = 0.0
     teacher: tuple[float, float] | None = None
 
     @staticmethod
@@ -64,12 +67,14 @@ class Arm:
         """NAME:SETTING=VALUE,... -> the arm."""
         name, _, settings = text.partition(":")
         given: dict[str, str] = dict(one.split("=", 1) for one in settings.split(",") if one)
-        epochs, teacher = float(given.pop("epochs", 1)), given.pop("teacher", None)
+        epochs, again = float(given.pop("epochs", 1)), float(given.pop("again", 0))
+        teacher = given.pop("teacher", None)
         share, _, temperature = (teacher or "").partition("/")
         return Arm(
             name,
             {field: json.loads(value) for field, value in given.items()},
             epochs,
+            again,
             (float(share), float(temperature)) if teacher else None,
         )
 
@@ -116,7 +121,7 @@ def drawn(space: str, shape: Sequence[int], rng: random.Random, within: tuple[fl
 
 
 def trained(
-    graph: Graph, data: dict[str, Split], recipe: Recipe, epochs: float, seed: int, teacher: Distil | None
+    graph: Graph, data: dict[str, Split], recipe: Recipe, arm: Arm, seed: int, teacher: Distil | None
 ) -> tuple[Any, dict[str, float]]:
     """The network, and its accuracy on each split and processor seconds."""
     from edgeml.train.build import build
@@ -125,7 +130,11 @@ def trained(
 
     full = full_fidelity(len(data["train"]))
     model, began = build(graph, seed, recipe.initialiser), time.process_time()
-    fit(model, data["train"], replace(full, epochs=full.epochs * epochs), recipe, seed, teacher=teacher)
+    full = replace(full, epochs=full.epochs * arm.epochs)
+    fit(model, data["train"], full, recipe, seed, teacher=teacher)
+    if arm.again:
+        slower = replace(recipe, learning_rate=arm.again * recipe.learning_rate)
+        fit(model, data["train"], full, slower, seed + 1, teacher=teacher)
     seconds = round(time.process_time() - began, 2)
     parts = {part: accuracy_float(model, split) for part, split in data.items() if part != "train"}
     return model, {**parts, "cpu_s": seconds}
@@ -172,7 +181,7 @@ def main() -> None:
     if any(arm.teacher for arm in arms):
         within = (given.teacher_macs / 3, given.teacher_macs)
         found = [
-            trained(drawn(space, shape, rng, within), data, recipe, 1.0, given.seed, None)
+            trained(drawn(space, shape, rng, within), data, recipe, arms[0], given.seed, None)
             for _ in range(given.teachers)
         ]
         best, accuracies = max(found, key=lambda one: one[1]["val"])
@@ -184,7 +193,7 @@ def main() -> None:
         for arm in arms:
             teacher = Distil(taught, *arm.teacher) if arm.teacher else None
             changed = replace(recipe, **arm.recipe)
-            _, measured = trained(graph, data, changed, arm.epochs, given.seed + network, teacher)
+            _, measured = trained(graph, data, changed, arm, given.seed + network, teacher)
             rows.append({"network": network, "arm": arm.name, **measured})
             print(json.dumps(rows[-1]), flush=True)
     print("\n".join(table(rows, arms)))

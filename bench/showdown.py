@@ -11,6 +11,8 @@ tasks can run side by side; the files say it.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -49,10 +51,14 @@ LEFT = 0.92
 
 
 class Edgeml:
-    """A run of edgeml: the command, and the fully trained candidates as they come."""
+    """A run of edgeml: the command, and the fully trained candidates as they come.
+
+    A candidate that is trained further is another model, and the one before stays in `models`.
+    """
 
     def __init__(self, place: Path, out: Path, budget_s: float, seed: int, options: list[str]) -> None:
-        self.run, self.seen = out / "run", dict[Path, float]()
+        self.run, self.models, self.seen = out / "run", out / "models", dict[Path, float]()
+        self._known = dict[Path, tuple[int, int]]()
         self.time_s = round(LEFT * budget_s / _processor_per_wall())
         program = str(Path(sys.executable).with_name("edgeml"))
         self.command = [
@@ -61,20 +67,35 @@ class Edgeml:
         ]  # fmt: skip
 
     def look(self, cpu_s: float) -> None:
-        """Note candidates that are complete now and were not before."""
+        """Copy what is complete now and was not before, or has other weights."""
         for file in self.run.glob("candidates/*/candidate.json"):
-            written = not file.parent.name.startswith(".")  # else it is not in its place yet
-            if written and file not in self.seen:
-                try:
-                    complete = json.loads(file.read_text(encoding="utf-8"))["status"] == "complete"
-                except (OSError, ValueError, KeyError):
-                    continue
-                if complete:
-                    self.seen[file] = cpu_s
+            if file.parent.name.startswith("."):  # it is not in its place yet
+                continue
+            with contextlib.suppress(OSError, ValueError, KeyError):  # it is being written: next time
+                mark = file.stat().st_ino, file.stat().st_mtime_ns
+                if self._known.get(file) != mark and self._taken(file, cpu_s):
+                    self._known[file] = mark
+
+    def _taken(self, file: Path, cpu_s: float) -> bool:
+        """Copy a candidate's model where it is new; False where another one has just taken its place."""
+        about = file.read_bytes()
+        candidate = json.loads(about)
+        if candidate["status"] != "complete":
+            return True
+        model, named = (file.parent / "model.tflite").read_bytes(), candidate["artifact"]["sha256"]
+        if hashlib.sha256(model).hexdigest() != named:
+            return False
+        place = self.models / f"{candidate['key']}.{named[:8]}"
+        if place not in self.seen:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "model.tflite").write_bytes(model)
+            (place / "candidate.json").write_bytes(about)
+            self.seen[place] = cpu_s
+        return True
 
     def found(self) -> list[Found]:
         """What it made, oldest first."""
-        return [Found(file.parent / "model.tflite", cpu_s, self.run) for file, cpu_s in self.seen.items()]
+        return [Found(place / "model.tflite", cpu_s, self.run) for place, cpu_s in self.seen.items()]
 
     def about(self) -> dict[str, Any]:
         """Version and settings."""

@@ -26,7 +26,7 @@ from bench.showdown_tasks import TASKS  # noqa: E402
 def files_of(result: Path, work: Path) -> dict[str, Path]:
     """A result -> the files of its networks that are there, by their name in it."""
     run = work / "runs" / result.stem
-    places = (run / "run" / "candidates", run / "peer")
+    places = (run / "models", run / "run" / "candidates", run / "peer")
     names = [row["model"] for row in json.loads(result.read_text(encoding="utf-8"))["models"]]
     return {name: place / name for name in names for place in places if (place / name).is_file()}
 

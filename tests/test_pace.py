@@ -11,7 +11,7 @@ import pytest
 
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder, Rung
-from edgeml.search.pace import LEAST_TRAINING, Pace
+from edgeml.search.pace import ENOUGH, FURTHER, LEAST_TRAINING, Pace
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
@@ -19,18 +19,30 @@ from edgeml.search.settings import Settings
 LADDER = Ladder("two", (Rung(0.2, share=0.4), Rung(1.0, share=0.6)))
 
 
-def pace(trials: int | None, gone_s: float = 0.0, time_s: float = 60.0) -> Pace:
+def pace(trials: int | None, gone_s: float = 0.0, time_s: float = 60.0, alone: bool = True) -> Pace:
     settings = Settings("made", ["null"], "nano", "random", trials, time_s=time_s)
     progress = Progress()
     progress.started_at = time.monotonic() - gone_s
-    return Pace(settings, progress, Rungs(LADDER, ["macs"], settings.planned_trials))
+    return Pace(settings, progress, Rungs(LADDER, ["macs"], settings.planned_trials), alone)
 
 
 def after(found: Pace, train_s: float, besides_s: float) -> Pace:
     """The same, a training done."""
     row = {"rung": 0, "accuracy": 0.5, "cost": 0.2, "train_s": train_s, "besides_s": besides_s}
-    found.count(SimpleNamespace(metrics={}), [row])
+    found.count(SimpleNamespace(status="stopped", metrics={}), [row])
     return found
+
+
+def test_a_part_of_the_time_is_kept_for_the_front_where_nothing_else_ends_the_search():
+    for trials, alone, kept in ((None, True, FURTHER), (None, False, 0.0), (30, True, 0.0)):
+        found = pace(trials, gone_s=10.0, alone=alone)
+        assert found.time_left_s() == pytest.approx(50.0, abs=1)  # nothing is complete
+        for _ in range(ENOUGH):
+            found.count(SimpleNamespace(status="complete", metrics={}), [])
+        assert found.time_left_s() == pytest.approx(60 * (1 - kept) - 10, abs=1)
+        assert found.all_left_s() == pytest.approx(50.0, abs=1)
+        assert found.keeps_back == bool(kept)
+    assert not pace(None, time_s=0.0).keeps_back
 
 
 def test_by_time_alone_the_first_training_is_not_cut_short():
@@ -64,7 +76,7 @@ def test_seconds_count_less_and_less():
         found = pace(None, gone_s=gone_s)
         for size in (1e4, 1e5, 1e6, 1e7):
             row = {"cost": 1.0, "train_s": 1 + size / 1e5, "besides_s": 0.0}
-            found.count(SimpleNamespace(metrics={"macs": {"value": size}}), [row])
+            found.count(SimpleNamespace(status="stopped", metrics={"macs": {"value": size}}), [row])
         assert found.weight(macs) == pytest.approx(np.array([1.1, 11.0]) ** power, rel=0.02)
 
 

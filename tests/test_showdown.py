@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import random
 import sys
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench import showdown_markdown, showdown_score, showdown_table, showdown_tree
+from bench import showdown, showdown_markdown, showdown_score, showdown_table, showdown_tree
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
@@ -45,6 +47,35 @@ def test_a_tree_over_its_budget_is_ended_with_its_children(tmp_path: Path) -> No
     ended = showdown_tree.run([sys.executable, "-c", parent], 0.5, tmp_path / "log", lambda _: None, core=0)
     assert ended.killed and ended.code < 0
     assert (tmp_path / "child").exists() and 0.5 < ended.cpu_s < 5
+
+
+def test_a_candidate_that_is_trained_further_is_another_model(tmp_path: Path) -> None:
+    made = showdown.Edgeml(tmp_path / "task", tmp_path, 10, 0, [])
+    folder = made.run / "candidates" / "abc"
+    folder.mkdir(parents=True)
+
+    def put(model: bytes, status: str = "complete", said: bytes | None = None) -> None:
+        (folder / "model.tflite").write_bytes(model)
+        digest = hashlib.sha256(said or model).hexdigest()
+        about = {"key": "abc", "status": status, "artifact": {"sha256": digest}}
+        (folder / "new").write_text(json.dumps(about))
+        (folder / "new").replace(folder / "candidate.json")
+
+    put(b"one", "stopped")
+    made.look(1.0)
+    assert made.found() == []
+    put(b"one")
+    made.look(2.0)
+    made.look(3.0)
+    put(b"two", said=b"three")  # its model is just being replaced
+    made.look(4.0)
+    assert [(found.file.read_bytes(), found.cpu_s) for found in made.found()] == [(b"one", 2.0)]
+    put(b"two")
+    made.look(5.0)
+    assert [(found.file.read_bytes(), found.cpu_s) for found in made.found()] == [
+        (b"one", 2.0),
+        (b"two", 5.0),
+    ]
 
 
 def row(validation: float, test: float, cost: float, cpu_s: float = 1.0) -> dict[str, Any]:
@@ -83,10 +114,16 @@ def test_a_fixed_network_is_held_against_the_front_by_validation(monkeypatch: py
 def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain = {"tool": "edgeml", "budget_cpu_s": 9, "seed": 0, "options": [], "models": [row(0.9, 0.9, 50)]}
+    plain: dict[str, Any] = {
+        "tool": "edgeml",
+        "budget_cpu_s": 9,
+        "seed": 0,
+        "options": [],
+        "models": [row(0.9, 0.9, 50)],
+    }
     peer = {**plain, "tool": "optuna-tpe", "models": [row(0.9, 0.9, 500)]}
-    for run in (plain, peer):
-        run["models"][0]["host_ms"] = 1.0
+    for model in (*plain["models"], *peer["models"]):
+        model["host_ms"] = 1.0
     without = {**plain, "options": ["--no-curves"], "models": [row(0.9, 0.9, 50)]}
     runs = {False: [plain, peer], True: [without]}
     monkeypatch.setattr(showdown_table, "load", lambda task, changed=False: runs[changed])

@@ -52,6 +52,9 @@ class Watch:
         self.plain.finished(study, candidate)
         self.live.finished(study, candidate)
 
+    def trained_further(self, study, candidate):
+        pass
+
     def compressed(self, study, candidate):
         self.plain.compressed(study, candidate)
 

@@ -92,14 +92,15 @@ def _compression(lineage: Lineage) -> str:
 
 
 def _rungs(spec: Spec) -> list[str]:
-    lineage = spec.search.lineage
-    if not lineage.climbed:
-        return []
-    steps = [
-        f"rung {row.rung + 1}: {row.epochs:g} epochs, {spec.data.goal.said(row.accuracy)}"
-        for row in lineage.rungs
-    ]
-    return [f"over the rungs of the search ({', '.join(steps)} int8 on validation)"]
+    lineage, said = spec.search.lineage, spec.data.goal.said
+    found = []
+    if lineage.climbed:
+        steps = [f"rung {row.rung + 1}: {row.epochs:g} epochs, {said(row.accuracy)}" for row in lineage.rungs]
+        found.append(f"over the rungs of the search ({', '.join(steps)} int8 on validation)")
+    if kept := [row for row in lineage.further if row.kept]:
+        steps = [f"{row.epochs:g} epochs: {said(row.before)} -> {said(row.accuracy)}" for row in kept]
+        found.append(f"further from there in the time left ({', '.join(steps)} int8 on validation)")
+    return found
 
 
 def search(spec: Spec) -> str:

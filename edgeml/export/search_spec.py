@@ -56,6 +56,15 @@ class Confirmed(_Told):
     test_accuracy: TestScore | None = None
 
 
+class FurtherRow(_Told):
+    """A training of the finished candidate that went on from its weights; fields as in candidate.json."""
+
+    epochs: float = 0.0
+    before: float | None = None
+    accuracy: float | None = None
+    kept: bool = False
+
+
 class Lineage(_Told):
     """How the candidate came to be; fields as in candidate.json."""
 
@@ -64,6 +73,7 @@ class Lineage(_Told):
     source: str | None = None
     lineage: str | None = None
     rungs: list[RungRow] = []
+    further: list[FurtherRow] = []
     confirmed: Confirmed | None = None
     compression: Compression | None = None
 

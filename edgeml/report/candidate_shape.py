@@ -75,6 +75,14 @@ class _Compression(Shape):
     calibrations: list[_Calibration] | None = None
 
 
+class _Further(Shape):
+    epochs: Real | None = None
+    before: Score | None = None
+    accuracy: Score | None = None
+    kept: bool | None = None
+    failure: Text | None = None
+
+
 class _Confirmed(Shape):
     accuracy: Score | None = None
     failure: Text | None = None
@@ -116,6 +124,7 @@ class CandidateShape(Shape):
     history: list[_Epoch] | None = None
     rung: Count | None = None
     rungs: list[_Training] | None = None
+    further: list[_Further] | None = None
     confirmed: _Confirmed | None = None
     compression: _Compression | None = None
     artifact: _Artifact | None = None

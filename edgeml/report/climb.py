@@ -102,6 +102,21 @@ def endings(run: RunFiles) -> list[str]:
     return [f"{number} {words if number == 1 else many}."]
 
 
+def furthered(run: RunFiles) -> list[str]:
+    """One sentence on what training members of the front further has brought; nothing where none was."""
+    tried = [c for c in run.trials if c.further]
+    better = [(c, rows) for c in tried if (rows := [row for row in c.further if row.get("kept")])]
+    if not tried:
+        return []
+    parts = [
+        f"{c.key} {figures.score(run, rows[0]['before'])} -> {figures.score(run, rows[-1]['accuracy'])}"
+        for c, rows in better
+    ]
+    many = f"{len(tried)} member{'s' if len(tried) > 1 else ''} of the front"
+    gained = f": {'; '.join(parts)} (int8, validation)" if parts else ", none of which got better"
+    return [f"Trained further in the time left: {many}{gained}."]
+
+
 def confirmations(run: RunFiles) -> list[str]:
     """One sentence with both int8 accuracies of every front member that was trained from scratch too."""
     parts = [

@@ -72,6 +72,7 @@ def _row(run: RunFiles, candidate: CandidateFile, tie: bool) -> dict[str, Any]:
         "inherited_fraction": candidate.inherited_fraction,
         "rung": candidate.rung,
         "rungs": [dict(one) for one in candidate.rungs],
+        "further": [dict(one) for one in candidate.further],
         "reason": candidate.reason,
         "source": candidate.source,
         "lineage": candidate.lineage,

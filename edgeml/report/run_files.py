@@ -53,6 +53,7 @@ class CandidateFile:
     Attributes:
         rung: index of the highest rung it was trained on.
         rungs: one row a training: rung, epochs, accuracy, accuracy_float, cost, perhaps curve and stopped.
+        further: one row a training of the front's member after that: epochs, before, accuracy, kept.
         source, lineage: how it inherited from its parent, and what differs from it.
         confirmed: the same network trained from scratch, or {"failure": why}.
         compression: what --compress tried on a finalist, or what a variant is.
@@ -75,6 +76,7 @@ class CandidateFile:
     finished_at_s: float | None
     rung: int = 0
     rungs: tuple[Mapping[str, Any], ...] = ()
+    further: tuple[Mapping[str, Any], ...] = ()
     source: str | None = None
     lineage: str | None = None
     confirmed: Mapping[str, Any] | None = None
@@ -242,6 +244,7 @@ def _candidate(file: Path, value: Mapping[str, Any]) -> CandidateFile:
             finished_at_s=_number(value.get("finished_at_s")),
             rung=int(value.get("rung") or 0),
             rungs=tuple(dict(row) for row in value.get("rungs") or ()),
+            further=tuple(dict(row) for row in value.get("further") or ()),
             source=value.get("source"),
             lineage=value.get("lineage"),
             confirmed=value.get("confirmed"),

@@ -23,7 +23,7 @@ def sentences(run: RunFiles) -> list[str]:
         result.append(f"Most accurate: {describe(run, best)}.")
     elif best is not None:
         result.append("No candidate of this run is more accurate than it.")
-    result += [*compression.sentences(run), *climb.confirmations(run)]
+    result += [*compression.sentences(run), *climb.furthered(run), *climb.confirmations(run)]
     result += [*climb.correlations(run), *climb.warnings(run), *climb.endings(run)]
     result += compression.warnings(run)
     return result + ([estimates(run, knee)] if knee and estimates(run, knee) else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -34,6 +35,8 @@ class Candidate:
         fidelity: epochs and samples as trained.
         rung: the highest rung it was trained on; `rungs` has one row a training (rung, epochs, accuracy,
             accuracy_float, cost in full trainings, seconds, CPU seconds, stopped).
+        further: one row a training that went on after that (finishing/longer.py): epochs, accuracy and
+            accuracy_float after it, accuracy `before`, whether what came of it was kept, failure, seconds.
         recipe: training settings.
         parent: key of the candidate its weights come from; `inherited_fraction` of its kernel weights.
         source: how it inherited: morph (computes what the parent does, before training), overlap or bank.
@@ -63,6 +66,7 @@ class Candidate:
     fidelity: dict[str, Any] = field(default_factory=dict)
     rung: int = 0
     rungs: list[dict[str, Any]] = field(default_factory=list)
+    further: list[dict[str, Any]] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None
     inherited_fraction: float | None = None
@@ -122,3 +126,14 @@ class Candidate:
             return (1 - self.accuracy, *(float(self.metrics[name]["value"]) for name in objectives))
         except KeyError:
             return None
+
+
+def artifact_record(model: bytes, weights: bytes) -> dict[str, Any]:
+    """What `Candidate.artifact` says of a model.tflite and the weights.safetensors beside it."""
+    return {
+        "format": "tflite",
+        "file": "model.tflite",
+        "bytes": len(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }

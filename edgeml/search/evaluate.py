@@ -6,7 +6,6 @@ candidate's own weights -> fit -> convert -> accuracy of the artifact -> measure
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,7 +20,7 @@ from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Dataset
 from edgeml.data.goal import ACCURACY, Goal
 from edgeml.errors import EdgemlError, ModelError, unforeseen
-from edgeml.search.candidate import Candidate
+from edgeml.search.candidate import Candidate, artifact_record
 from edgeml.search.ladder import Rung
 from edgeml.search.run_dir import RunDir
 from edgeml.search.stopwatch import Stopwatch
@@ -213,7 +212,6 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
         model_itself = artifact if order.rung.whole else _untrained(arch, job, order)
         metrics = job.targets.measure(model_itself, cost(arch.graph))
     files.update({"model.tflite": artifact, "weights.safetensors": save(weights)})
-    digest = hashlib.sha256(artifact).hexdigest()
     row = {
         "rung": order.index,
         "epochs": round(result.epochs, 3),
@@ -238,13 +236,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
             "samples": before.get("samples", 0) * order.carry + result.samples,
         },
         rungs=[*candidate.rungs, row],
-        artifact={
-            "format": "tflite",
-            "file": "model.tflite",
-            "bytes": len(artifact),
-            "sha256": digest,
-            "weights_sha256": hashlib.sha256(files["weights.safetensors"]).hexdigest(),
-        },
+        artifact=artifact_record(artifact, files["weights.safetensors"]),
         history=[*candidate.history, *result.history],
         time_s=clock.added_to(candidate.time_s),
         **started,

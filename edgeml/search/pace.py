@@ -19,20 +19,49 @@ TRIAL_TIME_SHARE = 1.1
 """With --time, a training may take this many times its share of the time left, then its schedule shrinks."""
 LEAST_TRAINING = 0.3
 """Of the typical training: schedules shrink to that, then there are fewer trials than were asked for."""
+FURTHER = 0.25
+"""Of --time, where nothing else ends a search: kept back for training its front further."""
+ENOUGH = 3
+"""Networks that are fully trained before anything is kept back."""
 BY_TIME_ALONE = 8
 """Trials that the time is shared between, at least, where their number is not limited."""
 
 
 class Pace:
-    """The clock of a session. `spending`: what trainings take by the network's size."""
+    """The clock of a session.
 
-    def __init__(self, settings: Settings, progress: Progress, rungs: Rungs) -> None:
+    Args:
+        alone: no other coordinator searches with this one.
+
+    Attributes:
+        keeps_back: the search leaves a part of --time to its front.
+        spending: what trainings take by the network's size.
+    """
+
+    def __init__(self, settings: Settings, progress: Progress, rungs: Rungs, alone: bool = True) -> None:
         self._settings, self._progress, self._rungs = settings, progress, rungs
+        self.keeps_back = alone and settings.trials is None and settings.time_s > 0
+        self._complete = 0
         self._typical: list[float] = []  # seconds of a full training, by each training so far, sorted
         self.spending = Spending()
         self._besides: list[float] = []  # what each took besides: building, converting, measuring
 
+    @property
+    def _search_s(self) -> float:
+        """Seconds of this session's --time that are for the search."""
+        kept = FURTHER if self.keeps_back and self._complete >= ENOUGH else 0.0
+        return self._settings.time_s * (1 - kept)
+
+    @property
+    def besides_s(self) -> float:
+        """Seconds that a training takes besides: building, converting, measuring."""
+        return _median(self._besides)
+
     def time_left_s(self) -> float:
+        """Seconds of this session's --time that are left for the search; negative without a limit."""
+        return self._search_s - (awake.now() - self._progress.started_at)
+
+    def all_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self._settings.time_s - (awake.now() - self._progress.started_at)
 
@@ -41,11 +70,12 @@ class Pace:
 
         At first what is cheap to train, in the end what gains most (cost cooling: Lee et al. 2020).
         """
-        power = max(0.0, self.time_left_s() / self._settings.time_s) if self._settings.time_s else 1.0
+        power = max(0.0, self.time_left_s() / self._search_s) if self._settings.time_s else 1.0
         return np.asarray(self.spending(macs) ** power)
 
     def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
         """Trainings of a candidate are done; these are their rows."""
+        self._complete += candidate.status == "complete"
         self.spending.count(candidate, rows)
         for row in rows if self._settings.time_s else ():
             if "train_s" in row:
@@ -58,13 +88,13 @@ class Pace:
         The time left is that of all `slots` workers; one training has at most that of one.
         """
         trials = BY_TIME_ALONE if self._settings.trials is None else self._settings.trials
-        left, besides = max(cost, self._rungs.left(trials)), _median(self._besides)
+        left, besides = max(cost, self._rungs.left(trials)), self.besides_s
         share = min(1.0, TRIAL_TIME_SHARE * cost * slots / left) * self.time_left_s() - besides
         return min(max(share, LEAST_TRAINING * cost * _median(self._typical)), self.time_left_s() - besides)
 
     def over(self, cost: float) -> bool:
         """Whether what is new now could not be fully trained any more, at `cost` full trainings from here."""
-        besides = len(self._rungs.ladder.rungs) * _median(self._besides)
+        besides = len(self._rungs.ladder.rungs) * self.besides_s
         return bool(self._settings.time_s) and self.time_left_s() < cost * _median(self._typical) + besides
 
     def worth_it(self, cost: float) -> bool:
@@ -72,7 +102,7 @@ class Pace:
         if not self._settings.time_s:
             return True
         least = LEAST_TRAINING * cost * _median(self._typical)
-        return self.time_left_s() - _median(self._besides) > least
+        return self.time_left_s() - self.besides_s > least
 
 
 def _median(ordered: Sequence[float]) -> float:

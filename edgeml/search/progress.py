@@ -51,6 +51,9 @@ class Listener(Protocol):
     def compressed(self, study: Study, candidate: Candidate) -> None:
         """A finalist has a new compressed variant."""
 
+    def trained_further(self, study: Study, candidate: Candidate) -> None:
+        """A member of the front was trained further; the last row of `further` says what came of it."""
+
 
 class Silent:
     """A listener that does nothing."""
@@ -74,4 +77,7 @@ class Silent:
         """Nothing."""
 
     def compressed(self, study: Study, candidate: Candidate) -> None:
+        """Nothing."""
+
+    def trained_further(self, study: Study, candidate: Candidate) -> None:
         """Nothing."""

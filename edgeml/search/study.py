@@ -68,7 +68,7 @@ class Study:
         self.progress = Progress()
         self.ladder = ladder.for_trials(settings.planned_trials)
         self.rungs = Rungs(self.ladder, self.archive.objectives, settings.trials)
-        self.pace = Pace(settings, self.progress, self.rungs)
+        self.pace = Pace(settings, self.progress, self.rungs, alone=peers is None or isinstance(peers, Alone))
         self.pruned: tuple[Pruned, ...] = ()
         self.clock = Stopwatch()
         self.seconds = self.clock.seconds
@@ -77,7 +77,7 @@ class Study:
         self._turns = Turns()
         self._asker: Asker | None = None
         self._trainings = Trainings(executor, evaluate, job)
-        self._peers, self._listener = peers or Alone(), listener
+        self._peers, self.listener = peers or Alone(), listener
         self._sharing = Sharing(self._peers, self.proposer)
 
     @property
@@ -99,13 +99,13 @@ class Study:
         self.progress.started_at = awake.now()
         with self.clock("proposal"):
             self._open()
-        self._listener.started(self)
+        self.listener.started(self)
         try:
             while self._fill():
                 for outcome in self._trainings.finished(TICK_S):
                     self._over(outcome)
                 self._hear()
-                self._listener.tick(self)
+                self.listener.tick(self)
                 if self._turns.owed:
                     self.save("running")
                 if not self.progress.running:
@@ -136,11 +136,7 @@ class Study:
         """Say that the database of the study is waited for; None when that is over."""
         if what is not None or self.progress.waiting is not None:
             self.progress.waiting = what
-            self._listener.tick(self)
-
-    def compressed(self, candidate: Candidate) -> None:
-        """Say that a finalist has a new variant."""
-        self._listener.compressed(self, candidate)
+            self.listener.tick(self)
 
     def _known(self, candidate: Candidate) -> Candidate:
         """Count a candidate of an earlier session."""
@@ -244,7 +240,7 @@ class Study:
         order, candidate = outcome.order, outcome.candidate
         if outcome.died:
             self._record.died(order, outcome.died)
-            self._listener.died(self, order, outcome.died, RETRIES + 1 - outcome.attempts)
+            self.listener.died(self, order, outcome.died, RETRIES + 1 - outcome.attempts)
             if candidate is None:
                 self._start(order)
                 return
@@ -260,7 +256,7 @@ class Study:
             with self.clock("inherit"):
                 deposit(self.run, order, candidate)
         self._peers.publish(self._take(candidate, order))
-        self._listener.finished(self, candidate)
+        self.listener.finished(self, candidate)
 
     def _hear(self, wait: bool = False) -> bool:
         """Take up what other coordinators have finished, and what they have given back."""
@@ -268,7 +264,7 @@ class Study:
         for candidate in news:
             self._sharing.count(candidate.number)
             self._take(candidate)
-            self._listener.finished(self, candidate)
+            self.listener.finished(self, candidate)
         back = self._sharing.given_back(self.archive.candidates)
         self.progress.exhausted = self.progress.exhausted and not back
         return bool(news) or back

@@ -63,6 +63,10 @@ class PlainListener:
         """One line."""
         self._console.print(variant_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
 
+    def trained_further(self, study: Study, candidate: Candidate) -> None:
+        """One line."""
+        self._console.print(further_line(study, candidate), soft_wrap=True, markup=False, highlight=False)
+
 
 def headline(study: Study) -> str:
     """What a search is about to do, in one line."""
@@ -132,6 +136,17 @@ def variant_line(study: Study, candidate: Candidate) -> str:
     return f"{candidate.key} {score}, drop {drop:.2f} points | {sizes[0]}, zipped {sizes[1]}"
 
 
+def further_line(study: Study, candidate: Candidate) -> str:
+    """What came of training a member of the front further, in one line."""
+    row, said = candidate.further[-1], study.goal.said
+    head = f"{candidate.key} trained for {row['epochs']:.3g} epochs more: "
+    if "failure" in row:
+        return f"{head}{row['failure']}; it stays as it was"
+    figures = f"{study.goal.title} {said(row['before'], 2)} -> {said(row['accuracy'], 2)} int8"
+    left = f" | left {duration(time_left_s(study))}"
+    return head + figures + ("" if row["kept"] else ", not kept") + left
+
+
 def place(study: Study, rung: int) -> str:
     """Index of a rung -> "rung 1 of 2"."""
     return f"rung {min(rung, study.ladder.top) + 1} of {study.ladder.top + 1}"
@@ -149,7 +164,7 @@ def time_left_s(study: Study) -> float:
     by_trials = study.rungs.left(study.settings.planned_trials) * (tally.seconds / spent if spent else 0.0)
     if not study.settings.time_s:
         return by_trials
-    left = study.pace.time_left_s()
+    left = study.pace.all_left_s()
     known = study.archive.rows and study.settings.trials is not None
     return max(0.0, min(left, by_trials) if known else left)
 
@@ -167,7 +182,7 @@ def duration(seconds: float) -> str:
 def where_time_went(seconds: dict[str, float]) -> str:
     """Seconds by stage -> one line, with the share outside training, conversion and measurement."""
     total = sum(seconds.values()) or 1.0
-    work = ("train", "build", "convert", "measure", "accuracy", "final", "confirm", "compress")
+    work = ("train", "build", "convert", "measure", "accuracy", "final", "confirm", "compress", "further")
     own = sum(value for name, value in seconds.items() if name not in work)
     parts = [
         f"{name} {100 * value / total:.0f} %" for name, value in sorted(seconds.items(), key=lambda i: -i[1])

@@ -18,6 +18,7 @@ from edgeml.terminal.lines import (
     counted,
     died_line,
     duration,
+    further_line,
     headline,
     place,
     short,
@@ -86,6 +87,10 @@ class LiveListener:
         """One line that stays on the screen."""
         self._live.console.print(variant_line(study, candidate), markup=False, highlight=False)
 
+    def trained_further(self, study: Study, candidate: Candidate) -> None:
+        """One line that stays on the screen."""
+        self._live.console.print(further_line(study, candidate), markup=False, highlight=False)
+
 
 def view(study: Study, width: int, height: int) -> Group:
     """What a window of so many columns and lines shows."""
@@ -97,7 +102,7 @@ def view(study: Study, width: int, height: int) -> Group:
 
 def _progress(study: Study, width: int) -> list[RenderableType]:
     limit = study.settings.trials
-    by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.pace.time_left_s()))
+    by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.pace.all_left_s()))
     total, done = by_time if limit is None else (limit, study.progress.trials)
     spent = f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"
     said = f"{counted(study)} trials"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import zlib
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 from edgeml.arch.cell import Arch
 from edgeml.arch.cost import cost
 from edgeml.arch.recipe import Recipe
-from edgeml.search.candidate import Candidate
+from edgeml.search.candidate import Candidate, artifact_record
 from edgeml.search.evaluate import Job, open_data
 from edgeml.search.finishing.compression import points
 from edgeml.search.finishing.trained import Int8, Trained
@@ -60,18 +59,13 @@ class Finalist(Trained):
             test_accuracy=None,
             metrics=plain,
             rungs=[],
+            further=[],
             parent=self.candidate.key,
             inherited_fraction=1.0,
             source="compression",
             lineage=f"the same network, {suffix}",
             confirmed=None,
-            artifact={
-                "format": "tflite",
-                "file": "model.tflite",
-                "bytes": len(int8.artifact),
-                "sha256": hashlib.sha256(int8.artifact).hexdigest(),
-                "weights_sha256": hashlib.sha256(stored).hexdigest(),
-            },
+            artifact=artifact_record(int8.artifact, stored),
             history=[],
             time_s={"measure": time.monotonic() - began},
             compression={

@@ -1,4 +1,4 @@
-"""What follows a search: finalists compressed, the front measured once more, everything written down."""
+"""What follows a search: its front trained further and compressed, measured once more, written down."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from edgeml.search.finishing.compression import Plan
 from edgeml.search.finishing.diagnosis import FILE, diagnose
 from edgeml.search.finishing.final import confirm
 from edgeml.search.finishing.final import finish as final_figures
+from edgeml.search.finishing.further import Further
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError
@@ -20,7 +21,7 @@ from edgeml.search.workers.trainings import at_once
 
 
 def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidate]) -> None:
-    """Compress the front's members, then take final figures of the front and of every variant.
+    """Train the front's members further in the time kept back for it, compress them, then take final figures.
 
     Test accuracies come from the artifacts and the untouched test split; latencies are taken anew in one
     session. Where that lets another candidate onto the front, it is compressed too and all are measured
@@ -35,6 +36,8 @@ def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidat
     for variant in variants:
         study.archive.keep(variant)
     variants = list(variants)
+    if study.pace.keeps_back and not study.progress.interrupted:
+        Further(study, executor).train()
     measured: set[str] = set()
     while True:
         if not study.progress.interrupted:
@@ -66,7 +69,7 @@ def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
                 study.archive.keep(done)
                 for variant in variants:
                     study.archive.keep(variant)
-                    study.compressed(variant)
+                    study.listener.compressed(study, variant)
                 found += variants
     except KeyboardInterrupt:
         study.progress.interrupted = True

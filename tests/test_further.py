@@ -1,0 +1,127 @@
+"""What is left of --time goes into the front: who is next, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from test_tiny import edgeml_run
+
+import edgeml
+from edgeml.errors import ModelError
+from edgeml.search.evaluate import Job
+from edgeml.search.finishing import longer
+from edgeml.search.finishing.further import (
+    UNKNOWN,
+    expected_of,
+    gains,
+    left_of_error,
+    seconds_an_epoch,
+    updated,
+)
+from edgeml.search.finishing.longer import train_longer
+from edgeml.search.ladder import FULL, Ladder, Rung
+from edgeml.search.run_dir import RunDir
+from edgeml.target.targets import Targets
+from edgeml.train.fidelity import Fidelity
+from edgeml.train.inherit import load_weights
+
+
+def test_a_power_law_says_what_doubling_leaves_of_an_error():
+    halved_by_four = [(0.6, 0.8), (0.2, 0.6), (0.9, 0.95)]
+    assert left_of_error(halved_by_four, 4) == pytest.approx(math.sqrt(0.5))
+    assert left_of_error([(0.5, 0.4)], 4) == 1.0  # never more
+    assert left_of_error([(0.5, 1.0)], 4) == 0.5  # nor less
+    assert left_of_error([], 4) == left_of_error([(1.0, 1.0)], 4) == UNKNOWN
+
+
+def test_what_was_seen_counts_beside_what_was_expected():
+    assert updated(0.8, []) == pytest.approx(0.8)
+    assert updated(0.8, [1.0]) == pytest.approx(math.sqrt(0.8))
+    assert updated(0.5, [1.0] * 99) > 0.99
+    assert updated(0.8, [0.0]) > 0  # a perfect network says little of the others
+
+
+def test_only_a_lowest_rung_on_all_data_says_what_longer_training_does():
+    pairs = [(0.6, 0.8)]
+    assert expected_of(pairs, Ladder("two", (Rung(0.25), Rung(1.0)))) == pytest.approx(math.sqrt(0.5))
+    assert expected_of(pairs, Ladder("part", (Rung(0.25, data=0.5), Rung(1.0)))) == UNKNOWN
+    assert expected_of(pairs, FULL) == UNKNOWN
+
+
+def test_gains_are_those_of_the_hypervolume_over_the_logarithm_of_costs():
+    points = [(0.1, 100.0), (0.4, 10.0)]
+    found = gains(points, 0.5, (0.9, 1000.0))
+    decade = math.log(10)
+    assert found == pytest.approx([0.05 * decade, 0.2 * decade])  # each to the next dearer, or to the end
+    with_nothing = [(error, cost, 0.0) for error, cost in points]
+    assert gains(with_nothing, 0.5, (0.9, 1000.0, 0.0)) == pytest.approx(found)
+    assert gains([(0.0, 10.0), (0.5, 1.0)], 0.5, (0.9, 100.0))[0] == 0  # nothing is left to gain
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two networks that are trained for one epoch each, and the key of one that is complete."""
+    path = tmp_path_factory.mktemp("further") / "run"
+    found = edgeml.search("digits", "null", trials=2, epochs=1, fidelity="full", compress="none", out=path)
+    key = max((row for row in found.leaderboard if row["status"] == "complete"), key=lambda r: r["accuracy"])
+    return path, key["key"]
+
+
+def job(path):
+    return Job(str(path.resolve()), Targets.load(["null"]), {})
+
+
+def test_what_is_better_takes_its_place_and_says_so(run):
+    path, key = run
+    folder, before = path / "candidates" / key, RunDir(path).load(key)
+    weights = load_weights(str(folder / "weights.safetensors"))
+    done = train_longer(job(path), key, Fidelity(8.0, 64))
+    (row,) = done.further
+    assert done.accuracy == row["accuracy"] > row["before"] == before.accuracy and row["kept"]
+    assert done.rungs == before.rungs and done.fidelity["epochs"] == before.fidelity["epochs"] + 8
+    assert RunDir(path).load(key) == done
+    after = load_weights(str(folder / "weights.safetensors"))
+    assert any(not np.array_equal(after[name], weights[name]) for name in weights)
+    assert len((folder / "model.tflite").read_bytes()) == done.artifact["bytes"]
+    assert seconds_an_epoch(done) == pytest.approx(row["train_s"] / 8)
+    RunDir(path).check_whole()
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_what_is_not_better_leaves_everything_as_it_was(run, failing, monkeypatch):
+    path, key = run
+    folder, before = path / "candidates" / key, RunDir(path).load(key)
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "candidate.json"}
+
+    def worse(*_):
+        if failing:
+            raise ModelError("training failed: it exploded")
+        return longer._Found({"epochs": 1.0, "accuracy": before.accuracy - 0.1, "accuracy_float": 0.5})
+
+    monkeypatch.setattr(longer, "_trained", worse)
+    done = train_longer(job(path), key, Fidelity(1.0, 64))
+    assert done.further[-1]["kept"] is False and ("failure" in done.further[-1]) == failing
+    assert (done.accuracy, done.artifact, done.fidelity) == (
+        before.accuracy,
+        before.artifact,
+        before.fidelity,
+    )
+    assert files == {f.name: f.read_bytes() for f in folder.iterdir() if f.name != "candidate.json"}
+    assert RunDir(path).load(key) == done
+
+
+@pytest.mark.slow
+def test_a_search_that_time_ends_trains_its_front_further(tmp_path):
+    options = ["--data", "digits", "--target", "null", "--time", "30s", "--epochs", "2", "--out", "run"]
+    said = edgeml_run("search", *options, cwd=tmp_path)
+    assert " epochs more: accuracy " in said.stdout + said.stderr
+    state = json.loads((tmp_path / "run" / "state.json").read_text())
+    assert 0 < state["time_s"]["further"] < 15 and state["elapsed_s"] < 45
+    folders = (tmp_path / "run" / "candidates").glob("*/candidate.json")
+    rows = [row for file in folders for row in json.loads(file.read_text())["further"]]
+    assert any(row["kept"] for row in rows)
+    shown = edgeml_run("report", "run", cwd=tmp_path)
+    assert shown.returncode == 0
