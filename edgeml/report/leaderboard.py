@@ -39,7 +39,8 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
     value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind, tool;
     null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
     to kind), pareto, knee, tie (its split cannot tell it from the most accurate), fidelity, rung (index
-    of the highest it was trained on), rungs (one object a training), reason (of what was stopped early,
+    of the highest it was trained on), rungs (one object a training), further (the same of what the
+    front's members were trained after that), reason (of what was stopped early,
     failed or broke a limit), parent, source, lineage, inherited_fraction; confirmed where it was trained
     from scratch too; and, under its own name, an object
     like latency_ms for every further metric, such as "latency_ms@coral".
