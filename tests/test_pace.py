@@ -33,16 +33,24 @@ def after(found: Pace, train_s: float, besides_s: float) -> Pace:
     return found
 
 
-def test_a_part_of_the_time_is_kept_for_the_front_where_nothing_else_ends_the_search():
-    for trials, alone, kept in ((None, True, FURTHER), (None, False, 0.0), (30, True, 0.0)):
-        found = pace(trials, gone_s=10.0, alone=alone)
-        assert found.time_left_s() == pytest.approx(50.0, abs=1)  # nothing is complete
-        for _ in range(ENOUGH):
-            found.count(SimpleNamespace(status="complete", metrics={}), [])
-        assert found.time_left_s() == pytest.approx(60 * (1 - kept) - 10, abs=1)
-        assert found.all_left_s() == pytest.approx(50.0, abs=1)
-        assert found.keeps_back == bool(kept)
-    assert not pace(None, time_s=0.0).keeps_back
+def test_a_search_that_time_alone_ends_leaves_the_rest_to_its_front_once_that_pays():
+    def at(gone_s: float, trials: int | None = None, alone: bool = True, complete: int = ENOUGH) -> Pace:
+        found = pace(trials, gone_s=gone_s, alone=alone)
+        for _ in range(complete):
+            found.count(SimpleNamespace(status="complete", metrics={}), [{"rung": 1}])
+        return found
+
+    answers = iter([False, True])
+    late = at(60 * (1 - FURTHER) + 5)
+    late.pays = lambda: next(answers)
+    assert late.time_left_s() == pytest.approx(10, abs=1) and not late.leaves
+    assert late.time_left_s() > 5  # nothing was trained since it was asked
+    late.count(SimpleNamespace(status="stopped", metrics={}), [{"rung": 0}])
+    assert late.time_left_s() == 0 and late.leaves and late.all_left_s() == pytest.approx(10, abs=1)
+    assert late.time_left_s() == 0  # and is not asked again
+    for other in (at(20), at(50, trials=30), at(50, alone=False), at(50, complete=ENOUGH - 1)):
+        other.pays = lambda: True
+        assert other.time_left_s() > 5 and not other.leaves
 
 
 def test_by_time_alone_the_first_training_is_not_cut_short():

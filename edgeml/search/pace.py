@@ -20,9 +20,9 @@ TRIAL_TIME_SHARE = 1.1
 LEAST_TRAINING = 0.3
 """Of the typical training: schedules shrink to that, then there are fewer trials than were asked for."""
 FURTHER = 0.25
-"""Of --time, where nothing else ends a search: kept back for training its front further."""
+"""Of --time, where nothing else ends a search: the most that is left to training its front further."""
 ENOUGH = 3
-"""Networks that are fully trained before anything is kept back."""
+"""Networks that are fully trained before anything is left to them."""
 BY_TIME_ALONE = 8
 """Trials that the time is shared between, at least, where their number is not limited."""
 
@@ -34,23 +34,20 @@ class Pace:
         alone: no other coordinator searches with this one.
 
     Attributes:
-        keeps_back: the search leaves a part of --time to its front.
+        may_leave: nothing but --time ends the search, and what is left of that is for its front.
+        leaves: the search is over, because what is left of --time does more for its front.
+        pays: whether that is so; asked after each training once so little is left.
         spending: what trainings take by the network's size.
     """
 
     def __init__(self, settings: Settings, progress: Progress, rungs: Rungs, alone: bool = True) -> None:
         self._settings, self._progress, self._rungs = settings, progress, rungs
-        self.keeps_back = alone and settings.trials is None and settings.time_s > 0
-        self._complete = 0
+        self.may_leave = alone and settings.trials is None and settings.time_s > 0
+        self.leaves, self.pays = False, _never
+        self._complete = self._trainings = self._asked_at = 0
         self._typical: list[float] = []  # seconds of a full training, by each training so far, sorted
         self.spending = Spending()
         self._besides: list[float] = []  # what each took besides: building, converting, measuring
-
-    @property
-    def _search_s(self) -> float:
-        """Seconds of this session's --time that are for the search."""
-        kept = FURTHER if self.keeps_back and self._complete >= ENOUGH else 0.0
-        return self._settings.time_s * (1 - kept)
 
     @property
     def besides_s(self) -> float:
@@ -59,7 +56,12 @@ class Pace:
 
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left for the search; negative without a limit."""
-        return self._search_s - (awake.now() - self._progress.started_at)
+        left = self.all_left_s()
+        late = self.may_leave and left <= FURTHER * self._settings.time_s and self._complete >= ENOUGH
+        if late and not self.leaves and self._trainings > self._asked_at:
+            self._asked_at = self._trainings
+            self.leaves = self.pays()
+        return min(0.0, left) if self.leaves else left
 
     def all_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
@@ -70,12 +72,13 @@ class Pace:
 
         At first what is cheap to train, in the end what gains most (cost cooling: Lee et al. 2020).
         """
-        power = max(0.0, self.time_left_s() / self._search_s) if self._settings.time_s else 1.0
+        power = max(0.0, self.time_left_s() / self._settings.time_s) if self._settings.time_s else 1.0
         return np.asarray(self.spending(macs) ** power)
 
     def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
         """Trainings of a candidate are done; these are their rows."""
         self._complete += candidate.status == "complete"
+        self._trainings += len(rows)
         self.spending.count(candidate, rows)
         for row in rows if self._settings.time_s else ():
             if "train_s" in row:
@@ -103,6 +106,10 @@ class Pace:
             return True
         least = LEAST_TRAINING * cost * _median(self._typical)
         return self.time_left_s() - self.besides_s > least
+
+
+def _never() -> bool:
+    return False
 
 
 def _median(ordered: Sequence[float]) -> float:

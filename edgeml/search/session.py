@@ -8,6 +8,7 @@ import random
 import time as clock
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from edgeml.search.database.study_file import mend
 from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.finishing.compression import plan
 from edgeml.search.finishing.finishing import finish
+from edgeml.search.finishing.further import pays
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.own_files import copy_files, own
 from edgeml.search.progress import Listener, Silent
@@ -169,6 +171,7 @@ def _prepare(
         peers=meeting.peers,
     )
     record.notes = meeting.notes(study.waits)
+    study.pace.pays = partial(pays, study)
     study.pruned = pruned
     study.proposer.check_feasible(settings.seed)
     variants: list[Candidate] = []

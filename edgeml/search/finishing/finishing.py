@@ -13,7 +13,7 @@ from edgeml.search.finishing.compression import Plan
 from edgeml.search.finishing.diagnosis import FILE, diagnose
 from edgeml.search.finishing.final import confirm
 from edgeml.search.finishing.final import finish as final_figures
-from edgeml.search.finishing.further import Further
+from edgeml.search.finishing.further import train_front
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError
@@ -36,8 +36,8 @@ def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidat
     for variant in variants:
         study.archive.keep(variant)
     variants = list(variants)
-    if study.pace.keeps_back and not study.progress.interrupted:
-        Further(study, executor).train()
+    if study.pace.may_leave and not study.progress.interrupted:
+        train_front(study, executor)
     measured: set[str] = set()
     while True:
         if not study.progress.interrupted:

@@ -1,22 +1,25 @@
 """The last part of --time: members of the front trained further, each for as long again as it has been.
 
 Full training is short where data are many (train/fidelity.py): long enough to rank architectures, not to
-ship them. So a search that only time ends leaves a part of it to its front (pace.FURTHER). Next is who adds
-most hypervolume a second, if its error shrinks as those of this run have shrunk by trainings as long again.
+ship them. So a search that only time ends leaves what is left of it to its front, a quarter at the most, as
+soon as that should add more hypervolume a second than the search adds. Next is who adds most a second, if
+its error shrinks as those of this run have shrunk by trainings as long again.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.candidate import Candidate
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import Ladder
+from edgeml.search.pace import FURTHER
 from edgeml.search.study import TICK_S, Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError
 from edgeml.search.workers.trainings import result_of
@@ -51,110 +54,139 @@ def updated(expected: float, seen: Sequence[float]) -> float:
     return math.exp(statistics.fmean(logs))
 
 
-def gains(points: Sequence[Point], left: float, reference: Point) -> list[float]:
-    """Errors and costs of a front -> hypervolume that each adds where so much is left of its error.
-
-    Over the logarithm of costs, as far as the reference.
-    """
+def volume(points: Sequence[Point], reference: Point) -> float:
+    """Errors and costs -> hypervolume over the logarithm of costs, as far as the reference."""
     counted = [axis for axis in range(1, len(reference)) if reference[axis] > 0][: AXES - 1]
 
     def scaled(point: Point) -> Point:
         return (point[0], *(math.log(max(point[axis], 1e-9)) for axis in counted))
 
-    axes, end = [scaled(point) for point in points], scaled(reference)
-    now = hypervolume(axes, end)
-    better = [(left * point[0], *point[1:]) for point in axes]
-    return [hypervolume([*axes, one], end) - now for one in better]
+    return hypervolume([scaled(point) for point in points], scaled(reference))
+
+
+def gains(points: Sequence[Point], left: float, reference: Point) -> list[float]:
+    """Errors and costs of a front -> volume that each adds where so much is left of its error."""
+    now = volume(points, reference)
+    better = [(left * point[0], *point[1:]) for point in points]
+    return [volume([*points, one], reference) - now for one in better]
+
+
+def pays(study: Study) -> bool:
+    """Whether further training should add more volume a second than the search did lately (pace.FURTHER)."""
+    window, reference = FURTHER * study.settings.time_s, study.archive.reference_point()
+    rows = [row for row in study.archive.rows.values() if not row.variant]
+    now, then = (
+        volume([row.point for row in rows if row.point is not None and row.finished_at_s <= at], reference)
+        for at in (study.elapsed_s, study.elapsed_s - window)
+    )
+    best = Plan(study).next(())
+    return best is not None and best.a_second > (now - then) / window
 
 
 @dataclass(frozen=True)
-class _Next:
-    """A training that is worth it: of whom, for how many epochs."""
+class Next:
+    """A training that is worth it.
+
+    Attributes:
+        candidate: of whom.
+        epochs: how much of it.
+        a_second: volume that it should add.
+    """
 
     candidate: Candidate
     epochs: float
+    a_second: float
 
 
-class Further:
-    """Trains members of the front of a study that is over, while there is time."""
+class Plan:
+    """Which members of a study's front are trained further."""
 
-    def __init__(self, study: Study, executor: Executor) -> None:
-        self._study, self._executor = study, executor
+    def __init__(self, study: Study) -> None:
+        self._study = study
         self._expected = expected_of(study.archive.tally.pairs(0, study.ladder.top), study.ladder)
         self._seen: list[float] = []
         self._of_no_use: set[str] = set()
-        self._running: dict[Future[Candidate], str] = {}
+        for member in study.archive.finalists():
+            for row in member.further:
+                self.learn(row)
 
-    def train(self) -> None:
-        """Until time or what is worth it is used up; Ctrl-C ends it, and nothing that is stored is lost.
-
-        Raises:
-            StorageError: the run directory cannot be written any more.
-        """
-        study = self._study
-        study.waits("training the front's members further")
-        try:
-            with study.clock("further"):
-                while self._fill():
-                    for future in wait(self._running, TICK_S, FIRST_COMPLETED).done:
-                        self._over(future)
-                    study.listener.tick(study)
-        except KeyboardInterrupt:
-            study.progress.interrupted = True
-            self._executor.kill()
-        study.waits(None)
-
-    def _fill(self) -> bool:
-        while len(self._running) < max(1, self._executor.slots) and (found := self._next()) is not None:
-            study, key = self._study, found.candidate.key
-            fidelity = replace(study.fidelity, epochs=found.epochs, max_s=study.pace.all_left_s())
-            self._running[self._executor.submit(train_longer, study.job, key, fidelity)] = key
-        return bool(self._running)
-
-    def _next(self) -> _Next | None:
-        """Who adds most a second and can be trained for long enough."""
+    def next(self, busy: Collection[str]) -> Next | None:
+        """Who adds most a second and can be trained for long enough; those whose keys are busy left out."""
         study, left = self._study, updated(self._expected, self._seen)
         time_s = study.pace.all_left_s() - study.pace.besides_s
         members = study.archive.finalists()
         points = [point for one in members if (point := one.point(study.archive.objectives)) is not None]
         if left > WORTH or len(points) < len(members):
             return None
-        best: tuple[float, _Next] | None = None
+        best: Next | None = None
         for member, gain in zip(members, gains(points, left, study.archive.reference_point()), strict=True):
-            an_epoch = seconds_an_epoch(member)
-            if not an_epoch or not gain or not self._may_be(member):
+            an_epoch, epochs = seconds_an_epoch(member), float(member.fidelity.get("epochs", 0.0))
+            full_s = epochs * an_epoch
+            if not full_s or not gain or member.key in busy or not self._may_be(member):
                 continue
-            epochs = float(member.fidelity["epochs"])
-            possible = min(epochs, time_s / an_epoch)
-            if possible < LEAST * epochs:
-                continue
-            a_second = gain / (epochs * an_epoch)
-            if best is None or a_second > best[0]:
-                best = a_second, _Next(member, possible)
-        return best[1] if best else None
+            a_second = gain / full_s
+            if time_s >= LEAST * full_s and (best is None or a_second > best.a_second):
+                best = Next(member, min(epochs, time_s / an_epoch), a_second)
+        return best
 
     def _may_be(self, member: Candidate) -> bool:
-        known = member.key in self._of_no_use or member.key in self._running.values()
-        return not known and member.recipe.get("compression", "none") == "none"
+        tried = member.key in self._of_no_use or any(not row["kept"] for row in member.further)
+        return not tried and member.recipe.get("compression", "none") == "none"
 
-    def _over(self, future: Future[Candidate]) -> None:
-        key, study = self._running.pop(future), self._study
-        try:
-            candidate = result_of(future)
-        except WorkerDiedError:  # its folder is as it was
-            self._of_no_use.add(key)
-            return
-        row = candidate.further[-1]
-        if not row["kept"]:
-            self._of_no_use.add(key)
+    def failed(self, key: str) -> None:
+        """Its training came to nothing."""
+        self._of_no_use.add(key)
+
+    def learn(self, row: Mapping[str, Any]) -> None:
+        """What a training has left of an error."""
         if row["before"] < 1 and "accuracy" in row:
             self._seen.append(min(1.0, (1 - row["accuracy"]) / (1 - row["before"])))
-        if row["kept"]:
-            candidate = replace(candidate, finished_at_s=study.elapsed_s)
-            study.run.update(candidate)
-        study.archive.keep(candidate)
-        study.listener.trained_further(study, candidate)
-        study.save("running")
+
+
+def train_front(study: Study, executor: Executor) -> None:
+    """Train members of the front of a search that is over, until time or what is worth it is used up.
+
+    Ctrl-C ends it, and nothing that is stored is lost.
+
+    Raises:
+        StorageError: the run directory cannot be written any more.
+    """
+    plan, running = Plan(study), dict[Future[Candidate], str]()
+
+    def fill() -> bool:
+        while len(running) < max(1, executor.slots) and (found := plan.next(running.values())) is not None:
+            key, left_s = found.candidate.key, study.pace.all_left_s()
+            fidelity = replace(study.fidelity, epochs=found.epochs, max_s=left_s)
+            running[executor.submit(train_longer, study.job, key, fidelity)] = key
+        return bool(running)
+
+    study.waits("training the front's members further")
+    try:
+        with study.clock("further"):
+            while fill():
+                for future in wait(running, TICK_S, FIRST_COMPLETED).done:
+                    _over(study, plan, future, running.pop(future))
+                study.listener.tick(study)
+    except KeyboardInterrupt:
+        study.progress.interrupted = True
+        executor.kill()
+    study.waits(None)
+
+
+def _over(study: Study, plan: Plan, future: Future[Candidate], key: str) -> None:
+    try:
+        candidate = result_of(future)
+    except WorkerDiedError:  # its folder is as it was
+        plan.failed(key)
+        return
+    row = candidate.further[-1]
+    plan.learn(row)
+    if row["kept"]:
+        candidate = replace(candidate, finished_at_s=study.elapsed_s)
+        study.run.update(candidate)
+    study.archive.keep(candidate)
+    study.listener.trained_further(study, candidate)
+    study.save("running")
 
 
 def expected_of(pairs: Sequence[tuple[float, float]], ladder: Ladder) -> float:
