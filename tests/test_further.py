@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,19 +13,24 @@ from test_tiny import edgeml_run
 
 import edgeml
 from edgeml.errors import ModelError
+from edgeml.search.archive.archive import Archive
+from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
 from edgeml.search.finishing import longer
 from edgeml.search.finishing.further import (
     UNKNOWN,
+    Plan,
     expected_of,
     gains,
     left_of_error,
+    pays,
     seconds_an_epoch,
     updated,
 )
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import FULL, Ladder, Rung
 from edgeml.search.run_dir import RunDir
+from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.inherit import load_weights
@@ -59,6 +66,63 @@ def test_gains_are_those_of_the_hypervolume_over_the_logarithm_of_costs():
     with_nothing = [(error, cost, 0.0) for error, cost in points]
     assert gains(with_nothing, 0.5, (0.9, 1000.0, 0.0)) == pytest.approx(found)
     assert gains([(0.0, 10.0), (0.5, 1.0)], 0.5, (0.9, 100.0))[0] == 0  # nothing is left to gain
+
+
+def member(key, accuracy, macs, train_s, at_s=10.0, **more):
+    row = {"rung": 0, "accuracy": accuracy, "epochs": 4.0, "train_s": train_s}
+    metrics = {"macs": exact("macs", macs, "x", "counted", "test").to_dict()}
+    made = Candidate(
+        key, macs, "complete", {}, {}, 0, accuracy=accuracy, metrics=metrics, rungs=[row], recipe={},
+        fidelity={"epochs": 4.0}, finished_at_s=at_s,
+    )  # fmt: skip
+    return replace(made, **more)
+
+
+def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0):
+    archive = Archive(["macs"], 0.9)
+    for one in members:
+        archive.keep(one)
+    pace = SimpleNamespace(all_left_s=lambda: left_s, besides_s=1.0)
+    settings = SimpleNamespace(time_s=100.0)
+    return SimpleNamespace(
+        archive=archive, pace=pace, ladder=FULL, settings=settings, elapsed_s=elapsed_s,
+        fidelity=Fidelity(epochs, 64),
+    )  # fmt: skip
+
+
+def test_next_is_who_adds_most_a_second():
+    cheap, dear = member("cheap", 0.6, 10, 10.0), member("dear", 0.9, 1000, 30.0)
+    assert Plan(study([cheap, dear])).next(()).candidate.key == "cheap"
+    slow = member("cheap", 0.6, 10, 200.0)
+    found = Plan(study([slow, dear])).next(())
+    assert found.candidate.key == "dear" and found.epochs == 4.0
+    assert Plan(study([cheap, dear])).next(["cheap"]).candidate.key == "dear"
+    short = Plan(study([member("one", 0.6, 10, 40.0)], left_s=31.0)).next(())
+    assert short.epochs == pytest.approx(3.0)  # of 40 s there are 30
+    assert Plan(study([member("one", 0.6, 10, 40.0)], left_s=20.0)).next(()) is None
+
+
+def test_who_did_not_get_better_or_is_compressed_is_left_alone():
+    row = {"before": 0.6, "accuracy": 0.6, "kept": False, "epochs": 4.0, "train_s": 10.0}
+    for left_out in ({"further": [row]}, {"recipe": {"compression": "qat"}}, {"fidelity": {}}):
+        assert Plan(study([member("one", 0.6, 10, 10.0, **left_out)])).next(()) is None
+    plan = Plan(study([member("one", 0.6, 10, 10.0)]))
+    plan.failed("one")
+    assert plan.next(()) is None
+    plan = Plan(study([member("one", 0.6, 10, 10.0)]))
+    for _ in range(40):
+        plan.learn(row)
+    assert plan.next(()) is None  # it has done nothing for anybody
+
+
+def test_further_training_pays_once_the_search_adds_less():
+    still = [member("a", 0.6, 10, 1.0, at_s=10), member("b", 0.9, 1000, 10.0, at_s=20)]
+    assert pays(study(still))
+    going_on = [*still, member("c", 0.89, 20, 1.0, at_s=60)]  # much, within the last quarter of the time
+    assert not pays(study(going_on))
+    assert pays(study(going_on, elapsed_s=90.0))
+    assert not pays(study(still, left_s=0.2))  # no time for anything
+    assert not pays(study(still, epochs=20.0))  # full training is long enough
 
 
 @pytest.fixture(scope="module")

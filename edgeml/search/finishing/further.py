@@ -1,7 +1,7 @@
 """The last part of --time: members of the front trained further, each for as long again as it has been.
 
 Full training is short where data are many (train/fidelity.py): long enough to rank architectures, not to
-ship them. So a search that only time ends leaves what is left of it to its front, a quarter at the most, as
+ship them. So a search that only time ends leaves what is left of it to its front, half at the most, as
 soon as that should add more hypervolume a second than the search adds. Next is who adds most a second, if
 its error shrinks as those of this run have shrunk by trainings as long again.
 """
@@ -19,7 +19,6 @@ from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.candidate import Candidate
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import Ladder
-from edgeml.search.pace import FURTHER
 from edgeml.search.study import TICK_S, Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError
 from edgeml.search.workers.trainings import result_of
@@ -28,6 +27,10 @@ LEAST = 0.5
 """Of a training as long again: with less time left, a cheaper member is trained, or none."""
 WORTH = 0.99
 """What is left of an error, above which further training is of no use."""
+SHORT = 10.0
+"""Epochs of full training from which on a search leaves no time to its front: new networks do more."""
+LATELY = 0.25
+"""Of --time: the last part of a search that says what it adds a second."""
 UNKNOWN = 0.9
 """The same where a run has nothing to say of it."""
 AXES = 4
@@ -72,8 +75,10 @@ def gains(points: Sequence[Point], left: float, reference: Point) -> list[float]
 
 
 def pays(study: Study) -> bool:
-    """Whether further training should add more volume a second than the search did lately (pace.FURTHER)."""
-    window, reference = FURTHER * study.settings.time_s, study.archive.reference_point()
+    """Whether further training should add more volume a second than the search did lately."""
+    if study.fidelity.epochs >= SHORT:
+        return False
+    window, reference = LATELY * study.settings.time_s, study.archive.reference_point()
     rows = [row for row in study.archive.rows.values() if not row.variant]
     now, then = (
         volume([row.point for row in rows if row.point is not None and row.finished_at_s <= at], reference)
