@@ -47,8 +47,7 @@ NOTHING = 1
 @click.option(
     "--time",
     "time_text",
-    help="Time limit such as 90s, 30m, 1h30m; without --trials its last quarter trains the front further. "
-    "[default: by --budget; with --trials, none]",
+    help="Time limit such as 90s, 30m, 1h30m. [default: by --budget; with --trials, none]",
 )
 @click.option(
     "--limit", "limits", multiple=True, metavar="K=V", help="Such as size_kb=100, ram_kb, macs, latency_ms."
