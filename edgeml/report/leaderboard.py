@@ -39,10 +39,9 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
     value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind, tool;
     null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
     to kind), pareto, knee, tie (its split cannot tell it from the most accurate), fidelity, rung (index
-    of the highest it was trained on), rungs (one object a training), further (the same of what the
-    front's members were trained after that), reason (of what was stopped early,
-    failed or broke a limit), parent, source, lineage, inherited_fraction; confirmed where it was trained
-    from scratch too; and, under its own name, an object
+    of the highest it was trained on), rungs (one object a training), reason (of what was stopped early,
+    failed or broke a limit), parent, source, lineage, inherited_fraction; further (one object a training)
+    where it was trained further as a member of the front, confirmed where from scratch too; and, under its own name, an object
     like latency_ms for every further metric, such as "latency_ms@coral".
     """
     same = as_good_as_the_best(run)
@@ -73,10 +72,10 @@ def _row(run: RunFiles, candidate: CandidateFile, tie: bool) -> dict[str, Any]:
         "inherited_fraction": candidate.inherited_fraction,
         "rung": candidate.rung,
         "rungs": [dict(one) for one in candidate.rungs],
-        "further": [dict(one) for one in candidate.further],
         "reason": candidate.reason,
         "source": candidate.source,
         "lineage": candidate.lineage,
+        **({"further": [dict(one) for one in candidate.further]} if candidate.further else {}),
         **({"confirmed": dict(candidate.confirmed)} if candidate.confirmed else {}),
         **further,
     }
