@@ -41,8 +41,8 @@ def rows(run: RunFiles) -> list[dict[str, Any]]:
     to kind), pareto, knee, tie (its split cannot tell it from the most accurate), fidelity, rung (index
     of the highest it was trained on), rungs (one object a training), reason (of what was stopped early,
     failed or broke a limit), parent, source, lineage, inherited_fraction; further (one object a training)
-    where it was trained further as a member of the front, confirmed where from scratch too; and, under its own name, an object
-    like latency_ms for every further metric, such as "latency_ms@coral".
+    where it was trained further as a member of the front, confirmed where from scratch too; and, under its
+    own name, an object like latency_ms for every other metric, such as "latency_ms@coral".
     """
     same = as_good_as_the_best(run)
     return [_row(run, candidate, candidate.key in same) for candidate in ranked(run)]
