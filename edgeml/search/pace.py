@@ -19,7 +19,7 @@ TRIAL_TIME_SHARE = 1.1
 """With --time, a training may take this many times its share of the time left, then its schedule shrinks."""
 LEAST_TRAINING = 0.3
 """Of the typical training: schedules shrink to that, then there are fewer trials than were asked for."""
-FURTHER = 0.5
+FURTHER = 0.25
 """Of --time, where nothing else ends a search: the most that is left to training its front further."""
 ENOUGH = 3
 """Networks that are fully trained before anything is left to them."""

@@ -1,9 +1,9 @@
 """The last part of --time: members of the front trained further, each for as long again as it has been.
 
 Full training is short where data are many (train/fidelity.py): long enough to rank architectures, not to
-ship them. So a search that only time ends leaves what is left of it to its front, half at the most, as
-soon as that should add more hypervolume a second than the search adds. Next is who adds most a second, if
-its error shrinks as those of this run have shrunk by trainings as long again.
+ship them. So a search that only time ends leaves what is left of it to its front, a quarter at the most, as
+soon as that should add twice the hypervolume a second that the search adds. Next is who adds most a second,
+if its error shrinks as those of this run have shrunk by trainings as long again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ WORTH = 0.99
 """What is left of an error, above which further training is of no use."""
 SHORT = 10.0
 """Epochs of full training from which on a search leaves no time to its front: new networks do more."""
+MARGIN = 2.0
+"""Times what the search adds a second, so that it is given up: its past does not tell all of its future."""
 LATELY = 0.25
 """Of --time: the last part of a search that says what it adds a second."""
 UNKNOWN = 0.9
@@ -75,7 +77,7 @@ def gains(points: Sequence[Point], left: float, reference: Point) -> list[float]
 
 
 def pays(study: Study) -> bool:
-    """Whether further training should add more volume a second than the search did lately."""
+    """Whether further training should add MARGIN times the volume a second that the search did lately."""
     if study.fidelity.epochs >= SHORT:
         return False
     window, reference = LATELY * study.settings.time_s, study.archive.reference_point()
@@ -85,7 +87,7 @@ def pays(study: Study) -> bool:
         for at in (study.elapsed_s, study.elapsed_s - window)
     )
     best = Plan(study).next(())
-    return best is not None and best.a_second > (now - then) / window
+    return best is not None and best.a_second > MARGIN * (now - then) / window
 
 
 @dataclass(frozen=True)
