@@ -27,6 +27,7 @@ from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.search.candidate import Candidate
 from edgeml.search.damage import worked_out
+from edgeml.search.database.study_file import mend
 from edgeml.search.evaluate import Job
 from edgeml.search.ladder import load_ladder
 from edgeml.search.progress import Silent
@@ -129,6 +130,7 @@ def session(folder: Path) -> None:
             run.open()
             run.clear_unfinished()
             run.check_whole()
+            mend(run)
         else:
             run.create()
             about: dict = {name: {} for name in ("settings", "dataset", "space", "ladder")}
@@ -148,7 +150,8 @@ def session(folder: Path) -> None:
         study.search()
         phase("ending")
         study.save("finished")
-        assert not run.repaired, run.repaired
+        half_made = ("cut off while it was made", "study.db was missing")
+        assert all(any(words in said for words in half_made) for said in run.repaired), run.repaired
 
 
 def killed(folder: Path, delay_s: float, opened: bool) -> tuple[str, int]:

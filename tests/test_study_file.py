@@ -43,11 +43,17 @@ def value(path):
         connection.execute("UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'key'")
 
 
+def half_made(path):
+    """Killed between the table of studies and the index that keeps a name its own."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP INDEX ix_studies_study_name")
+
+
 def deleted(path):
     path.unlink()
 
 
-DAMAGE = (truncated, zeroed, garbage, empty, value, deleted)
+DAMAGE = (truncated, zeroed, garbage, empty, value, half_made, deleted)
 
 
 @pytest.fixture

@@ -58,7 +58,14 @@ def wrong_with(path: Path) -> str | None:
 
 
 def _values(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the values that edgeml reads; tables that are not there yet are made later."""
+    """What is wrong with the values that edgeml reads; tables that are not there yet are made later.
+
+    The index that keeps a study's name its own is not: a kill between the table and it leaves a database in
+    which every session makes another study.
+    """
+    indexes = list(connection.execute("SELECT 1 FROM pragma_index_list('studies') WHERE \"unique\""))
+    if not indexes and connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'studies'").fetchone():
+        return "it was cut off while it was made"
     table = "SELECT 1 FROM sqlite_master WHERE name = 'trial_user_attributes'"
     if connection.execute(table).fetchone() is None:
         return None
