@@ -21,6 +21,7 @@ from edgeml.data.dataset import Dataset
 from edgeml.data.goal import ACCURACY, Goal
 from edgeml.errors import EdgemlError, ModelError, unforeseen
 from edgeml.search.candidate import Candidate, artifact_record
+from edgeml.search.fitted import fitted
 from edgeml.search.ladder import Rung
 from edgeml.search.run_dir import RunDir
 from edgeml.search.stopwatch import Stopwatch
@@ -167,15 +168,12 @@ def forget() -> None:
 def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[str, bytes]) -> Candidate:
     from safetensors.numpy import save
 
-    from edgeml.deploy import runtime
-    from edgeml.deploy.convert import to_tflite
-    from edgeml.deploy.fold import fold
     from edgeml.search.finishing.trained import Trained
     from edgeml.search.finishing.tuning import compressed
     from edgeml.search.start import UNCOMPRESSED, start
     from edgeml.search.watching import Watching
-    from edgeml.train.build import build, get_weights
-    from edgeml.train.fit import accuracy_float, choose_threads, fit
+    from edgeml.train.build import build
+    from edgeml.train.fit import choose_threads
 
     clock = Stopwatch()
     graph = order.rung.scaled(arch).graph  # what is trained; the network itself on most ladders
@@ -190,17 +188,11 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
             _check_untrained(untrained, arch.graph, job)
     started = start(RunDir(Path(job.run)), job, order, graph, model)
     watching = Watching(order, data.val)
-    with clock("train"):
-        result = fit(model, data.train, order.fidelity, order.recipe, order.seed, watch=watching.watch)
-        if result.failure:
-            raise ModelError(f"training failed: {result.failure}")
-    with clock("accuracy"):
-        float_accuracy = accuracy_float(model, data.val)
-    weights = get_weights(model, graph)
-    with clock("convert"):
-        artifact = to_tflite(graph, fold(graph, weights), calibration)
-    with clock("accuracy"):
-        accuracy = runtime.accuracy(artifact, data.val)
+    found = fitted(
+        model, graph, data, order.fidelity, order.recipe, order.seed, calibration, clock, watching.watch
+    )
+    result, weights, float_accuracy = found.result, found.weights, found.float_accuracy
+    artifact, accuracy = found.artifact, found.accuracy
     if order.recipe.compression != "none" and order.top and not result.stopped:
         epochs = candidate.fidelity.get("epochs", 0.0) * order.carry + result.epochs
         network = Trained(graph, weights, data, order.seed, order.recipe, float_accuracy, accuracy)

@@ -21,7 +21,7 @@ from edgeml.search.workers.trainings import at_once
 
 
 def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidate]) -> None:
-    """Train the front's members further in the time kept back for it, compress them, then take final figures.
+    """Train the front's members further in the time left for it, compress them, then take final figures.
 
     Test accuracies come from the artifacts and the untouched test split; latencies are taken anew in one
     session. Where that lets another candidate onto the front, it is compressed too and all are measured

@@ -27,14 +27,14 @@ LEAST = 0.5
 """Of a training as long again: with less time left, a cheaper member is trained, or none."""
 WORTH = 0.99
 """What is left of an error, above which further training is of no use."""
+UNKNOWN = 0.9
+"""The same where a run has nothing to say of it."""
 SHORT = 10.0
 """Epochs of full training from which on a search leaves no time to its front: new networks do more."""
 MARGIN = 2.0
 """Times what the search adds a second, so that it is given up: its past does not tell all of its future."""
 LATELY = 0.25
 """Of --time: the last part of a search that says what it adds a second."""
-UNKNOWN = 0.9
-"""The same where a run has nothing to say of it."""
 AXES = 4
 """Objectives that count, the error included: the hypervolume of more takes long."""
 

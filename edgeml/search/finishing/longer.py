@@ -15,6 +15,7 @@ from edgeml.errors import ModelError
 from edgeml.search.candidate import Candidate, artifact_record
 from edgeml.search.evaluate import CALIBRATION_IMAGES, Job, forget
 from edgeml.search.finishing.finalist import Finalist
+from edgeml.search.fitted import fitted
 from edgeml.search.run_dir import RunDir
 from edgeml.search.stopwatch import Stopwatch
 from edgeml.target.limits import violations
@@ -82,11 +83,8 @@ def train_longer(job: Job, key: str, fidelity: Fidelity) -> Candidate:
 def _trained(finalist: Finalist, fidelity: Fidelity, clock: Stopwatch) -> _Found:
     from safetensors.numpy import save
 
-    from edgeml.deploy import runtime
-    from edgeml.deploy.convert import to_tflite
-    from edgeml.deploy.fold import fold
-    from edgeml.train.build import build, get_weights, set_weights
-    from edgeml.train.fit import accuracy_float, choose_threads, fit
+    from edgeml.train.build import build, set_weights
+    from edgeml.train.fit import choose_threads
 
     graph, data, job, before = finalist.graph, finalist.data, finalist.job, finalist.candidate
     choose_threads(graph.input_shape[0] * graph.input_shape[1])
@@ -94,36 +92,27 @@ def _trained(finalist: Finalist, fidelity: Fidelity, clock: Stopwatch) -> _Found
     with clock("build"):
         model = build(graph, before.seed, finalist.recipe.initialiser)
         set_weights(model, graph, finalist.weights)
-    with clock("train"):
-        result = fit(model, data.train, fidelity, finalist.recipe, seed)
-    if result.failure:
-        raise ModelError(f"training failed: {result.failure}")
-    with clock("accuracy"):
-        exact = accuracy_float(model, data.val)
-    weights = get_weights(model, graph)
-    with clock("convert"):
-        artifact = to_tflite(graph, fold(graph, weights), data.calibration(CALIBRATION_IMAGES, before.seed))
-    with clock("accuracy"):
-        accuracy = runtime.accuracy(artifact, data.val)
-    row = {"epochs": round(result.epochs, 3), "accuracy": accuracy, "accuracy_float": exact}
-    if accuracy <= finalist.accuracy:
+    images = data.calibration(CALIBRATION_IMAGES, before.seed)
+    found = fitted(model, graph, data, fidelity, finalist.recipe, seed, images, clock)
+    result, scores = found.result, {"accuracy": found.accuracy, "accuracy_float": found.float_accuracy}
+    row = {"epochs": round(result.epochs, 3), **scores}
+    if found.accuracy <= finalist.accuracy:
         return _Found(row)
     with clock("measure"):
-        metrics = job.targets.measure(artifact, cost(graph))
+        metrics = job.targets.measure(found.artifact, cost(graph))
     if violations({name: figure.value for name, figure in metrics.items()}, job.limits):
         return _Found(row)
-    stored, had = save(weights), before.fidelity
+    stored, had = save(found.weights), before.fidelity
     changed = {
-        "accuracy": accuracy,
-        "accuracy_float": exact,
+        **scores,
         "metrics": {name: figure.to_dict() for name, figure in metrics.items()},
         "fidelity": {
             "epochs": round(had.get("epochs", 0.0) + result.epochs, 3),
             "samples": had.get("samples", 0) + result.samples,
         },
-        "artifact": artifact_record(artifact, stored),
+        "artifact": artifact_record(found.artifact, stored),
         "history": [*before.history, *result.history],
         "test_accuracy": None,
         "compression": None,  # what was tried on the weights before
     }
-    return _Found(row, changed, {"model.tflite": artifact, "weights.safetensors": stored})
+    return _Found(row, changed, {"model.tflite": found.artifact, "weights.safetensors": stored})
