@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,16 @@ def write(npz: Path, out: Path) -> int:
             file.setframerate(int(data["sample_rate"]))
             file.writeframes(data["audio"][start:stop].astype("<i2").tobytes())
     return len(data["y"])
+
+
+def move(folder: Path, out: Path, parts: Mapping[str, range]) -> None:
+    """Recordings of a part's folder whose index is in one of these ranges -> OUT/PART/CLASS/."""
+    for file in folder.glob("*/*.wav"):
+        index = int(file.stem.rsplit("_", 1)[1])
+        for part in (name for name, indices in parts.items() if index in indices):
+            target = out / part / file.parent.name
+            target.mkdir(parents=True, exist_ok=True)
+            file.rename(target / file.name)
 
 
 def main() -> None:

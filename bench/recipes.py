@@ -94,14 +94,11 @@ def read_data(task: str, place: Path) -> tuple[dict[str, Split], Recipe]:
     if not npz.exists():
         sys.exit(f"skipped: {npz} is not there")
     fsdd_folder.write(npz, place / "all")
-    for file in (place / "all" / "train").glob("*/*.wav"):
-        index = int(file.stem.rsplit("_", 1)[1])
-        part = "test" if index <= 9 else "val" if index <= 16 else "train"
-        (place / "data" / part / file.parent.name).mkdir(parents=True, exist_ok=True)
-        file.rename(place / "data" / part / file.parent.name / file.name)
+    parts = {"test": range(5, 10), "val": range(10, 17), "train": range(17, 50)}
+    fsdd_folder.move(place / "all" / "train", place / "data", parts)
     data = load(str(place / "data")).fronted(FRONT)
-    parts = {"train": data.train, "val": data.val, "far": data.test}
-    return parts, default_recipe(data.train.inputs.shape[1:], FRONT)
+    splits = {"train": data.train, "val": data.val, "far": data.test}
+    return splits, default_recipe(data.train.inputs.shape[1:], FRONT)
 
 
 def drawn(space: str, shape: Sequence[int], rng: random.Random, within: tuple[float, float]) -> Graph:

@@ -111,11 +111,7 @@ def _fsdd(place: Path) -> Path:
     if not path.exists():
         raise AbsentError(f"{path} is not there")
     fsdd_folder.write(path, place / "data")
-    for file in (place / "data" / "train").glob("*/*.wav"):
-        if 5 <= int(file.stem.rsplit("_", 1)[1]) <= 11:
-            target = place / "data" / "val" / file.parent.name
-            target.mkdir(parents=True, exist_ok=True)
-            file.rename(target / file.name)
+    fsdd_folder.move(place / "data" / "train", place / "data", {"val": range(5, 12)})
     return place / "data"
 
 

@@ -19,7 +19,7 @@ from edgeml.search.evaluate import Job
 from edgeml.search.finishing import longer
 from edgeml.search.finishing.further import (
     UNKNOWN,
-    Plan,
+    Schedule,
     expected_of,
     gains,
     left_of_error,
@@ -92,27 +92,27 @@ def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0):
 
 def test_next_is_who_adds_most_a_second():
     cheap, dear = member("cheap", 0.6, 10, 10.0), member("dear", 0.9, 1000, 30.0)
-    assert Plan(study([cheap, dear])).next(()).candidate.key == "cheap"
+    assert Schedule(study([cheap, dear])).next(()).candidate.key == "cheap"
     slow = member("cheap", 0.6, 10, 200.0)
-    found = Plan(study([slow, dear])).next(())
+    found = Schedule(study([slow, dear])).next(())
     assert found.candidate.key == "dear" and found.epochs == 4.0
-    assert Plan(study([cheap, dear])).next(["cheap"]).candidate.key == "dear"
-    short = Plan(study([member("one", 0.6, 10, 40.0)], left_s=31.0)).next(())
+    assert Schedule(study([cheap, dear])).next(["cheap"]).candidate.key == "dear"
+    short = Schedule(study([member("one", 0.6, 10, 40.0)], left_s=31.0)).next(())
     assert short.epochs == pytest.approx(3.0)  # of 40 s there are 30
-    assert Plan(study([member("one", 0.6, 10, 40.0)], left_s=20.0)).next(()) is None
+    assert Schedule(study([member("one", 0.6, 10, 40.0)], left_s=20.0)).next(()) is None
 
 
 def test_who_did_not_get_better_or_is_compressed_is_left_alone():
     row = {"before": 0.6, "accuracy": 0.6, "kept": False, "epochs": 4.0, "train_s": 10.0}
     for left_out in ({"further": [row]}, {"recipe": {"compression": "qat"}}, {"fidelity": {}}):
-        assert Plan(study([member("one", 0.6, 10, 10.0, **left_out)])).next(()) is None
-    plan = Plan(study([member("one", 0.6, 10, 10.0)]))
-    plan.failed("one")
-    assert plan.next(()) is None
-    plan = Plan(study([member("one", 0.6, 10, 10.0)]))
+        assert Schedule(study([member("one", 0.6, 10, 10.0, **left_out)])).next(()) is None
+    schedule = Schedule(study([member("one", 0.6, 10, 10.0)]))
+    schedule.failed("one")
+    assert schedule.next(()) is None
+    schedule = Schedule(study([member("one", 0.6, 10, 10.0)]))
     for _ in range(40):
-        plan.learn(row)
-    assert plan.next(()) is None  # it has done nothing for anybody
+        schedule.learn(row)
+    assert schedule.next(()) is None  # it has done nothing for anybody
 
 
 def test_further_training_pays_once_the_search_adds_less():

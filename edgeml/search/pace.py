@@ -35,8 +35,8 @@ class Pace:
 
     Attributes:
         may_leave: nothing but --time ends the search, and what is left of that is for its front.
-        leaves: the search is over, because what is left of --time does more for its front.
-        pays: whether that is so; asked after each training once so little is left.
+        leaves: the search is over, because what is left of --time does more for its front (`decide`).
+        pays: whether that is so now.
         spending: what trainings take by the network's size.
     """
 
@@ -44,7 +44,7 @@ class Pace:
         self._settings, self._progress, self._rungs = settings, progress, rungs
         self.may_leave = alone and settings.trials is None and settings.time_s > 0
         self.leaves, self.pays = False, _never
-        self._complete = self._trainings = self._asked_at = 0
+        self._complete = 0
         self._typical: list[float] = []  # seconds of a full training, by each training so far, sorted
         self.spending = Spending()
         self._besides: list[float] = []  # what each took besides: building, converting, measuring
@@ -57,15 +57,17 @@ class Pace:
     def time_left_s(self) -> float:
         """Seconds of this session's --time that are left for the search; negative without a limit."""
         left = self.all_left_s()
-        late = self.may_leave and left <= FURTHER * self._settings.time_s and self._complete >= ENOUGH
-        if late and not self.leaves and self._trainings > self._asked_at:
-            self._asked_at = self._trainings
-            self.leaves = self.pays()
         return min(0.0, left) if self.leaves else left
 
     def all_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
         return self._settings.time_s - (awake.now() - self._progress.started_at)
+
+    def decide(self) -> None:
+        """A training is over: the search is too, where the rest of --time does more for its front."""
+        late = self.all_left_s() <= FURTHER * self._settings.time_s and self._complete >= ENOUGH
+        if self.may_leave and late and not self.leaves:
+            self.leaves = self.pays()
 
     def weight(self, macs: Floats) -> Floats:
         """MACs, (n,) -> what a gain is divided by: seconds, to a power that falls to 0 with the time.
@@ -78,7 +80,6 @@ class Pace:
     def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
         """Trainings of a candidate are done; these are their rows."""
         self._complete += candidate.status == "complete"
-        self._trainings += len(rows)
         self.spending.count(candidate, rows)
         for row in rows if self._settings.time_s else ():
             if "train_s" in row:

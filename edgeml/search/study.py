@@ -281,6 +281,7 @@ class Study:
             self.archive.keep(candidate)
             self.rungs.count(candidate.rung)
             self.pace.count(candidate, candidate.newest)
+            self.pace.decide()
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)
             if new:
                 self._asker.tell(candidate, values, broken)

@@ -9,10 +9,13 @@ from typing import Any
 from edgeml.arch.cell import Arch
 from edgeml.arch.recipe import Recipe
 from edgeml.data.goal import wilson
+from edgeml.errors import ModelError
 from edgeml.search.evaluate import CALIBRATION_IMAGES, Job, open_data
 from edgeml.search.finishing.trained import Trained
 from edgeml.search.finishing.tuning import compressed
+from edgeml.search.fitted import fitted
 from edgeml.search.run_dir import RunDir
+from edgeml.search.stopwatch import Stopwatch
 from edgeml.train.fidelity import Fidelity
 
 
@@ -46,10 +49,7 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
         or {"failure": why}.
     """
     from edgeml.deploy import runtime
-    from edgeml.deploy.convert import to_tflite
-    from edgeml.deploy.fold import fold
-    from edgeml.train.build import build, get_weights
-    from edgeml.train.fit import accuracy_float, fit
+    from edgeml.train.build import build
 
     began = time.monotonic()
     candidate = RunDir(Path(job.run)).load(key)
@@ -58,21 +58,21 @@ def confirm(job: Job, key: str, fidelity: Fidelity) -> dict[str, Any]:
     recipe, seed = Recipe(**candidate.recipe), candidate.seed + 1
     data = open_data(job.run, graph.input_shape, arch.front)
     model = build(graph, seed, recipe.initialiser)
-    result = fit(model, data.train, fidelity, recipe, seed)
-    if result.failure:
-        return {"failure": result.failure}
-    calibration = data.calibration(CALIBRATION_IMAGES, seed)
-    weights, exact = get_weights(model, graph), accuracy_float(model, data.val)
-    artifact = to_tflite(graph, fold(graph, weights), calibration)
+    images = data.calibration(CALIBRATION_IMAGES, seed)
+    try:
+        found = fitted(model, graph, data, fidelity, recipe, seed, images, Stopwatch())
+    except ModelError as error:
+        return {"failure": str(error)}
+    artifact, accuracy = found.artifact, found.accuracy
     if recipe.compression != "none":
-        before = runtime.accuracy(artifact, data.val)
-        network = Trained(graph, weights, data, seed, recipe, exact, before)
-        artifact = compressed(network, result.epochs)[1].artifact
+        network = Trained(graph, found.weights, data, seed, recipe, found.float_accuracy, accuracy)
+        int8 = compressed(network, found.result.epochs)[1]
+        artifact, accuracy = int8.artifact, int8.accuracy
     return {
-        "accuracy": runtime.accuracy(artifact, data.val),
-        "accuracy_float": exact,
+        "accuracy": accuracy,
+        "accuracy_float": found.float_accuracy,
         "test_accuracy": data.goal.intervals(runtime.predict(artifact, data.test.inputs), data.test),
-        "epochs": round(result.epochs, 3),
+        "epochs": round(found.result.epochs, 3),
         "seconds": round(time.monotonic() - began, 3),
     }
 

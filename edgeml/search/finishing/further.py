@@ -86,7 +86,7 @@ def pays(study: Study) -> bool:
         volume([row.point for row in rows if row.point is not None and row.finished_at_s <= at], reference)
         for at in (study.elapsed_s, study.elapsed_s - window)
     )
-    best = Plan(study).next(())
+    best = Schedule(study).next(())
     return best is not None and best.a_second > MARGIN * (now - then) / window
 
 
@@ -105,7 +105,7 @@ class Next:
     a_second: float
 
 
-class Plan:
+class Schedule:
     """Which members of a study's front are trained further."""
 
     def __init__(self, study: Study) -> None:
@@ -158,10 +158,11 @@ def train_front(study: Study, executor: Executor) -> None:
     Raises:
         StorageError: the run directory cannot be written any more.
     """
-    plan, running = Plan(study), dict[Future[Candidate], str]()
+    schedule, running = Schedule(study), dict[Future[Candidate], str]()
 
     def fill() -> bool:
-        while len(running) < max(1, executor.slots) and (found := plan.next(running.values())) is not None:
+        slots = max(1, executor.slots)
+        while len(running) < slots and (found := schedule.next(running.values())) is not None:
             key, left_s = found.candidate.key, study.pace.all_left_s()
             fidelity = replace(study.fidelity, epochs=found.epochs, max_s=left_s)
             running[executor.submit(train_longer, study.job, key, fidelity)] = key
@@ -172,7 +173,7 @@ def train_front(study: Study, executor: Executor) -> None:
         with study.clock("further"):
             while fill():
                 for future in wait(running, TICK_S, FIRST_COMPLETED).done:
-                    _over(study, plan, future, running.pop(future))
+                    _over(study, schedule, future, running.pop(future))
                 study.listener.tick(study)
     except KeyboardInterrupt:
         study.progress.interrupted = True
@@ -180,14 +181,14 @@ def train_front(study: Study, executor: Executor) -> None:
     study.waits(None)
 
 
-def _over(study: Study, plan: Plan, future: Future[Candidate], key: str) -> None:
+def _over(study: Study, schedule: Schedule, future: Future[Candidate], key: str) -> None:
     try:
         candidate = result_of(future)
     except WorkerDiedError:  # its folder is as it was
-        plan.failed(key)
+        schedule.failed(key)
         return
     row = candidate.further[-1]
-    plan.learn(row)
+    schedule.learn(row)
     if row["kept"]:
         candidate = replace(candidate, finished_at_s=study.elapsed_s)
         study.run.update(candidate)
