@@ -78,7 +78,7 @@ def member(key, accuracy, macs, train_s, at_s=10.0, **more):
     return replace(made, **more)
 
 
-def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0):
+def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0, dear=()):
     archive = Archive(["macs"], 0.9)
     for one in members:
         archive.keep(one)
@@ -86,7 +86,7 @@ def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0):
     settings = SimpleNamespace(time_s=100.0)
     return SimpleNamespace(
         archive=archive, pace=pace, ladder=FULL, settings=settings, elapsed_s=elapsed_s,
-        fidelity=Fidelity(epochs, 64),
+        fidelity=Fidelity(epochs, 64), reference_point=lambda: archive.reference_point(dear),
     )  # fmt: skip
 
 
@@ -100,6 +100,12 @@ def test_next_is_who_adds_most_a_second():
     short = Schedule(study([member("one", 0.6, 10, 40.0)], left_s=31.0)).next(())
     assert short.epochs == pytest.approx(3.0)  # of 40 s there are 30
     assert Schedule(study([member("one", 0.6, 10, 40.0)], left_s=20.0)).next(()) is None
+
+
+def test_the_dear_end_of_a_front_is_worth_as_much_as_time_allows_it_to_reach():
+    two = [member("cheap", 0.6, 10, 10.0), member("dear", 0.7, 1000, 10.0)]
+    assert Schedule(study(two)).next(()).candidate.key == "cheap"
+    assert Schedule(study(two, dear=[1e9])).next(()).candidate.key == "dear"
 
 
 def test_who_did_not_get_better_or_is_compressed_is_left_alone():

@@ -138,7 +138,7 @@ def test_where_time_runs_out_gains_are_per_second_and_the_first_are_cheap():
         proposer = Proposer(space, task, {}, Targets.load(["null"]))
         guide = Guide(space, 3, proposer)
         if hurried:
-            guide.weight = lambda found: found  # what a network takes is in proportion to its MACs
+            guide.hurry = SimpleNamespace(weight=lambda found: found)  # seconds in proportion to MACs
         taken = [guide.propose([], 0) for _ in range(12)] if hurried else []
         assert all(taken) and (hurried or guide.propose([], 0) is None)
         keys = guide._pool.grow(60, [], [], False)
@@ -160,8 +160,27 @@ def test_where_time_runs_out_far_worse_than_the_best_is_worth_nothing():
     guide = Guide(space, 0, Proposer(space, task, {}, Targets.load(["null"])))
     guide._observe([trial(0, "a", [[0, 0.8]]), trial(1, "b", [[0, 0.3], [1, 0.05]])])
     assert guide._reference() == pytest.approx([0.808, 12.1])
-    guide.weight = np.ones_like
+    guide.hurry = SimpleNamespace(weight=np.ones_like)
     assert guide._reference() == pytest.approx([0.303, 12.1])
+
+
+def test_where_time_runs_out_a_front_may_reach_as_far_as_time_allows():
+    space, task = load_space("nano"), Task((8, 8, 1), 10)
+    proposer = Proposer(space, task, {}, Targets.load(["null"]))
+    rng, trials = random.Random(0), []
+    for number in range(12):
+        found = proposer.outlook(space.sample(rng))
+        trials.append(trial(number, found.key, [[0, 0.5 + number / 50]]))
+        trials[-1].params, trials[-1].values[1] = found.choices, proposer.known_costs(found.graph)["macs"]
+    dearest = {}
+    for allowed in (0.0, 1e12):
+        guide = Guide(space, 3, proposer)
+        guide.hurry = SimpleNamespace(weight=np.ones_like, affordable=lambda macs, most=allowed: macs <= most)
+        guide.propose(trials, 0)
+        tried = guide._seen.costs.max()
+        assert guide._reference()[1] == pytest.approx(1.1 * max(guide.dear[0], tried))
+        dearest[allowed] = float(guide.dear[0])
+    assert dearest[0.0] == 0 and dearest[1e12] > tried
 
 
 def test_gains_do_not_depend_on_who_else_is_judged():

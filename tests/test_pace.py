@@ -11,7 +11,7 @@ import pytest
 
 from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder, Rung
-from edgeml.search.pace import ENOUGH, FURTHER, LEAST_TRAINING, Pace
+from edgeml.search.pace import DEAR, FURTHER, LEAST_TRAINING, MOST_FURTHER, Pace
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
@@ -34,14 +34,15 @@ def after(found: Pace, train_s: float, besides_s: float) -> Pace:
 
 
 def test_a_search_that_time_alone_ends_leaves_the_rest_to_its_front_once_that_pays():
-    def at(gone_s: float, trials: int | None = None, alone: bool = True, complete: int = ENOUGH) -> Pace:
+    def at(gone_s: float, trials: int | None = None, alone: bool = True, complete: int = 10) -> Pace:
         found = pace(trials, gone_s=gone_s, alone=alone)
         for _ in range(complete):
             found.count(SimpleNamespace(status="complete", metrics={}), [{"rung": 1}])
         return found
 
     answers = iter([False, True])
-    late, left_s = at(60 * (1 - FURTHER) + 5), 60 * FURTHER - 5
+    left_s = 10 * FURTHER * 60 - 5
+    late = at(60 - left_s)
     late.pays = lambda: next(answers)
     late.decide()
     assert late.time_left_s() == pytest.approx(left_s, abs=1) and not late.leaves
@@ -49,7 +50,12 @@ def test_a_search_that_time_alone_ends_leaves_the_rest_to_its_front_once_that_pa
     assert late.time_left_s() == 0 and late.leaves and late.all_left_s() == pytest.approx(left_s, abs=1)
     late.decide()  # does not ask again
     assert late.time_left_s() == 0
-    for other in (at(20), at(50, trials=30), at(50, alone=False), at(50, complete=ENOUGH - 1)):
+    half = at(60 * (1 - MOST_FURTHER) + 1, complete=1000)
+    half.pays = lambda: True
+    half.decide()
+    assert half.leaves
+    early = at(60 * (1 - MOST_FURTHER) - 1, complete=1000)
+    for other in (early, at(20), at(50, trials=30), at(50, alone=False), at(50, complete=1)):
         other.pays = lambda: True
         other.decide()
         assert other.time_left_s() > 5 and not other.leaves
@@ -95,3 +101,13 @@ def test_a_promotion_that_fails_has_no_row_of_its_own():
     assert done.newest == done.rungs
     assert replace(done, rung=1, status="failed").newest == []  # else the first one counted twice
     assert replace(done, rungs=[]).newest == []
+
+
+def test_networks_that_take_too_much_of_the_time_are_not_looked_for():
+    found = pace(None, time_s=100.0)
+    assert found.affordable(np.array([1e3, 1e12])).all()  # nothing is known yet
+    for macs in (1e6, 2e6, 3e6, 4e6):
+        row = {"rung": 1, "cost": 1.0, "train_s": macs / 1e6, "besides_s": 0.0}
+        found.count(SimpleNamespace(status="complete", metrics={"macs": {"value": macs}}), [row])
+    edge = DEAR * 100 * 1e6
+    assert found.affordable(np.array([0.9 * edge, 1.1 * edge])).tolist() == [True, False]

@@ -19,7 +19,7 @@ from edgeml.search.archive.row import Row
 from edgeml.search.candidate import Candidate
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.rungs import Gains, Waits
-from edgeml.search.spending import Floats
+from edgeml.search.spending import Hurry
 from edgeml.search.strategy import sampler
 
 if TYPE_CHECKING:
@@ -83,10 +83,15 @@ class Asker:
         if self._guide is not None:
             self._guide.focus = focus
 
-    def hurry(self, weight: Callable[[Floats], Floats] | None) -> None:
+    def hurry(self, hurry: Hurry | None) -> None:
         """Where time runs out, not trials, gains are divided by this; only a surrogate knows of them."""
         if self._guide is not None:
-            self._guide.weight = weight
+            self._guide.hurry = hurry
+
+    @property
+    def dear(self) -> list[float]:
+        """Costs of the dearest networks that time allows; nothing where that is not known."""
+        return [] if self._guide is None else list(self._guide.dear)
 
     def ask(self) -> Proposal | None:
         """A new, feasible architecture; None where the space is exhausted."""

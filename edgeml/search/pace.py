@@ -12,17 +12,20 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
-from edgeml.search.spending import Floats, Spending
+from edgeml.search.spending import Bools, Floats, Spending
 from edgeml.train import awake
 
 TRIAL_TIME_SHARE = 1.1
 """With --time, a training may take this many times its share of the time left, then its schedule shrinks."""
 LEAST_TRAINING = 0.3
 """Of the typical training: schedules shrink to that, then there are fewer trials than were asked for."""
-FURTHER = 0.25
-"""Of --time, where nothing else ends a search: the most that is left to training its front further."""
-ENOUGH = 3
-"""Networks that are fully trained before anything is left to them."""
+FURTHER = 0.025
+"""Of --time, where nothing else ends a search, for every network that is fully trained: what may be left to
+training the front further."""
+MOST_FURTHER = 0.5
+"""Of --time: the most of it."""
+DEAR = 0.1
+"""Of --time: a full training that takes more is of a network that is not looked for."""
 BY_TIME_ALONE = 8
 """Trials that the time is shared between, at least, where their number is not limited."""
 
@@ -65,7 +68,8 @@ class Pace:
 
     def decide(self) -> None:
         """A training is over: the search is too, where the rest of --time does more for its front."""
-        late = self.all_left_s() <= FURTHER * self._settings.time_s and self._complete >= ENOUGH
+        share = min(MOST_FURTHER, FURTHER * self._complete)
+        late = self.all_left_s() <= share * self._settings.time_s
         if self.may_leave and late and not self.leaves:
             self.leaves = self.pays()
 
@@ -76,6 +80,10 @@ class Pace:
         """
         power = max(0.0, self.time_left_s() / self._settings.time_s) if self._settings.time_s else 1.0
         return np.asarray(self.spending(macs) ** power)
+
+    def affordable(self, macs: Floats) -> Bools:
+        """MACs, (n,) -> whether a full training takes at most DEAR of this session's --time, (n,)."""
+        return np.asarray(self.spending(macs) <= DEAR * self._settings.time_s)
 
     def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
         """Trainings of a candidate are done; these are their rows."""

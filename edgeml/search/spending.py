@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 from edgeml.search.candidate import Candidate
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 ENOUGH = 4
 """Trainings before they say something."""
 LATEST = 500
 """Trainings that are looked at."""
+
+
+class Hurry(Protocol):
+    """What a search that time ends says of networks (search/pace.py)."""
+
+    def weight(self, macs: Floats) -> Floats:
+        """MACs, (n,) -> what gains are divided by, (n,)."""
+
+    def affordable(self, macs: Floats) -> Bools:
+        """MACs, (n,) -> whether such networks are looked for, (n,)."""
 
 
 class Spending:

@@ -162,7 +162,7 @@ class Study:
             self.ladder.top,
             self.settings.seed * 7919 + 13 + self.progress.trials + self._sharing.seed,
         )
-        self._asker.hurry(None if self.settings.trials else self.pace.weight)
+        self._asker.hurry(None if self.settings.trials else self.pace)
         self._asker.look_at(Focus(self.settings.prefer, tuple(self.archive.objectives)))
         self._teller.learn(self._asker)
         rows = sorted(self.archive.rows.values(), key=lambda row: row.number)
@@ -170,6 +170,10 @@ class Study:
         self.archive.rest(self._asker.dropped())
         known = Known({row.key: row.rung for row in rows}, self._teller.told)
         self._record.open(1 + len(self.archive.objectives), self._asker.distributions, known)
+
+    def reference_point(self) -> tuple[float, ...]:
+        """The archive's, its costs at least as far as the strategy looks."""
+        return self.archive.reference_point(self._asker.dear if self._asker else ())
 
     def _fill(self) -> bool:
         """Start trainings until all workers have one; False where nothing runs and nothing is left to do."""
@@ -247,11 +251,12 @@ class Study:
             self._record.store(candidate)
         assert candidate is not None
         before = order.before.time_s if order.before else {}
-        spent = {stage: s - before.get(stage, 0.0) for stage, s in candidate.time_s.items()}
-        for stage, seconds in spent.items():
-            self.seconds[stage] += seconds
-        # Less than nothing where the worker went on while this process was stopped.
-        self.seconds["other"] += max(0.0, outcome.seconds - sum(spent.values()))
+        for stage, seconds in candidate.time_s.items():
+            self.seconds[stage] += seconds - before.get(stage, 0.0)
+        spent_s = sum(candidate.time_s.values()) - sum(before.values())
+        self.seconds["other"] += max(
+            0.0, outcome.seconds - spent_s
+        )  # it goes on while this process is stopped
         if self.job.from_bank:
             with self.clock("inherit"):
                 deposit(self.run, order, candidate)

@@ -6,7 +6,7 @@ point by point, and of most candidates only a row stays in memory.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from edgeml.arch.cell import Arch, lower
 from edgeml.arch.graph import Graph
@@ -140,10 +140,11 @@ class Archive:
         index = pareto.knee([row.scores or () for row in rows])
         return None if index is None else self.candidates[rows[index].key]
 
-    def reference_point(self) -> Point:
-        """Reference of the hypervolume for what is there now."""
+    def reference_point(self, least: Sequence[float] = ()) -> Point:
+        """Reference of the hypervolume for what is there now, with costs that are nowhere below `least`."""
         self._fresh()
-        return (self.chance_error, *(1.1 * worst for worst in self._worst))
+        costs = [1.1 * worst for worst in self._worst]
+        return (self.chance_error, *map(max, costs, least or costs))
 
     def hypervolumes(self) -> list[Volume]:
         """(trials complete, seconds, hypervolume) for one reference point.

@@ -1,7 +1,7 @@
 """The last part of --time: members of the front trained further, each for as long again as it has been.
 
 Full training is short where data are many (train/fidelity.py): long enough to rank architectures, not to
-ship them. So a search that only time ends leaves what is left of it to its front, a quarter at the most, as
+ship them. So a search that only time ends leaves what is left of it to its front, half of it at the most, as
 soon as that should add twice the hypervolume a second that the search adds. Next is who adds most a second,
 if its error shrinks as those of this run have shrunk by trainings as long again.
 """
@@ -80,7 +80,7 @@ def pays(study: Study) -> bool:
     """Whether further training should add MARGIN times the volume a second that the search did lately."""
     if study.fidelity.epochs >= SHORT:
         return False
-    window, reference = LATELY * study.settings.time_s, study.archive.reference_point()
+    window, reference = LATELY * study.settings.time_s, study.reference_point()
     rows = [row for row in study.archive.rows.values() if not row.variant]
     now, then = (
         volume([row.point for row in rows if row.point is not None and row.finished_at_s <= at], reference)
@@ -126,7 +126,7 @@ class Schedule:
         if left > WORTH or len(points) < len(members):
             return None
         best: Next | None = None
-        for member, gain in zip(members, gains(points, left, study.archive.reference_point()), strict=True):
+        for member, gain in zip(members, gains(points, left, study.reference_point()), strict=True):
             an_epoch, epochs = seconds_an_epoch(member), float(member.fidelity.get("epochs", 0.0))
             full_s = epochs * an_epoch
             if not full_s or not gain or member.key in busy or not self._may_be(member):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -13,11 +13,13 @@ import numpy as np
 from edgeml.arch.space import Choice, Space
 from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.propose import Proposer
+from edgeml.search.spending import Hurry
+from edgeml.search.surrogate.costs import CostModels
 from edgeml.search.surrogate.gain import Scale, expected_gain
-from edgeml.search.surrogate.gaussian import Floats, Followed, GaussianProcess, typical_square
+from edgeml.search.surrogate.gaussian import Floats
 from edgeml.search.surrogate.pool import FULL, Pool
 from edgeml.search.surrogate.seen import Seen
-from edgeml.search.surrogate.surrogate import TUNE_GROWTH, Surrogate
+from edgeml.search.surrogate.surrogate import Surrogate
 
 START = 12
 """Random trials before the surrogate is asked; where time runs out they are spread from cheap to middling."""
@@ -64,20 +66,21 @@ class Guide:
 
     Attributes:
         focus: the preferred part of the front.
-        weight: MACs -> what gains are divided by, where time runs out.
+        hurry: where time runs out.
+        dear: costs of the dearest networks that it allows; zeros where nothing is known of that.
     """
 
     def __init__(self, space: Space, seed: int, proposer: Proposer) -> None:
         self.proposer = proposer
         self.focus: Focus | None = None
-        self.weight: Callable[[Floats], Floats] | None = None
+        self.hurry: Hurry | None = None
+        self.dear: Floats = np.zeros(len(proposer.objectives) or 1)
         self._pool = Pool(space, proposer, seed)
         self._draws = np.random.default_rng(seed)
         self._surrogate: Surrogate | None = None
         self._fitted_on: tuple[int, int] = (0, 0)
         self._seen = Seen()
-        self._cost_models: list[tuple[GaussianProcess, Followed]] = []
-        self._costs_tuned_at = 0
+        self._cost_models = CostModels(self._pool.vectors)
         self._thought = False
         self._gains: dict[str, float] = {}
 
@@ -86,7 +89,7 @@ class Guide:
         """Choices to train next; None while too little is known."""
         self._observe(trials)
         if len(self._seen.keys) < START:
-            return self._pool.spread(len(self._seen.keys)) if self.weight else None
+            return self._pool.spread(len(self._seen.keys)) if self.hurry else None
         if not self._gains:
             self._grow(FIRST_POOL - len(self._pool), [])
         self._refit(top)
@@ -172,7 +175,18 @@ class Guide:
             costs = np.vstack([costs, list(self._pool.costs.values())])
         self._scale = Scale(costs)  # one for all gains until the next fit: they are compared
         if not self._costs_known:
-            self._fit_costs(self._seen.costs[rows])
+            self._cost_models.fit(self._fit_keys, self._seen.costs[rows])
+        self.dear = self._dearest()
+
+    def _dearest(self) -> Floats:
+        """Costs of the dearest networks of the pool that time allows: as far as a front may reach."""
+        nothing = np.zeros(self._seen.costs.shape[1])
+        keys = self._pool.untried() if self.hurry is not None else []
+        if self.hurry is None or not keys:
+            return nothing
+        allowed = self.hurry.affordable(self._pool.macs(keys))
+        keys = [key for key, one in zip(keys, allowed, strict=True) if one]
+        return self._costs_of(keys).max(axis=0) if keys else nothing
 
     def _fit_on(self, top: int) -> list[str]:
         """Keys of the trials to fit: those of the last time and what is new, until that is too many."""
@@ -188,8 +202,7 @@ class Guide:
         stay = self._pool.points.keys() | set(self._fit_keys)
         if self._surrogate is not None:
             self._surrogate.forget(stay)
-        for _, points in self._cost_models:
-            points.forget(stay)
+        self._cost_models.forget(stay)
 
     def _grow(self, count: int, best: Sequence[str]) -> list[str]:
         front = [self._seen.choices[row] for row in self._seen.leaders()]
@@ -216,7 +229,7 @@ class Guide:
 
     def _weights(self, keys: Sequence[str]) -> Floats:
         """What gains are divided by."""
-        return np.ones(len(keys)) if self.weight is None else self.weight(self._pool.macs(keys))
+        return np.ones(len(keys)) if self.hurry is None else self.hurry.weight(self._pool.macs(keys))
 
     def _expected_front(self) -> Floats:
         """Errors expected of what was tried (measured where fully trained), with costs."""
@@ -254,9 +267,10 @@ class Guide:
     def _reference(self) -> Floats:
         errors = [error for at in self._seen.errors for error in at.values()]
         most = max(errors)
-        if self.weight is not None:  # time is not spent on what nobody would ship
+        if self.hurry is not None:  # time is not spent on what nobody would ship
             most = min(most, WORTH + min(errors))
-        return np.array([max(most, 1e-6) * 1.01, *(1.1 * self._seen.costs.max(axis=0))])
+        costs = np.maximum(self._seen.costs.max(axis=0), self.dear)
+        return np.array([max(most, 1e-6) * 1.01, *(1.1 * costs)])
 
     @property
     def _costs_known(self) -> bool:
@@ -273,19 +287,7 @@ class Guide:
 
     _known: bool | None = None
 
-    def _fit_costs(self, costs: Floats) -> None:
-        logs, x = np.log(np.maximum(costs, 1e-12)), self._pool.vectors(self._fit_keys)
-        if len(self._cost_models) != logs.shape[1]:
-            models = [GaussianProcess(typical_square(x)) for _ in range(logs.shape[1])]
-            self._cost_models = [(model, Followed(model, self._pool.vectors)) for model in models]
-            self._costs_tuned_at = 0
-        tune = len(x) >= self._costs_tuned_at * TUNE_GROWTH
-        if tune:
-            self._costs_tuned_at = len(x)
-        for (model, _), column in zip(self._cost_models, logs.T, strict=True):
-            model.fit(x, column, tune)
-
     def _costs_of(self, keys: Sequence[str]) -> Floats:
         if self._costs_known:
             return np.array([self._pool.costs[key] for key in keys])
-        return np.exp(np.column_stack([points.mean(keys) for _, points in self._cost_models]))
+        return self._cost_models(keys)
