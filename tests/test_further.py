@@ -26,6 +26,7 @@ from edgeml.search.finishing.further import (
     pays,
     seconds_an_epoch,
     updated,
+    volume,
 )
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import FULL, Ladder, Rung
@@ -60,12 +61,13 @@ def test_only_a_lowest_rung_on_all_data_says_what_longer_training_does():
 
 def test_gains_are_those_of_the_hypervolume_over_the_logarithm_of_costs():
     points = [(0.1, 100.0), (0.4, 10.0)]
-    found = gains(points, 0.5, (0.9, 1000.0))
+    found = gains(points, 0.5, lambda these: volume(these, (0.9, 1000.0)))
     decade = math.log(10)
     assert found == pytest.approx([0.05 * decade, 0.2 * decade])  # each to the next dearer, or to the end
     with_nothing = [(error, cost, 0.0) for error, cost in points]
-    assert gains(with_nothing, 0.5, (0.9, 1000.0, 0.0)) == pytest.approx(found)
-    assert gains([(0.0, 10.0), (0.5, 1.0)], 0.5, (0.9, 100.0))[0] == 0  # nothing is left to gain
+    assert gains(with_nothing, 0.5, lambda these: volume(these, (0.9, 1000.0, 0.0))) == pytest.approx(found)
+    exact = [(0.0, 10.0), (0.5, 1.0)]  # nothing is left to gain
+    assert gains(exact, 0.5, lambda these: volume(these, (0.9, 100.0)))[0] == 0
 
 
 def member(key, accuracy, macs, train_s, at_s=10.0, **more):
@@ -78,12 +80,12 @@ def member(key, accuracy, macs, train_s, at_s=10.0, **more):
     return replace(made, **more)
 
 
-def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0, dear=()):
+def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0, dear=(), prefer="balanced"):
     archive = Archive(["macs"], 0.9)
     for one in members:
         archive.keep(one)
     pace = SimpleNamespace(all_left_s=lambda: left_s, besides_s=1.0)
-    settings = SimpleNamespace(time_s=100.0)
+    settings = SimpleNamespace(time_s=100.0, prefer=prefer)
     return SimpleNamespace(
         archive=archive, pace=pace, ladder=FULL, settings=settings, elapsed_s=elapsed_s,
         fidelity=Fidelity(epochs, 64), reference_point=lambda: archive.reference_point(dear),
@@ -106,6 +108,12 @@ def test_the_dear_end_of_a_front_is_worth_as_much_as_time_allows_it_to_reach():
     two = [member("cheap", 0.6, 10, 10.0), member("dear", 0.7, 1000, 10.0)]
     assert Schedule(study(two)).next(()).candidate.key == "cheap"
     assert Schedule(study(two, dear=[1e9])).next(()).candidate.key == "dear"
+
+
+def test_what_is_preferred_is_trained_further_first():
+    two = [member("cheap", 0.6, 500, 10.0), member("accurate", 0.7, 1000, 10.0)]
+    assert Schedule(study(two)).next(()).candidate.key == "cheap"
+    assert Schedule(study(two, prefer="accuracy")).next(()).candidate.key == "accurate"
 
 
 def test_who_did_not_get_better_or_is_compressed_is_left_alone():

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from edgeml.search.archive.pareto import hypervolume
+from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.candidate import Candidate
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import Ladder
@@ -39,6 +42,8 @@ AXES = 4
 """Objectives that count, the error included: the hypervolume of more takes long."""
 
 Point = tuple[float, ...]
+Worth = Callable[[Sequence[Point]], float]
+"""Errors and costs of networks -> what a front of them is worth."""
 
 
 def left_of_error(pairs: Sequence[tuple[float, float]], times: float) -> float:
@@ -69,21 +74,33 @@ def volume(points: Sequence[Point], reference: Point) -> float:
     return hypervolume([scaled(point) for point in points], scaled(reference))
 
 
-def gains(points: Sequence[Point], left: float, reference: Point) -> list[float]:
-    """Errors and costs of a front -> volume that each adds where so much is left of its error."""
-    now = volume(points, reference)
+def worth(study: Study) -> Worth:
+    """Errors and costs -> their volume for a study, which counts more in the part that is preferred."""
+    reference = study.reference_point()
+    points = np.array([row.point for row in study.archive.rows.values() if row.point is not None])
+    focus = Focus(study.settings.prefer, tuple(study.archive.objectives))
+    bounds = focus.reference(points, np.array(reference))
+    if bounds is None:
+        return lambda points: volume(points, reference)
+    preferred = tuple(bounds.tolist())
+    return lambda points: volume(points, reference) + WEIGHT * volume(points, preferred)
+
+
+def gains(points: Sequence[Point], left: float, worth: Worth) -> list[float]:
+    """Errors and costs of a front -> what each adds to their worth where so much is left of its error."""
+    now = worth(points)
     better = [(left * point[0], *point[1:]) for point in points]
-    return [volume([*points, one], reference) - now for one in better]
+    return [worth([*points, one]) - now for one in better]
 
 
 def pays(study: Study) -> bool:
-    """Whether further training should add MARGIN times the volume a second that the search did lately."""
+    """Whether further training should add MARGIN times the worth a second that the search did lately."""
     if study.fidelity.epochs >= SHORT:
         return False
-    window, reference = LATELY * study.settings.time_s, study.reference_point()
+    window, worth_of = LATELY * study.settings.time_s, worth(study)
     rows = [row for row in study.archive.rows.values() if not row.variant]
     now, then = (
-        volume([row.point for row in rows if row.point is not None and row.finished_at_s <= at], reference)
+        worth_of([row.point for row in rows if row.point is not None and row.finished_at_s <= at])
         for at in (study.elapsed_s, study.elapsed_s - window)
     )
     best = Schedule(study).next(())
@@ -97,7 +114,7 @@ class Next:
     Attributes:
         candidate: of whom.
         epochs: how much of it.
-        a_second: volume that it should add.
+        a_second: worth that it should add.
     """
 
     candidate: Candidate
@@ -126,7 +143,7 @@ class Schedule:
         if left > WORTH or len(points) < len(members):
             return None
         best: Next | None = None
-        for member, gain in zip(members, gains(points, left, study.reference_point()), strict=True):
+        for member, gain in zip(members, gains(points, left, worth(study)), strict=True):
             an_epoch, epochs = seconds_an_epoch(member), float(member.fidelity.get("epochs", 0.0))
             full_s = epochs * an_epoch
             if not full_s or not gain or member.key in busy or not self._may_be(member):
