@@ -20,12 +20,13 @@ from edgeml.search.archive import pareto
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
 from edgeml.search.ladder import FULL
+from edgeml.search.orders import trial_seed
 from edgeml.search.progress import Silent
 from edgeml.search.propose import Proposer
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.strategy import STRATEGIES, sampler
-from edgeml.search.study import Study, trial_seed
+from edgeml.search.study import Study
 from edgeml.search.workers.executor import Inline, WorkerDiedError
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets

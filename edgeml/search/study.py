@@ -15,7 +15,7 @@ from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order, stamp
 from edgeml.search.ladder import Ladder
-from edgeml.search.orders import Orders, trial_seed
+from edgeml.search.orders import Orders
 from edgeml.search.pace import Pace
 from edgeml.search.progress import Listener, Progress
 from edgeml.search.propose import Proposal, Proposer
@@ -36,8 +36,6 @@ from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 
 TICK_S = 0.25
-
-__all__ = ["Study", "trial_seed"]
 
 
 class Study:
@@ -254,9 +252,7 @@ class Study:
         for stage, seconds in candidate.time_s.items():
             self.seconds[stage] += seconds - before.get(stage, 0.0)
         spent_s = sum(candidate.time_s.values()) - sum(before.values())
-        self.seconds["other"] += max(
-            0.0, outcome.seconds - spent_s
-        )  # it goes on while this process is stopped
+        self.seconds["other"] += max(0.0, outcome.seconds - spent_s)  # a worker goes on while this one stops
         if self.job.from_bank:
             with self.clock("inherit"):
                 deposit(self.run, order, candidate)
