@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 import edgeml
+from edgeml.search.progress import Progress
 from edgeml.search.study import Study
 from edgeml.terminal import PlainListener
 from edgeml.terminal.live import LiveListener, view
@@ -113,3 +115,19 @@ def test_without_colour_there_is_none(watched):
     said = watched.screen.getvalue()
     assert "Pareto front so far" in said
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", said), "no colours, only moves of the cursor"
+
+
+def test_only_a_database_that_was_waited_for_is_back():
+    lines = io.StringIO()
+    plain = PlainListener(Console(file=lines, width=80))
+    study = SimpleNamespace(progress=Progress())
+    for waiting, afterwards in (
+        (None, "training further"),
+        (None, None),
+        ("waiting for it", None),
+        (None, None),
+    ):
+        study.progress.waiting, study.progress.afterwards = waiting, afterwards
+        plain.tick(study)
+        plain.tick(study)
+    assert lines.getvalue().splitlines() == ["training further", "waiting for it", "the database is back"]

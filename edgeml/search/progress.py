@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Progress:
-    """Where a search stands."""
+    """Where a search stands.
+
+    Attributes:
+        waiting: the study's database is waited for, in words.
+        afterwards: what is done once the search is over, in words.
+    """
 
     started_at: float = 0.0
     before_s: float = 0.0
@@ -24,6 +29,7 @@ class Progress:
     exhausted: bool = False
     running: list[Order] = field(default_factory=list)
     waiting: str | None = None
+    afterwards: str | None = None
     elsewhere: bool = False
 
 

@@ -27,6 +27,7 @@ class PlainListener:
         self._console = console
         self._told_s = time.monotonic()
         self._waited = False
+        self._afterwards: str | None = None
 
     def reading(self, what: str, done: int, total: int) -> None:
         """A line every TELLING_S seconds."""
@@ -43,12 +44,15 @@ class PlainListener:
         self._console.print(headline(study), soft_wrap=True, markup=False, highlight=False)
 
     def tick(self, study: Study) -> None:
-        """A line where the study's database is waited for, and one where it is back."""
-        waiting = study.progress.waiting
+        """A line where a database is waited for, where it is back, and of what is done after the search."""
+        waiting, afterwards = study.progress.waiting, study.progress.afterwards
+        if afterwards != self._afterwards:
+            self._afterwards = afterwards
+            if afterwards:
+                self.said(afterwards)
         if bool(waiting) != self._waited:
             self._waited = bool(waiting)
-            line = waiting or "the database is back"
-            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+            self.said(waiting or "the database is back")
 
     def finished(self, study: Study, candidate: Candidate) -> None:
         """One line."""

@@ -115,7 +115,7 @@ def _progress(study: Study, width: int) -> list[RenderableType]:
 
 def _doing(study: Study) -> str:
     """What goes on, and what came of candidates that are not on their way any more."""
-    doing = study.progress.waiting or _training(study)
+    doing = study.progress.waiting or study.progress.afterwards or _training(study)
     tally = study.archive.tally
     counts = {
         "ended early": tally.ended,

@@ -185,7 +185,8 @@ def train_front(study: Study, executor: Executor) -> None:
             running[executor.submit(train_longer, study.job, key, fidelity)] = key
         return bool(running)
 
-    study.waits("training the front's members further")
+    study.progress.afterwards = "training the front's members further"
+    study.listener.tick(study)
     try:
         with study.clock("further"):
             while fill():
@@ -195,7 +196,7 @@ def train_front(study: Study, executor: Executor) -> None:
     except KeyboardInterrupt:
         study.progress.interrupted = True
         executor.kill()
-    study.waits(None)
+    study.progress.afterwards = None
 
 
 def _over(study: Study, schedule: Schedule, future: Future[Candidate], key: str) -> None:
