@@ -180,13 +180,11 @@ class Guide:
 
     def _dearest(self) -> Floats:
         """Costs of the dearest networks of the pool that time allows: as far as a front may reach."""
-        nothing = np.zeros(self._seen.costs.shape[1])
-        keys = self._pool.untried() if self.hurry is not None else []
-        if self.hurry is None or not keys:
-            return nothing
-        allowed = self.hurry.affordable(self._pool.macs(keys))
-        keys = [key for key, one in zip(keys, allowed, strict=True) if one]
-        return self._costs_of(keys).max(axis=0) if keys else nothing
+        if self.hurry is not None and (keys := self._pool.untried()):
+            allowed = self.hurry.affordable(self._pool.macs(keys))
+            if any(allowed):
+                return np.asarray(self._costs_of(keys)[allowed].max(axis=0))
+        return np.zeros(self._seen.costs.shape[1])
 
     def _fit_on(self, top: int) -> list[str]:
         """Keys of the trials to fit: those of the last time and what is new, until that is too many."""
