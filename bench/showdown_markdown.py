@@ -17,7 +17,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.showdown_table import SHOWN, ablations, load, references, share_of, spread, table  # noqa: E402
+from bench.showdown_table import ablations, load, references, share_of, spread, table  # noqa: E402
+from bench.showdown_volume import SHOWN  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
@@ -66,8 +67,8 @@ def by_seed(row: dict[str, Any]) -> list[float]:
 
 def standings(pairs: Iterable[tuple[str, float]]) -> Iterator[str]:
     """Lines of the table of edgeml and the best of the others, a line a task and budget."""
-    yield "| task | edgeml | seeds | best of the others | seeds | it has | every seed above | edgeml in |"
-    yield f"|{' --- |' * 8}"
+    yield "| task | edgeml | seeds | best of the others | seeds | it has | all seeds above | edgeml in | on |"
+    yield f"|{' --- |' * 9}"
     for task, budget in pairs:
         rows = table(task, budget)
         ours = [row for row in rows if row["tool"] == "edgeml"]
@@ -80,7 +81,7 @@ def standings(pairs: Iterable[tuple[str, float]]) -> Iterator[str]:
         yield line(
             [
                 *(f"{task}, {budget:g} s", spread(had), str(len(had)), best["tool"], str(len(peer))),
-                *(spread(peer), above, share_of(best["share"])),
+                *(spread(peer), above, share_of(best["share"]), ", ".join(best["processors"])),
             ]
         )
 

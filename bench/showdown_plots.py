@@ -19,7 +19,8 @@ sys.path.insert(0, str(BENCH.parent))
 
 import altair as alt  # noqa: E402
 
-from bench.showdown_table import CLASSES, Run, bounds, is_reference, load, volume  # noqa: E402
+from bench.showdown_table import CLASSES, load  # noqa: E402
+from bench.showdown_volume import Run, boxes, is_reference, volume  # noqa: E402
 from edgeml.search.archive.pareto import front  # noqa: E402
 
 STEPS = 30
@@ -43,7 +44,7 @@ def over_time(runs: list[Run]) -> list[dict[str, Any]]:
     for run in runs:
         if not is_reference(run):
             groups[run["task"], run["budget_cpu_s"], run["tool"]].append(run)
-    within = {task: bounds(run for run in runs if run["task"] == task) for task in CLASSES}
+    within = {task: boxes(run for run in runs if run["task"] == task) for task in CLASSES}
     for (task, budget, tool), members in sorted(groups.items()):
         guess = 1 - 1 / CLASSES[task]
         for step in range(STEPS + 1):
@@ -51,7 +52,7 @@ def over_time(runs: list[Run]) -> list[dict[str, Any]]:
             found = [
                 volume([row for row in run["models"] if row["cpu_s"] <= now], cost, ends, guess)
                 for run in members
-                for cost, ends in within[task].items()
+                for cost, ends in within[task][run["processor"]].items()
             ]
             rows.append({"task": titled(task, budget), "tool": tool, "CPU s": now,
                          "hypervolume": statistics.mean(found)})  # fmt: skip

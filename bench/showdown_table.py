@@ -5,7 +5,7 @@
 
 A front is chosen by accuracy on validation, its hypervolume is that of its accuracies on test: over accuracy
 and log cost, as a part of the box from the error of guessing to none and from the task's cheapest to
-its dearest model that any searching tool made with any budget.
+its dearest model that any searching tool made with any budget (latency on the host: on that computer).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,58 +23,30 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from edgeml.search.archive.pareto import front, hypervolume
+BENCH = Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH.parent))
 
-RESULTS = Path(__file__).resolve().parent / "results" / "showdown"
-SHOWN = {
-    "size_bytes": "file", "macs": "MACs", "arena_bytes": "arena", "mcu_ms": "Cortex-M7",
-    "coral_ms": "Coral", "vela_cycles": "Ethos-U55", "host_ms": "host",
-}  # fmt: skip
-"""host_ms comes from showdown_latency.py, and is shown where every search of a task has it."""
+from bench.showdown_volume import (  # noqa: E402
+    SHOWN,
+    Bounds,
+    Run,
+    boxes,
+    is_reference,
+    members,
+    reached_after,
+    volume,
+    volumes_of,
+)
+
+RESULTS = BENCH / "results" / "showdown"
 LIMITS = {"arena_bytes": (32_000, 64_000, 128_000), "size_bytes": (50_000, 100_000, 250_000)}
 CLASSES = {"digits": 10, "fashion-mnist": 10, "cifar10": 10, "fsdd": 10, "magic-wand": 5}
-
-Run = dict[str, Any]
-Bounds = dict[str, tuple[float, float]]
 
 
 def load(task: str | None = None, changed: bool = False) -> list[Run]:
     """Every run, or those of a task; with `changed` those of edgeml with other options instead."""
     runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*.json"))]
     return [run for run in runs if bool(run["options"]) == changed and task in (None, run["task"])]
-
-
-def is_reference(run: Run) -> bool:
-    """A fixed network rather than a search."""
-    return str(run["tool"]).startswith("reference:")
-
-
-def bounds(runs: Iterable[Run]) -> Bounds:
-    """Cost -> its least and largest value in the searches' models, where every search has some."""
-    searches = [run["models"] for run in runs if not is_reference(run) and run["models"]]
-    found: Bounds = {}
-    for cost in SHOWN:
-        values = [[row[cost] for row in models if row.get(cost)] for models in searches]
-        if values and all(values):
-            found[cost] = (min(map(min, values)), max(map(max, values)))
-    return found
-
-
-def volume(rows: Sequence[dict[str, Any]], cost: str, within: tuple[float, float], guess: float) -> float:
-    """Models -> part of the box that the front by validation covers on test."""
-    low, high = (math.log(bound) for bound in within)
-    points = [(1 - row["test"], math.log(row[cost])) for row in _front(rows, cost)]
-    # The dearest model covers something too: the box ends a tenth of a factor beyond it.
-    end = high + 0.1
-    return hypervolume(points, (guess, end)) / (guess * (end - low))
-
-
-def reached_after(run: Run, wanted: float, of: Callable[[Sequence[dict[str, Any]]], float]) -> float | None:
-    """Processor seconds after which a run's models so far have a hypervolume; None: never."""
-    for time in sorted({row["cpu_s"] for row in run["models"]}):
-        if of([row for row in run["models"] if row["cpu_s"] <= time]) >= wanted:
-            return float(time)
-    return None
 
 
 def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | None:
@@ -86,7 +58,7 @@ def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | No
 def table(task: str, budget: float) -> list[dict[str, Any]]:
     """Task and budget -> a row a searching tool, most hypervolume first."""
     everything = load(task)
-    within, guess = bounds(everything), 1 - 1 / CLASSES[task]
+    within, guess = boxes(everything), 1 - 1 / CLASSES[task]
     by_tool: dict[str, list[Run]] = defaultdict(list)
     for run in everything:
         if run["budget_cpu_s"] == budget and not is_reference(run):
@@ -94,8 +66,9 @@ def table(task: str, budget: float) -> list[dict[str, Any]]:
     rows = []
     for tool, runs in by_tool.items():
         row: dict[str, Any] = {"tool": tool, "seeds": len(runs)}
-        volumes = {c: [volume(run["models"], c, within[c], guess) for run in runs] for c in within}
+        volumes = volumes_of(runs, within, guess)
         row["volumes"] = volumes
+        row["processors"] = sorted({run["processor"] for run in runs})
         row["mean"] = statistics.mean(value for c in volumes for value in volumes[c]) if volumes else 0.0
         row["best"] = [max((r["test"] for r in _top(run["models"])), default=0.0) for run in runs]
         row["under"] = {
@@ -116,14 +89,8 @@ def _top(models: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [max(models, key=lambda row: (row["validation"], -row["macs"]))] if models else []
 
 
-def _front(models: Sequence[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
-    """Those that nothing beats in both validation accuracy and a cost."""
-    rows = [row for row in models if row.get(cost)]
-    return [rows[i] for i in front([(1 - row["validation"], row[cost]) for row in rows])]
-
-
 def _add_speed(
-    rows: list[dict[str, Any]], by_tool: dict[str, list[Run]], within: Bounds, guess: float
+    rows: list[dict[str, Any]], by_tool: dict[str, list[Run]], within: dict[str, Bounds], guess: float
 ) -> None:
     """`share`: processor seconds that edgeml needs for a tool's mean final hypervolume, of the tool's budget.
 
@@ -134,9 +101,8 @@ def _add_speed(
         for cost, values in row["volumes"].items():
             wanted = statistics.mean(values)
             for run in by_tool.get("edgeml", []):
-                after = reached_after(
-                    run, wanted, partial(volume, cost=cost, within=within[cost], guess=guess)
-                )
+                box = within[run["processor"]][cost]
+                after = reached_after(run, wanted, partial(volume, cost=cost, within=box, guess=guess))
                 shares.append(math.inf if after is None else after / run["budget_cpu_s"])
         row["share"] = statistics.median(shares) if shares and row["tool"] != "edgeml" else None
 
@@ -157,7 +123,9 @@ def references(task: str, budget: float) -> list[dict[str, Any]]:
             theirs_cost = statistics.median(top[cost] for top in tops if top[cost]) if tops[0][cost] else None
             row[cost] = theirs_cost
             least = [
-                min((r[cost] for r in _front(run["models"], cost) if r["test"] >= accuracy), default=math.inf)
+                min(
+                    (r[cost] for r in members(run["models"], cost) if r["test"] >= accuracy), default=math.inf
+                )
                 for run in ours
             ]
             row[f"share_{cost}"] = statistics.median(least) / theirs_cost if least and theirs_cost else None
@@ -171,19 +139,19 @@ def ablations(task: str, budget: float) -> list[dict[str, Any]]:
     Over the costs that all of them have: host_ms only after showdown_latency.py has measured them too.
     """
     plain, changed = load(task), load(task, changed=True)
-    within, guess = bounds(plain), 1 - 1 / CLASSES[task]
-    within = {cost: within[cost] for cost in bounds([*plain, *changed])}
+    everything, guess = boxes(plain), 1 - 1 / CLASSES[task]
+    costs = next(iter(boxes([*plain, *changed]).values()), {})
+    within = {processor: {c: box[c] for c in costs} for processor, box in everything.items()}
     found: dict[str, list[Run]] = defaultdict(list)
     for run in [*(run for run in plain if run["tool"] == "edgeml"), *changed]:
-        if run["budget_cpu_s"] == budget:
+        if run["budget_cpu_s"] == budget and run["processor"] in within:
             found[" ".join(run["options"]) or "as it is"].append(run)
     return [
         {
             "options": options,
-            "seeds": [run["seed"] for run in runs],
+            "seeds": [(run["seed"], run["processor"]) for run in runs],
             "mean": [
-                statistics.mean(volume(run["models"], cost, within[cost], guess) for cost in within)
-                for run in runs
+                statistics.mean(seed) for seed in zip(*volumes_of(runs, within, guess).values(), strict=True)
             ],
             "best": [max((r["test"] for r in _top(run["models"])), default=0.0) for run in runs],
         }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench import showdown, showdown_markdown, showdown_score, showdown_table, showdown_tree
+from bench import showdown, showdown_markdown, showdown_score, showdown_table, showdown_tree, showdown_volume
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
@@ -88,14 +88,14 @@ def row(validation: float, test: float, cost: float, cpu_s: float = 1.0) -> dict
 
 
 def test_volume_of_one_model_is_a_rectangle() -> None:
-    found = showdown_table.volume([row(0.9, 0.8, 100)], "macs", (10, 1000), 0.9)
+    found = showdown_volume.volume([row(0.9, 0.8, 100)], "macs", (10, 1000), 0.9)
     end = math.log(1000) + 0.1
     assert found == pytest.approx((0.9 - 0.2) * (end - math.log(100)) / (0.9 * (end - math.log(10))))
 
 
 def test_what_looks_good_on_test_only_does_not_count() -> None:
     chosen, lucky = row(0.9, 0.7, 50), row(0.8, 0.99, 60)
-    volume = partial(showdown_table.volume, cost="macs", within=(10, 1000), guess=0.9)
+    volume = partial(showdown_volume.volume, cost="macs", within=(10, 1000), guess=0.9)
     assert volume([chosen, lucky]) == volume([chosen]) > 0
     assert showdown_table.under([chosen, lucky], "macs", 100) == 0.7
     assert showdown_table.under([chosen, lucky], "macs", 40) is None
@@ -119,6 +119,7 @@ def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
         "budget_cpu_s": 9,
         "seed": 0,
         "options": [],
+        "processor": "here",
         "models": [row(0.9, 0.9, 50)],
     }
     peer = {**plain, "tool": "optuna-tpe", "models": [row(0.9, 0.9, 500)]}
@@ -132,6 +133,29 @@ def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
     assert found[0]["mean"] == found[1]["mean"]
 
 
+def test_latency_on_the_host_is_compared_on_one_computer_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(tool: str, seed: int, processor: str, host_ms: float) -> dict[str, Any]:
+        models = [{**row(0.9, 0.9, 50), "host_ms": host_ms}, {**row(0.8, 0.8, 10), "host_ms": host_ms / 2}]
+        about = {"user_lines": 1}
+        named = {"task": "digits", "tool": tool, "seed": seed, "processor": processor, "options": []}
+        return {**named, "budget_cpu_s": 9, "models": models, "models_in_budget": 2, "about": about}
+
+    fast = [run("edgeml", 0, "fast", 1.0), run("optuna-tpe", 0, "fast", 2.0)]
+    slow = [run("edgeml", 1, "slow", 10.0), run("optuna-tpe", 1, "slow", 20.0)]
+    monkeypatch.setattr(showdown_table, "load", lambda task, changed=False: [] if changed else fast + slow)
+    for found in showdown_table.table("digits", 9):
+        assert found["volumes"]["host_ms"][0] == pytest.approx(found["volumes"]["host_ms"][1])
+        assert found["processors"] == ["fast", "slow"]
+    assert showdown_volume.mixed(fast + slow) == []
+    assert showdown_volume.mixed([*fast, run("autokeras", 0, "slow", 1.0)]) == [("digits", 9, 0)]
+    fixed = run("reference:resnet8", 0, "slow", 1.0)  # not compared by seed
+    assert showdown_volume.mixed([*fast, fixed]) == []
+
+
+def test_no_seed_was_run_on_two_kinds_of_processor() -> None:
+    assert showdown_volume.mixed(showdown_table.load()) == []
+
+
 def test_the_documentation_has_the_tables_of_the_raw_files() -> None:
     page = showdown_markdown.PAGE.read_text(encoding="utf-8")
     assert page == showdown_markdown.page(), "run `python bench/showdown_markdown.py`"
@@ -140,10 +164,10 @@ def test_the_documentation_has_the_tables_of_the_raw_files() -> None:
 
 def test_when_a_hypervolume_was_reached() -> None:
     run = {"models": [row(0.5, 0.5, 100, 5.0), row(0.9, 0.9, 50, 20.0)]}
-    volume = partial(showdown_table.volume, cost="macs", within=(10, 1000), guess=0.9)
-    assert showdown_table.reached_after(run, volume(run["models"][:1]), volume) == 5.0
-    assert showdown_table.reached_after(run, volume(run["models"]), volume) == 20.0
-    assert showdown_table.reached_after(run, 1.0, volume) is None
+    volume = partial(showdown_volume.volume, cost="macs", within=(10, 1000), guess=0.9)
+    assert showdown_volume.reached_after(run, volume(run["models"][:1]), volume) == 5.0
+    assert showdown_volume.reached_after(run, volume(run["models"]), volume) == 20.0
+    assert showdown_volume.reached_after(run, 1.0, volume) is None
 
 
 def test_models_that_are_kept_tell_every_earlier_front() -> None:
@@ -156,5 +180,5 @@ def test_models_that_are_kept_tell_every_earlier_front() -> None:
     for time in range(0, 60, 7):
         for cost in ("macs", "coral_ms"):
             before, after = ([r for r in given if r["cpu_s"] <= time] for given in (rows, kept))
-            volumes = [showdown_table.volume(given, cost, (1, 1000), 0.9) for given in (before, after)]
+            volumes = [showdown_volume.volume(given, cost, (1, 1000), 0.9) for given in (before, after)]
             assert volumes[0] == volumes[1]

@@ -1,0 +1,87 @@
+"""Hypervolume of what a run of the showdown made: boxes of a task, fronts by validation, moments."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from edgeml.search.archive.pareto import front, hypervolume
+
+SHOWN = {
+    "size_bytes": "file", "macs": "MACs", "arena_bytes": "arena", "mcu_ms": "Cortex-M7",
+    "coral_ms": "Coral", "vela_cycles": "Ethos-U55", "host_ms": "host",
+}  # fmt: skip
+"""host_ms comes from showdown_latency.py, and is shown where every search of a task has it."""
+
+Run = dict[str, Any]
+Bounds = dict[str, tuple[float, float]]
+
+
+def is_reference(run: Run) -> bool:
+    """A fixed network rather than a search."""
+    return str(run["tool"]).startswith("reference:")
+
+
+def bounds(runs: Iterable[Run]) -> Bounds:
+    """Cost -> its least and largest value in the searches' models, where every search has some."""
+    searches = [run["models"] for run in runs if not is_reference(run) and run["models"]]
+    found: Bounds = {}
+    for cost in SHOWN:
+        values = [[row[cost] for row in models if row.get(cost)] for models in searches]
+        if values and all(values):
+            found[cost] = (min(map(min, values)), max(map(max, values)))
+    return found
+
+
+def boxes(runs: Iterable[Run]) -> dict[str, Bounds]:
+    """Runs of a task -> the processor of some of them -> `bounds`, with host_ms only of what ran on it.
+
+    Costs that some processor's runs lack are in none of them, so that means over costs can be compared.
+    """
+    searches = [run for run in runs if not is_reference(run)]
+    everywhere = bounds(searches)
+    found = {}
+    for processor in {run["processor"] for run in searches}:
+        here = bounds(run for run in searches if run["processor"] == processor)
+        found[processor] = {c: here[c] if c == "host_ms" else everywhere[c] for c in everywhere}
+    return found
+
+
+def mixed(runs: Iterable[Run]) -> list[tuple[str, float, int]]:
+    """Task, budget and seed of searches that would be compared across different processors."""
+    processors: dict[tuple[str, float, int], set[str]] = defaultdict(set)
+    for run in runs:
+        if not is_reference(run):
+            processors[run["task"], run["budget_cpu_s"], run["seed"]].add(run["processor"])
+    return sorted(named for named, found in processors.items() if len(found) > 1)
+
+
+def volumes_of(runs: Sequence[Run], within: dict[str, Bounds], guess: float) -> dict[str, list[float]]:
+    """Runs of a task -> cost -> their hypervolumes, each in the box of its computer."""
+    costs = next(iter(within.values()), {})
+    return {c: [volume(run["models"], c, within[run["processor"]][c], guess) for run in runs] for c in costs}
+
+
+def volume(rows: Sequence[dict[str, Any]], cost: str, within: tuple[float, float], guess: float) -> float:
+    """Models -> part of the box that the front by validation covers on test."""
+    low, high = (math.log(bound) for bound in within)
+    points = [(1 - row["test"], math.log(row[cost])) for row in members(rows, cost)]
+    # The dearest model covers something too: the box ends a tenth of a factor beyond it.
+    end = high + 0.1
+    return hypervolume(points, (guess, end)) / (guess * (end - low))
+
+
+def reached_after(run: Run, wanted: float, of: Callable[[Sequence[dict[str, Any]]], float]) -> float | None:
+    """Processor seconds after which a run's models so far have a hypervolume; None: never."""
+    for time in sorted({row["cpu_s"] for row in run["models"]}):
+        if of([row for row in run["models"] if row["cpu_s"] <= time]) >= wanted:
+            return float(time)
+    return None
+
+
+def members(models: Sequence[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
+    """Those that nothing beats in both validation accuracy and a cost."""
+    rows = [row for row in models if row.get(cost)]
+    return [rows[i] for i in front([(1 - row["validation"], row[cost]) for row in rows])]
