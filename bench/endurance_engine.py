@@ -35,7 +35,7 @@ from edgeml.arch.space_file import load_space
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order, stamp
 from edgeml.search.ladder import FULL, Ladder, load_ladder
-from edgeml.search.progress import Silent
+from edgeml.search.progress import Listener
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.stopwatch import Stopwatch
@@ -142,7 +142,7 @@ class Processor(Stopwatch):
         self.cpu[stage] += time.process_time() - began
 
 
-class Watcher(Silent):
+class Watcher(Listener):
     """Notes memory and time at the marks, and how long proposals took."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from edgeml.search.archive.preference import PREFERS, favourite
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
 from edgeml.search.ladder import Ladder, Rung
-from edgeml.search.progress import Silent
+from edgeml.search.progress import Listener
 from edgeml.search.propose import Proposal, Proposer
 from edgeml.search.record import NoRecord
 from edgeml.search.run_dir import RunDir
@@ -119,7 +119,7 @@ def search(
     settings = Settings("table", [], table.space.name, strategy, trials=10**9, seed=seed, prefer=prefer)
     study = Study(
         RunDir(Path("/nonexistent")), settings, table.space, table.inputs,
-        Job("", targets, {}), Fidelity(1), look_up, Inline(), Silent(), ladder,
+        Job("", targets, {}), Fidelity(1), look_up, Inline(), Listener(), ladder,
         NoRecord(), TableProposer(table, targets),
     )  # fmt: skip
     began = time.process_time()

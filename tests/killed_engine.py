@@ -30,7 +30,7 @@ from edgeml.search.damage import worked_out
 from edgeml.search.database.study_file import mend
 from edgeml.search.evaluate import Job
 from edgeml.search.ladder import load_ladder
-from edgeml.search.progress import Silent
+from edgeml.search.progress import Listener
 from edgeml.search.record import RunRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
@@ -141,7 +141,7 @@ def session(folder: Path) -> None:
         job = Job(str(folder), Targets.load(["null"]), {})
         ladder = load_ladder("balanced")
         study = Study(
-            run, settings, load_space("nano"), TASK, job, Fidelity(1), evaluate, Inline(), Silent(), ladder,
+            run, settings, load_space("nano"), TASK, job, Fidelity(1), evaluate, Inline(), Listener(), ladder,
             Noted(run),
         )  # fmt: skip
         known = run.load_candidates()

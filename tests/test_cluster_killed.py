@@ -15,7 +15,7 @@ from edgeml.search.cluster.cluster import Cluster
 from edgeml.search.cluster.exchange import Delivery
 from edgeml.search.evaluate import Job
 from edgeml.search.ladder import load_ladder
-from edgeml.search.progress import Silent
+from edgeml.search.progress import Listener
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
 from edgeml.search.study import Study
@@ -28,7 +28,7 @@ from tests.killed_engine import TASK
 TRIALS, EVERY = 40, 8
 
 
-class Killer(Silent):
+class Killer(Listener):
     """Kills a worker, evaluation and all, after every so many trainings."""
 
     def __init__(self, workers: Dask) -> None:

@@ -20,7 +20,7 @@ from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
 from edgeml.search.ladder import FULL, Ladder, Rung, load_ladder
-from edgeml.search.progress import Silent
+from edgeml.search.progress import Listener
 from edgeml.search.record import NoRecord
 from edgeml.search.run_dir import RunDir
 from edgeml.search.rungs import Rungs, correlations
@@ -61,8 +61,8 @@ def study(ladder, strategy="auto", trials=25, seed=0, space="nano", executor=Non
     settings = Settings("made", ["null"], space, strategy, trials, time_s=time_s, seed=seed)
     return Study(
         RunDir(Path("/nonexistent")), settings, load_space(space), TASK,
-        Job("", Targets.load(["null"]), {}), Fidelity(3.0), evaluate, executor or Inline(), Silent(), ladder,
-        NoRecord(),
+        Job("", Targets.load(["null"]), {}), Fidelity(3.0), evaluate, executor or Inline(), Listener(),
+        ladder, NoRecord(),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job
 from edgeml.search.ladder import FULL
 from edgeml.search.orders import trial_seed
-from edgeml.search.progress import Silent
+from edgeml.search.progress import Listener
 from edgeml.search.propose import Proposer
 from edgeml.search.run_dir import RunDir
 from edgeml.search.settings import Settings
@@ -98,7 +98,7 @@ def study_in(
     settings = Settings("made", ["null"], space.name, strategy, trials, seed=seed)
     job = Job(str(path), Targets.load(["null"]), limits or {})
     return Study(
-        run, settings, space, task, job, Fidelity(1), fake_evaluate, executor or Inline(), Silent(), ladder
+        run, settings, space, task, job, Fidelity(1), fake_evaluate, executor or Inline(), Listener(), ladder
     )
 
 

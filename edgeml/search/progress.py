@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
-from edgeml.search.candidate import Candidate
-from edgeml.search.evaluate import Order
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgeml.search.candidate import Candidate
+    from edgeml.search.evaluate import Order
     from edgeml.search.study import Study
 
 
@@ -33,8 +32,8 @@ class Progress:
     elsewhere: bool = False
 
 
-class Listener(Protocol):
-    """Who wants to know how a search goes on."""
+class Listener:
+    """Who wants to know how a search goes on: what one does not override, it does not hear of."""
 
     def reading(self, what: str, done: int, total: int) -> None:
         """So many of a data set's files are read."""
@@ -59,31 +58,3 @@ class Listener(Protocol):
 
     def trained_further(self, study: Study, candidate: Candidate) -> None:
         """A member of the front was trained further; the last row of `further` says what came of it."""
-
-
-class Silent:
-    """A listener that does nothing."""
-
-    def reading(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
-
-    def said(self, sentence: str) -> None:
-        """Nothing."""
-
-    def started(self, study: Study) -> None:
-        """Nothing."""
-
-    def tick(self, study: Study) -> None:
-        """Nothing."""
-
-    def finished(self, study: Study, candidate: Candidate) -> None:
-        """Nothing."""
-
-    def died(self, study: Study, order: Order, reason: str, left: int) -> None:
-        """Nothing."""
-
-    def compressed(self, study: Study, candidate: Candidate) -> None:
-        """Nothing."""
-
-    def trained_further(self, study: Study, candidate: Candidate) -> None:
-        """Nothing."""

@@ -30,7 +30,7 @@ from edgeml.search.finishing.finishing import finish
 from edgeml.search.finishing.further import pays
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.own_files import copy_files, own
-from edgeml.search.progress import Listener, Silent
+from edgeml.search.progress import Listener
 from edgeml.search.prune import Pruned, prune
 from edgeml.search.record import RunRecord
 from edgeml.search.run_dir import LAYOUT, RunDir
@@ -93,11 +93,11 @@ def run_session(
         run_dir.create()
     executor: Executor | None = None
     try:
-        executor = executor_for(compute, run_dir, listener or Silent())
+        executor = executor_for(compute, run_dir, listener or Listener())
         if settings.deterministic:
             executor = deterministic.Deterministic(executor, compute)
         for sentence in (*said, *meeting.left):
-            (listener or Silent()).said(sentence)
+            (listener or Listener()).said(sentence)
         study, variants = _prepare(run_dir, settings, targets, ladder, resume, listener, executor, meeting)
         study.seconds["data"] += clock.monotonic() - began
         study.search()
@@ -165,7 +165,7 @@ def _prepare(
         fidelity,
         evaluate,
         executor,
-        listener or Silent(),
+        listener or Listener(),
         ladder,
         record=(record := RunRecord(run_dir)),
         peers=meeting.peers,

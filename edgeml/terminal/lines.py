@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from edgeml.search.finishing.compression import points
+from edgeml.search.progress import Listener
 from edgeml.target.limits import describe
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ TELLING_S = 5.0
 """Between two lines on how far the reading of data is."""
 
 
-class PlainListener:
+class PlainListener(Listener):
     """One line a trial, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
@@ -113,11 +114,9 @@ def trial_line(study: Study, candidate: Candidate) -> str:
             f"{head} {rung}stopped early at {study.goal.said(candidate.accuracy, 2)} int8: {candidate.reason}"
         )
     parts = [f"{rung}{study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8"]
-    for name in study.archive.objectives:
+    for name in dict.fromkeys([*study.archive.objectives, "size_bytes"]):
         metric = candidate.metrics[name]
         parts.append(f"{short(name)} {describe(name, metric['value'])} {metric['kind']}")
-    size = candidate.metrics["size_bytes"]
-    parts.append(f"{describe('size_bytes', size['value'])} {size['kind']}")
     if front:
         parts.append(f"front {len(front)}, best {study.goal.said(front[0].accuracy, 2)}")
     parts.append(f"left {duration(time_left_s(study))}")

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from edgeml.report.figures import legend, mark
 from edgeml.search.archive.preference import favourite
+from edgeml.search.progress import Listener
 from edgeml.target.limits import describe
 from edgeml.terminal.lines import (
     counted,
@@ -40,7 +41,7 @@ LEFT_FREE = 2
 """Lines of the window that stay free: a view as high as the window flickers."""
 
 
-class LiveListener:
+class LiveListener(Listener):
     """Progress bar, the training that runs, rungs, the front so far."""
 
     def __init__(self, console: Console) -> None:
