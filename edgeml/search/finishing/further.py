@@ -190,9 +190,12 @@ def train_front(study: Study, executor: Executor) -> None:
     try:
         with study.clock("further"):
             while fill():
-                for future in wait(running, TICK_S, FIRST_COMPLETED).done:
+                done = set[Future[Candidate]]()
+                while not done:
+                    done = wait(running, TICK_S, FIRST_COMPLETED).done
+                    study.listener.tick(study)
+                for future in done:
                     _over(study, schedule, future, running.pop(future))
-                study.listener.tick(study)
     except KeyboardInterrupt:
         study.progress.interrupted = True
         executor.kill()
