@@ -20,6 +20,7 @@ from edgeml.search.finishing import longer
 from edgeml.search.finishing.further import (
     UNKNOWN,
     Schedule,
+    allowed_s,
     expected_of,
     gains,
     left_of_error,
@@ -139,6 +140,29 @@ def test_further_training_pays_once_the_search_adds_less():
     assert not pays(study(still, epochs=20.0))  # full training is long enough
 
 
+@pytest.mark.parametrize(
+    ("changed", "seconds"),
+    [
+        ({}, 75.0),  # as long as the search took
+        ({"further": 30.0}, 15.0),  # of 75 s were 30 for the front: 45 were for the search
+        ({"left_s": 20.0}, 20.0),
+        ({"epochs": 20.0}, 0.0),  # full training is long enough
+        ({"budget": "quick"}, 0.0),
+        ({"time_s": 0.0}, 0.0),
+        ({"alone": False}, 0.0),
+        ({"may_leave": True, "left_s": 7.0, "epochs": 20.0}, 7.0),  # only time ends it
+    ],
+)
+def test_a_search_that_trials_end_has_as_long_again_for_its_front(changed, seconds):
+    asked = {"left_s": 500.0, "epochs": 4.0, "further": 0.0, "budget": "standard", "time_s": 600.0}
+    asked |= {"alone": True, "may_leave": False} | changed
+    ended = study([], asked["left_s"], epochs=asked["epochs"])
+    ended.settings.time_s, ended.settings.budget = asked["time_s"], asked["budget"]
+    ended.pace.alone, ended.pace.may_leave = asked["alone"], asked["may_leave"]
+    ended.seconds = {"further": asked["further"]}
+    assert allowed_s(ended) == seconds
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two networks that are trained for one epoch each, and the key of one that is complete."""
@@ -192,12 +216,14 @@ def test_what_is_not_better_leaves_everything_as_it_was(run, failing, monkeypatc
 
 
 @pytest.mark.slow
-def test_a_search_that_time_ends_trains_its_front_further(tmp_path):
-    options = ["--data", "digits", "--target", "null", "--time", "30s", "--epochs", "2", "--out", "run"]
+@pytest.mark.parametrize("ended_by", [["--time", "30s"], ["--time", "5m", "--trials", "4"]])
+def test_the_front_is_trained_further_once_a_search_is_over(ended_by, tmp_path):
+    options = ["--data", "digits", "--target", "null", "--epochs", "2", "--out", "run", *ended_by]
     said = edgeml_run("search", *options, cwd=tmp_path)
     assert " epochs more: accuracy " in said.stdout + said.stderr
     state = json.loads((tmp_path / "run" / "state.json").read_text())
-    assert 0 < state["time_s"]["further"] < 15 and state["elapsed_s"] < 45
+    further_s, elapsed_s = state["time_s"]["further"], state["elapsed_s"]
+    assert 0 < further_s < 0.5 * elapsed_s and elapsed_s < 90
     folders = (tmp_path / "run" / "candidates").glob("*/candidate.json")
     rows = [row for file in folders for row in json.loads(file.read_text())["further"]]
     assert any(row["kept"] for row in rows)

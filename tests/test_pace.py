@@ -111,3 +111,12 @@ def test_networks_that_take_too_much_of_the_time_are_not_looked_for():
         found.count(SimpleNamespace(status="complete", metrics={"macs": {"value": macs}}), [row])
     edge = DEAR * 100 * 1e6
     assert found.affordable(np.array([0.9 * edge, 1.1 * edge])).tolist() == [True, False]
+
+
+def test_what_follows_a_search_may_be_given_less_than_is_left():
+    found = pace(8, gone_s=10.0)
+    assert found.all_left_s() == pytest.approx(50, abs=1)
+    found.end_within(5.0)
+    assert found.all_left_s() == pytest.approx(5, abs=1)
+    found.end_within(500.0)
+    assert found.all_left_s() == pytest.approx(50, abs=1)

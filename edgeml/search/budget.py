@@ -18,12 +18,14 @@ class Budget:
         time_s: seconds after which no training starts; 0 for no limit.
         fidelity: the ladder of rungs.
         training: times the usual training, which the data's size decides (train/fidelity.py).
+        further: where `trials` end a search of large data, its front is trained on, as long as that took.
     """
 
     trials: int
     time_s: float
     fidelity: str
     training: float
+    further: bool = True
 
     def epochs(self, train_samples: int) -> float | None:
         """Epochs of full training for so many training samples; None for the usual ones."""
@@ -33,7 +35,7 @@ class Budget:
 
 
 BUDGETS = {
-    "quick": Budget(12, 600.0, "fast", 1 / 3),
+    "quick": Budget(12, 600.0, "fast", 1 / 3, further=False),
     "standard": Budget(DEFAULT_TRIALS, 3600.0, DEFAULT_FIDELITY, 1.0),
     "thorough": Budget(100, 8 * 3600.0, DEFAULT_FIDELITY, 2.0),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,6 +38,7 @@ class Pace:
         alone: no other coordinator searches with this one.
 
     Attributes:
+        alone: the same.
         may_leave: nothing but --time ends the search, and what is left of that is for its front.
         leaves: the search is over, because what is left of --time does more for its front (`decide`).
         pays: whether that is so now.
@@ -45,6 +47,7 @@ class Pace:
 
     def __init__(self, settings: Settings, progress: Progress, rungs: Rungs, alone: bool = True) -> None:
         self._settings, self._progress, self._rungs = settings, progress, rungs
+        self.alone, self._until_s = alone, math.inf
         self.may_leave = alone and settings.trials is None and settings.time_s > 0
         self.leaves, self.pays = False, _never
         self._complete = 0
@@ -64,7 +67,12 @@ class Pace:
 
     def all_left_s(self) -> float:
         """Seconds of this session's --time that are left; negative without a limit."""
-        return self._settings.time_s - (awake.now() - self._progress.started_at)
+        now = awake.now()
+        return min(self._settings.time_s - (now - self._progress.started_at), self._until_s - now)
+
+    def end_within(self, seconds: float) -> None:
+        """What follows the search ends after so long, also where more is left of --time."""
+        self._until_s = awake.now() + seconds
 
     def decide(self) -> None:
         """A training is over: the search is too, where the rest of --time does more for its front."""

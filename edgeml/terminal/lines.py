@@ -168,7 +168,7 @@ def time_left_s(study: Study) -> float:
     if not study.settings.time_s:
         return by_trials
     left = study.pace.all_left_s()
-    known = study.archive.rows and study.settings.trials is not None
+    known = study.archive.rows and study.settings.trials is not None and not study.progress.afterwards
     return max(0.0, min(left, by_trials) if known else left)
 
 

@@ -13,7 +13,7 @@ from edgeml.search.finishing.compression import Plan
 from edgeml.search.finishing.diagnosis import FILE, diagnose
 from edgeml.search.finishing.final import confirm
 from edgeml.search.finishing.final import finish as final_figures
-from edgeml.search.finishing.further import train_front
+from edgeml.search.finishing.further import allowed_s, train_front
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError
@@ -36,8 +36,8 @@ def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidat
     for variant in variants:
         study.archive.keep(variant)
     variants = list(variants)
-    if study.pace.may_leave and not study.progress.interrupted:
-        train_front(study, executor)
+    if not study.progress.interrupted and (most_s := allowed_s(study)) > 0:
+        train_front(study, executor, most_s)
     measured: set[str] = set()
     while True:
         if not study.progress.interrupted:

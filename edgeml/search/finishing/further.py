@@ -2,8 +2,9 @@
 
 Full training is short where data are many (train/fidelity.py): long enough to rank architectures, not to
 ship them. So a search that only time ends leaves what is left of it to its front, half of it at the most, as
-soon as that should add twice the hypervolume a second that the search adds. Next is who adds most a second,
-if its error shrinks as those of this run have shrunk by trainings as long again.
+soon as that should add twice the hypervolume a second that the search adds; one that a number of trials ends
+has as long again for its front. Next is who adds most a second, if its error shrinks as those of this run
+have shrunk by trainings as long again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.archive.preference import WEIGHT, Focus
+from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import Ladder
@@ -167,14 +169,36 @@ class Schedule:
             self._seen.append(min(1.0, (1 - row["accuracy"]) / (1 - row["before"])))
 
 
-def train_front(study: Study, executor: Executor) -> None:
+def allowed_s(study: Study) -> float:
+    """Seconds for the front of a search that is over.
+
+    What is left of --time where nothing else ends the search. Where a number of trials does and full
+    training is short, as long as the search has taken, within --time; further training in earlier sessions
+    counts.
+    """
+    pace, left_s = study.pace, study.pace.all_left_s()
+    if pace.may_leave:
+        return left_s
+    short = study.fidelity.epochs < SHORT and budget(study.settings.budget).further
+    if not (pace.alone and study.settings.time_s and short):
+        return 0.0
+    return min(left_s, study.elapsed_s - 2 * study.seconds["further"])
+
+
+def train_front(study: Study, executor: Executor, most_s: float) -> None:
     """Train members of the front of a search that is over, until time or what is worth it is used up.
 
     Ctrl-C ends it, and nothing that is stored is lost.
 
+    Args:
+        study: its search is over.
+        executor: where they are trained.
+        most_s: seconds that it may take.
+
     Raises:
         StorageError: the run directory cannot be written any more.
     """
+    study.pace.end_within(most_s)
     schedule, running = Schedule(study), dict[Future[Candidate], str]()
 
     def fill() -> bool:
