@@ -31,9 +31,11 @@ from edgeml.search.finishing.further import (
 )
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import FULL, Ladder, Rung
+from edgeml.search.progress import Progress
 from edgeml.search.run_dir import RunDir
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
+from edgeml.terminal.lines import time_left_s
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.inherit import load_weights
 
@@ -158,9 +160,24 @@ def test_a_search_that_trials_end_has_as_long_again_for_its_front(changed, secon
     asked |= {"alone": True, "may_leave": False} | changed
     ended = study([], asked["left_s"], epochs=asked["epochs"])
     ended.settings.time_s, ended.settings.budget = asked["time_s"], asked["budget"]
+    ended.settings.trials = None if asked["may_leave"] else 30
     ended.pace.alone, ended.pace.may_leave = asked["alone"], asked["may_leave"]
     ended.seconds = {"further": asked["further"]}
     assert allowed_s(ended) == seconds
+
+
+def test_the_time_left_knows_of_what_follows():
+    going_on = study([member("one", 0.6, 10, 10.0)], left_s=500.0, elapsed_s=60.0)
+    going_on.settings.time_s, going_on.settings.trials, going_on.settings.planned_trials = 600.0, 30, 30
+    going_on.settings.budget, going_on.pace.alone = "standard", True
+    going_on.archive.tally.seconds = 60.0
+    going_on.rungs = SimpleNamespace(spent=[6.0], left=lambda trials: 4.0)
+    going_on.progress = Progress()
+    assert time_left_s(going_on) == pytest.approx(40 + 60 + 40)
+    going_on.fidelity = Fidelity(20.0, 64)
+    assert time_left_s(going_on) == pytest.approx(40)
+    going_on.progress.afterwards = "training the front's members further"
+    assert time_left_s(going_on) == 500.0  # what the clock has left for that
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from edgeml.search.finishing.compression import points
+from edgeml.search.finishing.further import goes_on
 from edgeml.search.progress import Listener
 from edgeml.target.limits import describe
 
@@ -162,14 +163,19 @@ def short(metric: str) -> str:
 
 
 def time_left_s(study: Study) -> float:
-    """Expected seconds to the end: training left at the pace so far, or the time limit if that is nearer."""
+    """Expected seconds to the end: training left at the pace so far, or the time limit if that is nearer.
+
+    As long again where the front is trained further then.
+    """
     tally, spent = study.archive.tally, sum(study.rungs.spent)
     by_trials = study.rungs.left(study.settings.planned_trials) * (tally.seconds / spent if spent else 0.0)
     if not study.settings.time_s:
         return by_trials
     left = study.pace.all_left_s()
-    known = study.archive.rows and study.settings.trials is not None and not study.progress.afterwards
-    return max(0.0, min(left, by_trials) if known else left)
+    if not study.archive.rows or study.settings.trials is None or study.progress.afterwards:
+        return max(0.0, left)
+    after = study.elapsed_s + by_trials if goes_on(study) else 0.0
+    return max(0.0, min(left, by_trials + after))
 
 
 def duration(seconds: float) -> str:

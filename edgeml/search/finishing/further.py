@@ -176,13 +176,17 @@ def allowed_s(study: Study) -> float:
     training is short, as long as the search has taken, within --time; further training in earlier sessions
     counts.
     """
-    pace, left_s = study.pace, study.pace.all_left_s()
-    if pace.may_leave:
+    left_s = study.pace.all_left_s()
+    if study.pace.may_leave:
         return left_s
-    short = study.fidelity.epochs < SHORT and budget(study.settings.budget).further
-    if not (pace.alone and study.settings.time_s and short):
-        return 0.0
-    return min(left_s, study.elapsed_s - 2 * study.seconds["further"])
+    return min(left_s, study.elapsed_s - 2 * study.seconds["further"]) if goes_on(study) else 0.0
+
+
+def goes_on(study: Study) -> bool:
+    """Whether the front is trained further once the search has had its number of trials."""
+    settings = study.settings
+    short = study.fidelity.epochs < SHORT and budget(settings.budget).further
+    return bool(settings.trials and settings.time_s and study.pace.alone and short)
 
 
 def train_front(study: Study, executor: Executor, most_s: float) -> None:
