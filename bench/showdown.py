@@ -3,9 +3,9 @@
     bash bench/showdown_peers/environment.sh        # once: the peers' own environment
     python bench/showdown.py --task digits --budget 150 --seeds 3 [--tools edgeml,optuna-tpe] [--core 0]
 
-Runs what bench/results/showdown/ lacks, one JSON file a run, and prints the task's table; `python
-bench/showdown_table.py` prints all of them again. With --core each tool has that core to itself, so that two
-tasks can run side by side; the files say it.
+Runs what bench/results/showdown/ lacks of this kind of processor, one JSON file a run, and prints the table
+of the task; `python bench/showdown_table.py` prints all. With --core each tool has that core to itself, so
+that two tasks can run side by side; the files say it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ BENCH = Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCH.parent))
 
 from bench.showdown_score import Found, kept, score  # noqa: E402
-from bench.showdown_table import show  # noqa: E402
+from bench.showdown_table import folder_of, show  # noqa: E402
 from bench.showdown_tasks import TASKS, AbsentError, prepare, source_of  # noqa: E402
 from bench.showdown_tree import run  # noqa: E402
 
-RESULTS = BENCH / "results" / "showdown"
 PEERS_PYTHON = Path(
     os.environ.get(
         "EDGEML_PEERS_PYTHON", Path.home() / ".cache" / "edgeml-bench" / "peers" / "bin" / "python"
@@ -159,7 +158,7 @@ def one(
     rows, failures = score(in_budget, place / "scoring.npz")
     return {
         "task": task, "tool": tool, "budget_cpu_s": budget_s, "seed": seed, "options": options,
-        "cores": 1 if core is not None else len(os.sched_getaffinity(0)), "processor": _processor(),
+        "cores": 1 if core is not None else len(os.sched_getaffinity(0)), "processor": processor(),
         "cpu_s": ended.cpu_s, "wall_s": ended.wall_s, "code": ended.code, "killed": ended.killed,
         "models_made": len(made.found()), "models_in_budget": len(rows), "not_scored": failures,
         "about": made.about(), "models": kept(rows),
@@ -177,14 +176,15 @@ def _processor_per_wall() -> float:
     Runs that had to share their core are no measure, so it is never taken for less than LEAST_BUSY.
     """
     ratios = []
-    for file in RESULTS.glob("*.edgeml.*.json"):
+    for file in folder_of(processor()).glob("*.edgeml.*.json"):
         read = json.loads(file.read_text(encoding="utf-8"))
         if read["cores"] == 1 and not read["options"]:
             ratios.append(read["cpu_s"] / read["wall_s"])
     return max(LEAST_BUSY, statistics.median(ratios)) if ratios else 1.0
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Of this computer, as the system names it."""
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return names[0].split(":", 1)[1].strip() if names else platform.processor()
 
@@ -205,11 +205,12 @@ def main() -> None:
     asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
     asked.add_argument("--again", action="store_true", help="run what is there already")
     given = asked.parse_args()
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    results = folder_of(processor())
+    results.mkdir(parents=True, exist_ok=True)
     for seed in range(given.seeds):
         for tool in given.tools.split(","):
             options = given.options.split() if tool == "edgeml" else []
-            file = RESULTS / f"{_name(given.task, tool, given.budget, seed, options)}.json"
+            file = results / f"{_name(given.task, tool, given.budget, seed, options)}.json"
             if file.exists() and not given.again:
                 continue
             try:
@@ -223,7 +224,7 @@ def main() -> None:
                 f"best {best:.3f}",
                 flush=True,
             )
-    show(given.task, given.budget)
+    show(given.task, given.budget, processor())
 
 
 if __name__ == "__main__":

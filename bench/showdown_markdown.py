@@ -17,8 +17,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.showdown_table import ablations, load, references, share_of, spread, table  # noqa: E402
+from bench.showdown_table import (  # noqa: E402
+    ablations,
+    comparisons,
+    references,
+    share_of,
+    spread,
+    table,
+    titled,
+)
 from bench.showdown_volume import SHOWN  # noqa: E402
+
+Comparison = tuple[str, float, str]
+"""Task, budget in CPU seconds, processor."""
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
@@ -29,11 +40,13 @@ def line(cells: Iterable[str]) -> str:
     return re.sub(r"(?<![\w.])(?<!\w-)0\.", ".", f"| {' | '.join(cells)} |")
 
 
-def markdown(task: str, budget: float) -> Iterator[str]:
-    """Lines of a task's table as docs/benchmarks.md has it."""
-    rows = table(task, budget)
+def markdown(what: Comparison) -> Iterator[str]:
+    """Lines of a table as docs/benchmarks.md has it."""
+    rows = table(*what)
+    if not rows:
+        return
     costs = list(rows[0]["volumes"])
-    names = [f"{task}, {budget:g} s", "seeds", *(SHOWN[c] for c in costs), "all", "best test", "edgeml in"]
+    names = [titled(*what), "seeds", *(SHOWN[c] for c in costs), "all", "best test", "edgeml in"]
     yield f"| {' | '.join(names)} |"
     yield f"|{' --- |' * len(names)}"
     for row in rows:
@@ -49,7 +62,7 @@ def markdown(task: str, budget: float) -> Iterator[str]:
         limited = [spread(row["under"][name]) for name in row["under"]]
         cells = [row["tool"], *limited, str(row["user_lines"] or "-")]
         yield line(cells)
-    if fixed := references(task, budget):
+    if fixed := references(*what):
         yield ""
         yield "| fixed network | test | MACs | arena | edgeml's, of its MACs | of its arena |"
         yield f"|{' --- |' * 6}"
@@ -65,12 +78,12 @@ def by_seed(row: dict[str, Any]) -> list[float]:
     return [statistics.mean(seed) for seed in zip(*row["volumes"].values(), strict=True)]
 
 
-def standings(pairs: Iterable[tuple[str, float]]) -> Iterator[str]:
-    """Lines of the table of edgeml and the best of the others, a line a task and budget."""
-    yield "| task | edgeml | seeds | best of the others | seeds | it has | all seeds above | edgeml in | on |"
-    yield f"|{' --- |' * 9}"
-    for task, budget in pairs:
-        rows = table(task, budget)
+def standings(compared: Iterable[Comparison]) -> Iterator[str]:
+    """Lines of the table of edgeml and the best of the others, a line a task, budget and processor."""
+    yield "| task | edgeml | seeds | best of the others | seeds | it has | all seeds above | edgeml in |"
+    yield f"|{' --- |' * 8}"
+    for what in compared:
+        rows = table(*what)
         ours = [row for row in rows if row["tool"] == "edgeml"]
         others = [row for row in rows if row["tool"] != "edgeml"]
         if not ours or not others:
@@ -80,23 +93,23 @@ def standings(pairs: Iterable[tuple[str, float]]) -> Iterator[str]:
         above = "yes" if min(had) > max(peer) else "no"
         yield line(
             [
-                *(f"{task}, {budget:g} s", spread(had), str(len(had)), best["tool"], str(len(peer))),
-                *(spread(peer), above, share_of(best["share"]), ", ".join(best["processors"])),
+                *(titled(*what), spread(had), str(len(had)), best["tool"], str(len(peer))),
+                *(spread(peer), above, share_of(best["share"])),
             ]
         )
 
 
 def switched_off() -> Iterator[str]:
     """Lines of the table of what edgeml loses when something is switched off."""
-    pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load(changed=True)})
-    if pairs:
+    compared = comparisons(changed=True)
+    if compared:
         yield "| edgeml with | seeds | all | more than as it is | best test |"
         yield f"|{' --- |' * 5}"
-    for task, budget in pairs:
-        rows = ablations(task, budget)
+    for what in compared:
+        rows = ablations(*what)
         plain = dict(zip(rows[0]["seeds"], rows[0]["mean"], strict=True))
         for row in rows:
-            named = f"{task}, {budget:g} s: {row['options']}"
+            named = f"{titled(*what)}: {row['options']}"
             means = zip(row["seeds"], row["mean"], strict=True)
             more = [mean - plain[seed] for seed, mean in means if seed in plain and row is not rows[0]]
             yield line(
@@ -106,8 +119,8 @@ def switched_off() -> Iterator[str]:
 
 def tables() -> str:
     """All of them."""
-    pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
-    found = [standings(pairs), *(markdown(task, budget) for task, budget in pairs), switched_off()]
+    compared = comparisons()
+    found = [standings(compared), *map(markdown, compared), switched_off()]
     return "\n\n".join(filter(None, map("\n".join, found)))
 
 

@@ -19,8 +19,8 @@ sys.path.insert(0, str(BENCH.parent))
 
 import altair as alt  # noqa: E402
 
-from bench.showdown_table import CLASSES, load  # noqa: E402
-from bench.showdown_volume import Run, boxes, is_reference, volume  # noqa: E402
+from bench.showdown_table import CLASSES, load, titled  # noqa: E402
+from bench.showdown_volume import Run, bounds, is_reference, volume  # noqa: E402
 from edgeml.search.archive.pareto import front  # noqa: E402
 
 STEPS = 30
@@ -32,29 +32,33 @@ ORDER = (
 COLOURS = ("#d62728", "#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#7f7f7f")
 
 
-def titled(task: str, budget: float) -> str:
-    """What stands above a part of a picture."""
-    return f"{task}, {budget:g} s"
+def place_of(run: Run) -> tuple[str, float, str]:
+    """What a run is compared with: task, budget and processor."""
+    return run["task"], run["budget_cpu_s"], run["processor"]
 
 
 def over_time(runs: list[Run]) -> list[dict[str, Any]]:
     """Runs -> rows of task, budget, tool, cpu_s and hypervolume."""
     rows = []
-    groups: dict[tuple[str, float, str], list[Run]] = defaultdict(list)
+    groups: dict[tuple[tuple[str, float, str], str], list[Run]] = defaultdict(list)
     for run in runs:
         if not is_reference(run):
-            groups[run["task"], run["budget_cpu_s"], run["tool"]].append(run)
-    within = {task: boxes(run for run in runs if run["task"] == task) for task in CLASSES}
-    for (task, budget, tool), members in sorted(groups.items()):
+            groups[place_of(run), run["tool"]].append(run)
+    boxes = {
+        (task, on): bounds(run for run in runs if (run["task"], run["processor"]) == (task, on))
+        for task, _, on in set(map(place_of, runs))
+    }
+    for (what, tool), members in sorted(groups.items()):
+        task, budget, on = what
         guess = 1 - 1 / CLASSES[task]
         for step in range(STEPS + 1):
             now = budget * step / STEPS
             found = [
                 volume([row for row in run["models"] if row["cpu_s"] <= now], cost, ends, guess)
                 for run in members
-                for cost, ends in within[task][run["processor"]].items()
+                for cost, ends in boxes[task, on].items()
             ]
-            rows.append({"task": titled(task, budget), "tool": tool, "CPU s": now,
+            rows.append({"task": titled(*what), "tool": tool, "CPU s": now,
                          "hypervolume": statistics.mean(found)})  # fmt: skip
     return rows
 
@@ -67,7 +71,7 @@ def at_the_end(runs: list[Run]) -> list[dict[str, Any]]:
         members = front([(1 - row["validation"], row["mcu_ms"]) for row in models])
         tool = "fixed networks" if is_reference(run) else run["tool"]
         rows += [
-            {"task": titled(run["task"], run["budget_cpu_s"]), "tool": tool,
+            {"task": titled(*place_of(run)), "tool": tool,
              "ms": models[i]["mcu_ms"], "error %": 100 * (1 - models[i]["test"])}
             for i in members
         ]  # fmt: skip
@@ -90,8 +94,9 @@ def draw(folder: Path) -> list[Path]:
     runs = load()
     tools = defaultdict(set)
     for run in runs:
-        tools[run["task"], run["budget_cpu_s"]].add(run["tool"])
-    runs = [run for run in runs if len(tools[run["task"], run["budget_cpu_s"]]) > 1]  # else nothing compares
+        if not is_reference(run):
+            tools[place_of(run)].add(run["tool"])
+    runs = [run for run in runs if len(tools[place_of(run)]) > 1]  # else nothing compares
     lines_of, points_of = over_time(runs), at_the_end(runs)
     lines = (
         alt.Chart(alt.Data(values=lines_of), width=230, height=150)

@@ -5,13 +5,15 @@
 
 A front is chosen by accuracy on validation, its hypervolume is that of its accuracies on test: over accuracy
 and log cost, as a part of the box from the error of guessing to none and from the task's cheapest to
-its dearest model that any searching tool made with any budget (latency on the host: on that computer).
+its dearest model that any searching tool made with any budget. Only runs on the same kind of processor are
+compared: each has its folder there, its boxes and its tables.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 import sys
 from collections import defaultdict
@@ -30,12 +32,11 @@ from bench.showdown_volume import (  # noqa: E402
     SHOWN,
     Bounds,
     Run,
-    boxes,
+    bounds,
     is_reference,
     members,
     reached_after,
     volume,
-    volumes_of,
 )
 
 RESULTS = BENCH / "results" / "showdown"
@@ -43,10 +44,26 @@ LIMITS = {"arena_bytes": (32_000, 64_000, 128_000), "size_bytes": (50_000, 100_0
 CLASSES = {"digits": 10, "fashion-mnist": 10, "cifar10": 10, "fsdd": 10, "magic-wand": 5}
 
 
-def load(task: str | None = None, changed: bool = False) -> list[Run]:
-    """Every run, or those of a task; with `changed` those of edgeml with other options instead."""
-    runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*.json"))]
-    return [run for run in runs if bool(run["options"]) == changed and task in (None, run["task"])]
+def load(task: str | None = None, changed: bool = False, processor: str | None = None) -> list[Run]:
+    """Every run, or those of a task or on a processor; with `changed` those of edgeml with other options."""
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*/*.json"))]
+    runs = [run for run in runs if task in (None, run["task"]) and processor in (None, run["processor"])]
+    return [run for run in runs if bool(run["options"]) == changed]
+
+
+def folder_of(processor: str) -> Path:
+    """Where the results of a kind of processor are: "AMD EPYC" -> results/showdown/amd-epyc."""
+    return RESULTS / re.sub(r"[^a-z0-9]+", "-", short(processor).lower()).strip("-")
+
+
+def short(processor: str) -> str:
+    """A processor's name without what says nothing."""
+    return " ".join(re.sub(r"\((R|TM)\)|\b(Processor|CPU)\b|@", " ", processor).split())
+
+
+def comparisons(changed: bool = False) -> list[tuple[str, float, str]]:
+    """Task, budget and processor of what was run."""
+    return sorted({(run["task"], run["budget_cpu_s"], run["processor"]) for run in load(changed=changed)})
 
 
 def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | None:
@@ -55,10 +72,10 @@ def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | No
     return max(fitting, key=lambda row: (row["validation"], -row[cost]))["test"] if fitting else None
 
 
-def table(task: str, budget: float) -> list[dict[str, Any]]:
-    """Task and budget -> a row a searching tool, most hypervolume first."""
-    everything = load(task)
-    within, guess = boxes(everything), 1 - 1 / CLASSES[task]
+def table(task: str, budget: float, processor: str) -> list[dict[str, Any]]:
+    """Task, budget and processor -> a row a searching tool, most hypervolume first."""
+    everything = load(task, processor=processor)
+    within, guess = bounds(everything), 1 - 1 / CLASSES[task]
     by_tool: dict[str, list[Run]] = defaultdict(list)
     for run in everything:
         if run["budget_cpu_s"] == budget and not is_reference(run):
@@ -66,9 +83,8 @@ def table(task: str, budget: float) -> list[dict[str, Any]]:
     rows = []
     for tool, runs in by_tool.items():
         row: dict[str, Any] = {"tool": tool, "seeds": len(runs)}
-        volumes = volumes_of(runs, within, guess)
+        volumes = {c: [volume(run["models"], c, within[c], guess) for run in runs] for c in within}
         row["volumes"] = volumes
-        row["processors"] = sorted({run["processor"] for run in runs})
         row["mean"] = statistics.mean(value for c in volumes for value in volumes[c]) if volumes else 0.0
         row["best"] = [max((r["test"] for r in _top(run["models"])), default=0.0) for run in runs]
         row["under"] = {
@@ -90,7 +106,7 @@ def _top(models: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _add_speed(
-    rows: list[dict[str, Any]], by_tool: dict[str, list[Run]], within: dict[str, Bounds], guess: float
+    rows: list[dict[str, Any]], by_tool: dict[str, list[Run]], within: Bounds, guess: float
 ) -> None:
     """`share`: processor seconds that edgeml needs for a tool's mean final hypervolume, of the tool's budget.
 
@@ -101,15 +117,15 @@ def _add_speed(
         for cost, values in row["volumes"].items():
             wanted = statistics.mean(values)
             for run in by_tool.get("edgeml", []):
-                box = within[run["processor"]][cost]
-                after = reached_after(run, wanted, partial(volume, cost=cost, within=box, guess=guess))
+                of = partial(volume, cost=cost, within=within[cost], guess=guess)
+                after = reached_after(run, wanted, of)
                 shares.append(math.inf if after is None else after / run["budget_cpu_s"])
         row["share"] = statistics.median(shares) if shares and row["tool"] != "edgeml" else None
 
 
-def references(task: str, budget: float) -> list[dict[str, Any]]:
+def references(task: str, budget: float, processor: str) -> list[dict[str, Any]]:
     """Fixed networks against edgeml's fronts: least share of a cost at no less accuracy, median of seeds."""
-    runs = load(task)
+    runs = load(task, processor=processor)
     ours = [run for run in runs if run["tool"] == "edgeml" and run["budget_cpu_s"] == budget]
     rows = []
     for name in sorted({run["tool"] for run in runs if is_reference(run)}):
@@ -133,25 +149,25 @@ def references(task: str, budget: float) -> list[dict[str, Any]]:
     return rows
 
 
-def ablations(task: str, budget: float) -> list[dict[str, Any]]:
+def ablations(task: str, budget: float, processor: str) -> list[dict[str, Any]]:
     """The default, and edgeml with something switched off: mean hypervolume by seed, in the same box.
 
     Over the costs that all of them have: host_ms only after showdown_latency.py has measured them too.
     """
-    plain, changed = load(task), load(task, changed=True)
-    everything, guess = boxes(plain), 1 - 1 / CLASSES[task]
-    costs = next(iter(boxes([*plain, *changed]).values()), {})
-    within = {processor: {c: box[c] for c in costs} for processor, box in everything.items()}
+    plain, changed = load(task, processor=processor), load(task, changed=True, processor=processor)
+    within, guess = bounds(plain), 1 - 1 / CLASSES[task]
+    within = {cost: within[cost] for cost in bounds([*plain, *changed])}
     found: dict[str, list[Run]] = defaultdict(list)
     for run in [*(run for run in plain if run["tool"] == "edgeml"), *changed]:
-        if run["budget_cpu_s"] == budget and run["processor"] in within:
+        if run["budget_cpu_s"] == budget:
             found[" ".join(run["options"]) or "as it is"].append(run)
     return [
         {
             "options": options,
-            "seeds": [(run["seed"], run["processor"]) for run in runs],
+            "seeds": [run["seed"] for run in runs],
             "mean": [
-                statistics.mean(seed) for seed in zip(*volumes_of(runs, within, guess).values(), strict=True)
+                statistics.mean(volume(run["models"], cost, within[cost], guess) for cost in within)
+                for run in runs
             ],
             "best": [max((r["test"] for r in _top(run["models"])), default=0.0) for run in runs],
         }
@@ -168,14 +184,14 @@ def spread(values: Sequence[float | None], digits: int = 3) -> str:
     return mean if len(there) < 2 else f"{mean} ({statistics.stdev(there):.{digits}f})"
 
 
-def show(task: str, budget: float) -> None:
+def show(task: str, budget: float, processor: str) -> None:
     """Print a task's tables."""
     console = Console(width=200)
-    rows = table(task, budget)
+    rows = table(task, budget, processor)
     if not rows:
         return
     costs = list(rows[0]["volumes"])
-    shown = Table(title=f"{task}, {budget:g} processor seconds: hypervolume, mean (sd) over seeds")
+    shown = Table(title=f"{titled(task, budget, processor)}: hypervolume, mean (sd) over seeds")
     for name in (
         "tool",
         "seeds",
@@ -202,9 +218,9 @@ def show(task: str, budget: float) -> None:
     for row in rows:
         for error in row["errors"]:
             console.print(f"{row['tool']}: {error}")
-    for row in ablations(task, budget)[1:]:
+    for row in ablations(task, budget, processor)[1:]:
         console.print(f"edgeml with {row['options']}: {spread(row['mean'])}, best {spread(row['best'])}")
-    fixed = references(task, budget)
+    fixed = references(task, budget, processor)
     if fixed:
         beside = Table(
             title="fixed networks; least share of their cost at no less accuracy on edgeml's front (test)"
@@ -218,6 +234,11 @@ def show(task: str, budget: float) -> None:
         console.print(beside)
 
 
+def titled(task: str, budget: float, processor: str) -> str:
+    """What stands above a table or a part of a picture."""
+    return f"{task}, {budget:g} s, {short(processor)}"
+
+
 def share_of(value: float | None) -> str:
     """A share as the tables have it: `-` not known, `never` reached."""
     if value is None:
@@ -229,16 +250,17 @@ def share_of(value: float | None) -> str:
 
 def main() -> None:
     """Print all tables, with --json what is in them."""
-    pairs = sorted({(run["task"], run["budget_cpu_s"]) for run in load()})
+    found = comparisons()
     if "--json" in sys.argv[1:]:
-        print(
-            json.dumps(
-                [{"task": t, "budget": b, "rows": table(t, b), "fixed": references(t, b)} for t, b in pairs]
-            )
-        )
+        keys = "task", "budget", "processor"
+        parts = [
+            dict(zip(keys, one, strict=True)) | {"rows": table(*one), "fixed": references(*one)}
+            for one in found
+        ]
+        print(json.dumps(parts))
         return
-    for task, budget in pairs:
-        show(task, budget)
+    for one in found:
+        show(*one)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ SHOWN = {
     "size_bytes": "file", "macs": "MACs", "arena_bytes": "arena", "mcu_ms": "Cortex-M7",
     "coral_ms": "Coral", "vela_cycles": "Ethos-U55", "host_ms": "host",
 }  # fmt: skip
-"""host_ms comes from showdown_latency.py, and is shown where every search of a task has it."""
+"""host_ms comes from showdown_latency.py, and is shown where every search of a task on a computer has it."""
 
 Run = dict[str, Any]
 Bounds = dict[str, tuple[float, float]]
@@ -33,35 +32,6 @@ def bounds(runs: Iterable[Run]) -> Bounds:
         if values and all(values):
             found[cost] = (min(map(min, values)), max(map(max, values)))
     return found
-
-
-def boxes(runs: Iterable[Run]) -> dict[str, Bounds]:
-    """Runs of a task -> the processor of some of them -> `bounds`, with host_ms only of what ran on it.
-
-    Costs that some processor's runs lack are in none of them, so that means over costs can be compared.
-    """
-    searches = [run for run in runs if not is_reference(run)]
-    everywhere = bounds(searches)
-    found = {}
-    for processor in {run["processor"] for run in searches}:
-        here = bounds(run for run in searches if run["processor"] == processor)
-        found[processor] = {c: here[c] if c == "host_ms" else everywhere[c] for c in everywhere}
-    return found
-
-
-def mixed(runs: Iterable[Run]) -> list[tuple[str, float, int]]:
-    """Task, budget and seed of searches that would be compared across different processors."""
-    processors: dict[tuple[str, float, int], set[str]] = defaultdict(set)
-    for run in runs:
-        if not is_reference(run):
-            processors[run["task"], run["budget_cpu_s"], run["seed"]].add(run["processor"])
-    return sorted(named for named, found in processors.items() if len(found) > 1)
-
-
-def volumes_of(runs: Sequence[Run], within: dict[str, Bounds], guess: float) -> dict[str, list[float]]:
-    """Runs of a task -> cost -> their hypervolumes, each in the box of its computer."""
-    costs = next(iter(within.values()), {})
-    return {c: [volume(run["models"], c, within[run["processor"]][c], guess) for run in runs] for c in costs}
 
 
 def volume(rows: Sequence[dict[str, Any]], cost: str, within: tuple[float, float], guess: float) -> float:

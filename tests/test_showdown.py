@@ -105,10 +105,10 @@ def test_a_fixed_network_is_held_against_the_front_by_validation(monkeypatch: py
     lucky, fair = row(0.8, 0.99, 60), row(0.95, 0.9, 80)
     ours = {"tool": "edgeml", "budget_cpu_s": 9, "models": [row(0.9, 0.7, 50), lucky]}
     fixed = {"tool": "reference:resnet8", "budget_cpu_s": 9, "models": [row(0.9, 0.85, 160)]}
-    monkeypatch.setattr(showdown_table, "load", lambda task: [ours, fixed])
-    assert showdown_table.references("digits", 9)[0]["share_macs"] == math.inf
+    monkeypatch.setattr(showdown_table, "load", lambda task, processor: [ours, fixed])
+    assert showdown_table.references("digits", 9, "here")[0]["share_macs"] == math.inf
     ours["models"] = [row(0.9, 0.7, 50), lucky, fair]
-    assert showdown_table.references("digits", 9)[0]["share_macs"] == 0.5
+    assert showdown_table.references("digits", 9, "here")[0]["share_macs"] == 0.5
 
 
 def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
@@ -119,7 +119,6 @@ def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
         "budget_cpu_s": 9,
         "seed": 0,
         "options": [],
-        "processor": "here",
         "models": [row(0.9, 0.9, 50)],
     }
     peer = {**plain, "tool": "optuna-tpe", "models": [row(0.9, 0.9, 500)]}
@@ -127,33 +126,39 @@ def test_what_is_switched_off_is_compared_in_what_was_measured_of_both(
         model["host_ms"] = 1.0
     without = {**plain, "options": ["--no-curves"], "models": [row(0.9, 0.9, 50)]}
     runs = {False: [plain, peer], True: [without]}
-    monkeypatch.setattr(showdown_table, "load", lambda task, changed=False: runs[changed])
-    found = showdown_table.ablations("digits", 9)
+    monkeypatch.setattr(showdown_table, "load", lambda task, changed=False, processor=None: runs[changed])
+    found = showdown_table.ablations("digits", 9, "here")
     assert [each["options"] for each in found] == ["as it is", "--no-curves"]
     assert found[0]["mean"] == found[1]["mean"]
 
 
-def test_latency_on_the_host_is_compared_on_one_computer_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(tool: str, seed: int, processor: str, host_ms: float) -> dict[str, Any]:
-        models = [{**row(0.9, 0.9, 50), "host_ms": host_ms}, {**row(0.8, 0.8, 10), "host_ms": host_ms / 2}]
-        about = {"user_lines": 1}
-        named = {"task": "digits", "tool": tool, "seed": seed, "processor": processor, "options": []}
-        return {**named, "budget_cpu_s": 9, "models": models, "models_in_budget": 2, "about": about}
+def test_only_runs_on_the_same_kind_of_processor_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(tool: str, processor: str, cost: float, seed: int = 0) -> None:
+        run = {"task": "digits", "tool": tool, "seed": seed, "processor": processor, "options": []}
+        run |= {"budget_cpu_s": 9, "models": [row(0.9, 0.9, cost), row(0.8, 0.8, cost / 2)]}
+        folder = showdown_table.folder_of(processor)
+        folder.mkdir(exist_ok=True)
+        about = {"models_in_budget": 2, "about": {"user_lines": 1}}
+        (folder / f"{tool}.{seed}.json").write_text(json.dumps(run | about))
 
-    fast = [run("edgeml", 0, "fast", 1.0), run("optuna-tpe", 0, "fast", 2.0)]
-    slow = [run("edgeml", 1, "slow", 10.0), run("optuna-tpe", 1, "slow", 20.0)]
-    monkeypatch.setattr(showdown_table, "load", lambda task, changed=False: [] if changed else fast + slow)
-    for found in showdown_table.table("digits", 9):
-        assert found["volumes"]["host_ms"][0] == pytest.approx(found["volumes"]["host_ms"][1])
-        assert found["processors"] == ["fast", "slow"]
-    assert showdown_volume.mixed(fast + slow) == []
-    assert showdown_volume.mixed([*fast, run("autokeras", 0, "slow", 1.0)]) == [("digits", 9, 0)]
-    fixed = run("reference:resnet8", 0, "slow", 1.0)  # not compared by seed
-    assert showdown_volume.mixed([*fast, fixed]) == []
+    monkeypatch.setattr(showdown_table, "RESULTS", tmp_path)
+    fast, slow = "AMD EPYC", "Intel(R) Xeon(R) Processor @ 2.50GHz"
+    for processor, cost in ((fast, 10), (slow, 1000)):
+        put("edgeml", processor, cost)
+        put("optuna-tpe", processor, 4 * cost)
+    before = [showdown_table.table("digits", 9, on) for on in (fast, slow)]
+    put("autokeras", slow, 1)
+    assert showdown_table.comparisons() == [("digits", 9, fast), ("digits", 9, slow)]
+    assert showdown_table.table("digits", 9, fast) == before[0]
+    assert showdown_table.table("digits", 9, slow)[0]["tool"] == "autokeras"
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["amd-epyc", "intel-xeon-2-50ghz"]
 
 
-def test_no_seed_was_run_on_two_kinds_of_processor() -> None:
-    assert showdown_volume.mixed(showdown_table.load()) == []
+def test_results_lie_where_their_processor_belongs() -> None:
+    for file in showdown_table.RESULTS.rglob("*.json"):
+        assert file.parent == showdown_table.folder_of(json.loads(file.read_text())["processor"]), file
 
 
 def test_the_documentation_has_the_tables_of_the_raw_files() -> None:
