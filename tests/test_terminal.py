@@ -109,6 +109,8 @@ def test_plain_lines_for_logs(watched):
     lines = watched.lines.getvalue().splitlines()
     assert "\x1b" not in watched.lines.getvalue()
     assert sum(line.startswith("[") for line in lines) >= 6 and "6/6" in lines[-1]
+    figures = r"\| macs [\d.]+ [kM]? ?counted \| size [\d.]+ kB measured \|"
+    assert re.search(figures, lines[-1]), lines[-1]
 
 
 def test_without_colour_there_is_none(watched):

@@ -116,8 +116,9 @@ def trial_line(study: Study, candidate: Candidate) -> str:
         )
     parts = [f"{rung}{study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8"]
     for name in dict.fromkeys([*study.archive.objectives, "size_bytes"]):
-        metric = candidate.metrics[name]
-        parts.append(f"{short(name)} {describe(name, metric['value'])} {metric['kind']}")
+        metric, words = candidate.metrics[name], short(name)
+        figure = describe(name, metric["value"]).removesuffix(f" {words}")  # MACs are their own unit
+        parts.append(f"{words} {figure} {metric['kind']}")
     if front:
         parts.append(f"front {len(front)}, best {study.goal.said(front[0].accuracy, 2)}")
     parts.append(f"left {duration(time_left_s(study))}")
