@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -29,6 +28,7 @@ from bench.showdown_score import Found, kept, score  # noqa: E402
 from bench.showdown_table import folder_of, show  # noqa: E402
 from bench.showdown_tasks import TASKS, AbsentError, prepare, source_of  # noqa: E402
 from bench.showdown_tree import run  # noqa: E402
+from edgeml.target.host_cpu import cpu_name  # noqa: E402
 
 PEERS_PYTHON = Path(
     os.environ.get(
@@ -158,7 +158,7 @@ def one(
     rows, failures = score(in_budget, place / "scoring.npz")
     return {
         "task": task, "tool": tool, "budget_cpu_s": budget_s, "seed": seed, "options": options,
-        "cores": 1 if core is not None else len(os.sched_getaffinity(0)), "processor": processor(),
+        "cores": 1 if core is not None else len(os.sched_getaffinity(0)), "processor": cpu_name(),
         "cpu_s": ended.cpu_s, "wall_s": ended.wall_s, "code": ended.code, "killed": ended.killed,
         "models_made": len(made.found()), "models_in_budget": len(rows), "not_scored": failures,
         "about": made.about(), "models": kept(rows),
@@ -176,17 +176,11 @@ def _processor_per_wall() -> float:
     Runs that had to share their core are no measure, so it is never taken for less than LEAST_BUSY.
     """
     ratios = []
-    for file in folder_of(processor()).glob("*.edgeml.*.json"):
+    for file in folder_of(cpu_name()).glob("*.edgeml.*.json"):
         read = json.loads(file.read_text(encoding="utf-8"))
         if read["cores"] == 1 and not read["options"]:
             ratios.append(read["cpu_s"] / read["wall_s"])
     return max(LEAST_BUSY, statistics.median(ratios)) if ratios else 1.0
-
-
-def processor() -> str:
-    """Of this computer, as the system names it."""
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return names[0].split(":", 1)[1].strip() if names else platform.processor()
 
 
 def main() -> None:
@@ -205,7 +199,7 @@ def main() -> None:
     asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
     asked.add_argument("--again", action="store_true", help="run what is there already")
     given = asked.parse_args()
-    results = folder_of(processor())
+    results = folder_of(cpu_name())
     results.mkdir(parents=True, exist_ok=True)
     for seed in range(given.seeds):
         for tool in given.tools.split(","):
@@ -224,7 +218,7 @@ def main() -> None:
                 f"best {best:.3f}",
                 flush=True,
             )
-    show(given.task, given.budget, processor())
+    show(given.task, given.budget, cpu_name())
 
 
 if __name__ == "__main__":

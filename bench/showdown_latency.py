@@ -19,9 +19,9 @@ BENCH = Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCH.parent))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from bench.showdown import processor  # noqa: E402
 from bench.showdown_table import folder_of, show  # noqa: E402
 from bench.showdown_tasks import TASKS  # noqa: E402
+from edgeml.target.host_cpu import cpu_name  # noqa: E402
 
 
 def files_of(result: Path, work: Path) -> dict[str, Path]:
@@ -56,7 +56,7 @@ def main() -> None:
     asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
     given = asked.parse_args()
     for task in [given.task] if given.task else list(TASKS):
-        results = sorted(folder_of(processor()).glob(f"{task}.*.json"))
+        results = sorted(folder_of(cpu_name()).glob(f"{task}.*.json"))
         models = {
             f"{result.stem}/{name}": file
             for result in results
@@ -70,7 +70,7 @@ def main() -> None:
                     row["host_ms"] = value
             result.write_text(json.dumps(run) + "\n", encoding="utf-8")
         for budget in sorted({json.loads(r.read_text(encoding="utf-8"))["budget_cpu_s"] for r in results}):
-            show(task, budget, processor())
+            show(task, budget, cpu_name())
 
 
 if __name__ == "__main__":

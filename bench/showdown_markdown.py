@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.showdown_table import (  # noqa: E402
+    Comparison,
     ablations,
     comparisons,
     references,
@@ -27,9 +28,6 @@ from bench.showdown_table import (  # noqa: E402
     titled,
 )
 from bench.showdown_volume import SHOWN  # noqa: E402
-
-Comparison = tuple[str, float, str]
-"""Task, budget in CPU seconds, processor."""
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
@@ -43,8 +41,6 @@ def line(cells: Iterable[str]) -> str:
 def markdown(what: Comparison) -> Iterator[str]:
     """Lines of a table as docs/benchmarks.md has it."""
     rows = table(*what)
-    if not rows:
-        return
     costs = list(rows[0]["volumes"])
     names = [titled(*what), "seeds", *(SHOWN[c] for c in costs), "all", "best test", "edgeml in"]
     yield f"| {' | '.join(names)} |"

@@ -19,9 +19,8 @@ sys.path.insert(0, str(BENCH.parent))
 
 import altair as alt  # noqa: E402
 
-from bench.showdown_table import CLASSES, load, titled  # noqa: E402
-from bench.showdown_volume import Run, bounds, is_reference, volume  # noqa: E402
-from edgeml.search.archive.pareto import front  # noqa: E402
+from bench.showdown_table import CLASSES, Comparison, comparison_of, load, titled  # noqa: E402
+from bench.showdown_volume import Run, bounds, is_reference, members, volume  # noqa: E402
 
 STEPS = 30
 """Moments of a run at which its hypervolume is drawn."""
@@ -32,30 +31,22 @@ ORDER = (
 COLOURS = ("#d62728", "#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#7f7f7f")
 
 
-def place_of(run: Run) -> tuple[str, float, str]:
-    """What a run is compared with: task, budget and processor."""
-    return run["task"], run["budget_cpu_s"], run["processor"]
-
-
 def over_time(runs: list[Run]) -> list[dict[str, Any]]:
     """Runs -> rows of task, budget, tool, cpu_s and hypervolume."""
     rows = []
-    groups: dict[tuple[tuple[str, float, str], str], list[Run]] = defaultdict(list)
+    groups: dict[tuple[Comparison, str], list[Run]] = defaultdict(list)
     for run in runs:
         if not is_reference(run):
-            groups[place_of(run), run["tool"]].append(run)
-    boxes = {
-        (task, on): bounds(run for run in runs if (run["task"], run["processor"]) == (task, on))
-        for task, _, on in set(map(place_of, runs))
-    }
-    for (what, tool), members in sorted(groups.items()):
+            groups[comparison_of(run), run["tool"]].append(run)
+    boxes = {(task, on): bounds(load(task, processor=on)) for task, _, on in set(map(comparison_of, runs))}
+    for (what, tool), same in sorted(groups.items()):
         task, budget, on = what
         guess = 1 - 1 / CLASSES[task]
         for step in range(STEPS + 1):
             now = budget * step / STEPS
             found = [
                 volume([row for row in run["models"] if row["cpu_s"] <= now], cost, ends, guess)
-                for run in members
+                for run in same
                 for cost, ends in boxes[task, on].items()
             ]
             rows.append({"task": titled(*what), "tool": tool, "CPU s": now,
@@ -67,13 +58,11 @@ def at_the_end(runs: list[Run]) -> list[dict[str, Any]]:
     """Runs -> rows of task, tool, ms and error, of the members of each run's front."""
     rows = []
     for run in runs:
-        models = [row for row in run["models"] if row["mcu_ms"]]
-        members = front([(1 - row["validation"], row["mcu_ms"]) for row in models])
         tool = "fixed networks" if is_reference(run) else run["tool"]
         rows += [
-            {"task": titled(*place_of(run)), "tool": tool,
-             "ms": models[i]["mcu_ms"], "error %": 100 * (1 - models[i]["test"])}
-            for i in members
+            {"task": titled(*comparison_of(run)), "tool": tool,
+             "ms": row["mcu_ms"], "error %": 100 * (1 - row["test"])}
+            for row in members(run["models"], "mcu_ms")
         ]  # fmt: skip
     return rows
 
@@ -95,8 +84,8 @@ def draw(folder: Path) -> list[Path]:
     tools = defaultdict(set)
     for run in runs:
         if not is_reference(run):
-            tools[place_of(run)].add(run["tool"])
-    runs = [run for run in runs if len(tools[place_of(run)]) > 1]  # else nothing compares
+            tools[comparison_of(run)].add(run["tool"])
+    runs = [run for run in runs if len(tools[comparison_of(run)]) > 1]  # else nothing compares
     lines_of, points_of = over_time(runs), at_the_end(runs)
     lines = (
         alt.Chart(alt.Data(values=lines_of), width=230, height=150)

@@ -41,13 +41,16 @@ from bench.showdown_volume import (  # noqa: E402
 
 RESULTS = BENCH / "results" / "showdown"
 LIMITS = {"arena_bytes": (32_000, 64_000, 128_000), "size_bytes": (50_000, 100_000, 250_000)}
+Comparison = tuple[str, float, str]
+"""What runs share that are compared: task, budget in CPU seconds, processor."""
 CLASSES = {"digits": 10, "fashion-mnist": 10, "cifar10": 10, "fsdd": 10, "magic-wand": 5}
 
 
 def load(task: str | None = None, changed: bool = False, processor: str | None = None) -> list[Run]:
     """Every run, or those of a task or on a processor; with `changed` those of edgeml with other options."""
-    runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob("*/*.json"))]
-    runs = [run for run in runs if task in (None, run["task"]) and processor in (None, run["processor"])]
+    folder = folder_of(processor).name if processor else "*"
+    files = sorted(RESULTS.glob(f"{folder}/{task or '*'}.*.json"))
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return [run for run in runs if bool(run["options"]) == changed]
 
 
@@ -61,9 +64,14 @@ def short(processor: str) -> str:
     return " ".join(re.sub(r"\((R|TM)\)|\b(Processor|CPU)\b|@", " ", processor).split())
 
 
-def comparisons(changed: bool = False) -> list[tuple[str, float, str]]:
-    """Task, budget and processor of what was run."""
-    return sorted({(run["task"], run["budget_cpu_s"], run["processor"]) for run in load(changed=changed)})
+def comparison_of(run: Run) -> Comparison:
+    """A run -> with which it is compared."""
+    return run["task"], run["budget_cpu_s"], run["processor"]
+
+
+def comparisons(changed: bool = False) -> list[Comparison]:
+    """Those of every search that was run."""
+    return sorted({comparison_of(run) for run in load(changed=changed) if not is_reference(run)})
 
 
 def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | None:

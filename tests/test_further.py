@@ -169,11 +169,13 @@ def test_a_search_that_trials_end_has_as_long_again_for_its_front(changed, secon
 def test_the_time_left_knows_of_what_follows():
     going_on = study([member("one", 0.6, 10, 10.0)], left_s=500.0, elapsed_s=60.0)
     going_on.settings.time_s, going_on.settings.trials, going_on.settings.planned_trials = 600.0, 30, 30
-    going_on.settings.budget, going_on.pace.alone = "standard", True
+    going_on.settings.budget, going_on.pace.alone, going_on.seconds = "standard", True, {"further": 0.0}
     going_on.archive.tally.seconds = 60.0
     going_on.rungs = SimpleNamespace(spent=[6.0], left=lambda trials: 4.0)
     going_on.progress = Progress()
     assert time_left_s(going_on) == pytest.approx(40 + 60 + 40)
+    going_on.seconds["further"] = 15.0  # of an earlier session: of 60 s 45 were for the search
+    assert time_left_s(going_on) == pytest.approx(40 + 45 + 40 - 15)
     going_on.fidelity = Fidelity(20.0, 64)
     assert time_left_s(going_on) == pytest.approx(40)
     going_on.progress.afterwards = "training the front's members further"

@@ -141,7 +141,7 @@ def test_only_runs_on_the_same_kind_of_processor_are_compared(
         folder = showdown_table.folder_of(processor)
         folder.mkdir(exist_ok=True)
         about = {"models_in_budget": 2, "about": {"user_lines": 1}}
-        (folder / f"{tool}.{seed}.json").write_text(json.dumps(run | about))
+        (folder / f"digits.{tool}.9.{seed}.json").write_text(json.dumps(run | about))
 
     monkeypatch.setattr(showdown_table, "RESULTS", tmp_path)
     fast, slow = "AMD EPYC", "Intel(R) Xeon(R) Processor @ 2.50GHz"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from edgeml.search.finishing.compression import points
-from edgeml.search.finishing.further import goes_on
+from edgeml.search.finishing.further import as_long_again_s
 from edgeml.search.progress import Listener
 from edgeml.target.limits import describe
 
@@ -175,8 +175,7 @@ def time_left_s(study: Study) -> float:
     left = study.pace.all_left_s()
     if not study.archive.rows or study.settings.trials is None or study.progress.afterwards:
         return max(0.0, left)
-    after = study.elapsed_s + by_trials if goes_on(study) else 0.0
-    return max(0.0, min(left, by_trials + after))
+    return max(0.0, min(left, by_trials + as_long_again_s(study, by_trials)))
 
 
 def duration(seconds: float) -> str:

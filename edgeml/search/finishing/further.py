@@ -177,16 +177,16 @@ def allowed_s(study: Study) -> float:
     counts.
     """
     left_s = study.pace.all_left_s()
-    if study.pace.may_leave:
-        return left_s
-    return min(left_s, study.elapsed_s - 2 * study.seconds["further"]) if goes_on(study) else 0.0
+    return left_s if study.pace.may_leave else min(left_s, as_long_again_s(study))
 
 
-def goes_on(study: Study) -> bool:
-    """Whether the front is trained further once the search has had its number of trials."""
+def as_long_again_s(study: Study, more_s: float = 0.0) -> float:
+    """Seconds that a number of trials leaves to the front once the search has taken `more_s` more; else 0."""
     settings = study.settings
     short = study.fidelity.epochs < SHORT and budget(settings.budget).further
-    return bool(settings.trials and settings.time_s and study.pace.alone and short)
+    if not (settings.trials and settings.time_s and study.pace.alone and short):
+        return 0.0
+    return max(0.0, study.elapsed_s + more_s - 2 * study.seconds["further"])
 
 
 def train_front(study: Study, executor: Executor, most_s: float) -> None:
