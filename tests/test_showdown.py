@@ -18,6 +18,7 @@ from bench import showdown, showdown_markdown, showdown_score, showdown_table, s
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 
 
+@pytest.mark.alone
 def test_processor_seconds_of_ended_children_count(tmp_path: Path) -> None:
     child = BURN.format(0.6)
     parent = (
@@ -29,6 +30,7 @@ def test_processor_seconds_of_ended_children_count(tmp_path: Path) -> None:
     assert 0.55 < ended.cpu_s < 2 and seen[-1] == pytest.approx(ended.cpu_s, abs=0.06)
 
 
+@pytest.mark.alone
 def test_only_what_stands_still_is_ended_before_its_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
