@@ -10,6 +10,7 @@ import pytest
 from test_report_files import HOSTILE, edit, write_run
 
 from edgeml.errors import RunError, StorageError
+from edgeml.report import plots, score_axis
 from edgeml.report.markup import Markup, join, script_json, tag
 from edgeml.report.page import write_report
 from edgeml.report.reproduce import command
@@ -100,6 +101,21 @@ def test_vega_is_there_once_and_each_chart_has_a_place(plain: Page) -> None:
     assert places == [f"chart-{i}" for i in range(len(specs))]
     assert len(specs) == 9
     assert len(plain.scripts) == 2
+
+
+def test_the_knee_is_drawn_over_the_front_and_that_over_the_others(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path / "run"))
+    drawn = plots.pair(run, "size_bytes")
+    assert drawn is not None
+    rows = drawn["layer"][-1]["data"]["values"]
+    roles = [row["role"] for row in rows]
+    assert roles == sorted(roles, key=plots.DRAWN.index) and set(roles) > {"candidate"}
+    assert rows[-1]["key"] == run.knee != [c.key for c in run.scored][-1]
+
+
+def test_no_share_above_100_per_cent_stands_on_an_axis(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path / "run"))
+    assert "datum.value > 1 ? ''" in score_axis.axis(run).to_dict()["labelExpr"]
 
 
 def test_mixed_kinds_are_told_apart_in_the_chart(tmp_path: Path) -> None:

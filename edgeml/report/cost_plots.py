@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from edgeml.report import figures
+from edgeml.report import cost_axis, figures
 from edgeml.report.plots import (
+    DRAWN,
     Spec,
-    axis_title,
     chart_data,
-    cost_scale,
     finish,
     in_words,
     role,
@@ -43,9 +42,10 @@ def pair(run: RunFiles, one: str, other: str) -> Spec | None:
     ]
     if not rows:
         return None
+    rows.sort(key=lambda row: DRAWN.index(str(row["role"])))
     kinds = [{c.figures[name].kind for c in run.scored if name in c.figures} for name in (one, other)]
-    x = alt.X("x:Q").title(axis_title(one, kinds[0])).scale(cost_scale(rows, "x"))
-    y = alt.Y("y:Q").title(axis_title(other, kinds[1])).scale(cost_scale(rows, "y"))
+    x = cost_axis.horizontal(rows, cost_axis.title(one, kinds[0]))
+    y = cost_axis.vertical(rows, cost_axis.title(other, kinds[1]))
     tip = [
         alt.Tooltip("key:N"),
         alt.Tooltip("score:N").title(f"int8 {run.goal.title}"),

@@ -5,19 +5,20 @@ Colours are written as "theme:NAME"; the page replaces them by its CSS variables
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgeml.report import figures, score_axis
+from edgeml.report import cost_axis, figures, score_axis
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 
 Spec = dict[str, Any]
 Row = dict[str, Any]
 
 ROLES = ("candidate", "Pareto front", "knee", "not trained fully")
+DRAWN = (ROLES[3], *ROLES[:3])
+"""From the back to the front."""
 ROLE_COLOURS = ("theme:other", "theme:front", "theme:knee", "theme:lower")
 MAX_SERIES = 8
-LOG_FROM_RATIO = 20
 HEIGHT = 300
 
 AXIS = {
@@ -57,7 +58,8 @@ def pair(run: RunFiles, cost: str) -> Spec | None:
     rows = [_point(run, c, c.figures[cost]) for c in run.scored if cost in c.figures]
     if not rows:
         return None
-    x = alt.X("x:Q").title(axis_title(cost, {row["kind"] for row in rows})).scale(cost_scale(rows, "x"))
+    rows.sort(key=lambda row: DRAWN.index(row["role"]))
+    x = cost_axis.horizontal(rows, cost_axis.title(cost, {row["kind"] for row in rows}))
     y = alt.Y("y:Q").title(f"int8 {run.goal.title}, validation")
     y = y.axis(score_axis.axis(run)).scale(score_axis.scale(run))
     shown = len(ROLES) - all(row["role"] != ROLES[3] for row in rows)
@@ -142,28 +144,10 @@ def in_words(figure: Figure | None) -> str:
     return f"{figures.shown(figure)}{f' ({spread})' if spread else ''}, {figure.kind}"
 
 
-def axis_title(metric: str, kinds: Iterable[str]) -> str:
-    """Metric, unit and the kinds of its figures."""
-    return f"{figures.heading(metric)} ({', '.join(sorted(kinds))})"
-
-
 def hollow_note(run: RunFiles, cost: str) -> str:
     """What to say under a chart in which estimates stand beside figures of other kinds."""
     kinds = {c.figures[cost].kind for c in run.scored if cost in c.figures}
     return "Hollow points are estimates." if "estimated" in kinds and len(kinds) > 1 else ""
-
-
-def cost_scale(rows: list[Row], name: str) -> Any:
-    """Logarithmic where a column of rows spans much."""
-    import altair as alt
-
-    values = [row[name] for row in rows]
-    wide = min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO
-    return (
-        alt.Scale(type="log", padding=12, nice=False)
-        if wide
-        else alt.Scale(zero=False, padding=12, nice=False)
-    )
 
 
 def _staircase(rows: list[Row]) -> list[Row]:

@@ -18,10 +18,12 @@ def value(run: RunFiles, score: float) -> float:
 
 
 def axis(run: RunFiles) -> Any:
-    """Axis of scores: per cent where the metric is a share."""
+    """Axis of scores: per cent where the metric is a share, and no label where a share cannot be."""
     import altair as alt
 
-    return alt.Axis(format="~%") if _unit(run) == "%" else alt.Axis(format="~g")
+    if _unit(run) != "%":
+        return alt.Axis(format="~g")
+    return alt.Axis(format="~%", labelExpr="datum.value < 0 || datum.value > 1 ? '' : datum.label")
 
 
 def scale(run: RunFiles, padding: int = 12) -> Any:
