@@ -58,6 +58,22 @@ def test_nasbench201_classes_are_the_published_ones(shared_data):
     assert len(pairs) == len({text for text, _ in pairs}) == len({rep for _, rep in pairs}) == 6_466
 
 
+def test_what_surrounds_a_published_cell_is_part_of_its_key():
+    """Front ends that give one shape, and an autoencoder's own layers."""
+    cell = nb201_cell(["conv_3x3"] * 6)
+    changes = ({}, {"front": "mfcc-30-20-13"}, {"task": "anomaly"}, {"task": "anomaly", "bottleneck": 8})
+    assert len({arch_of(cell, identity="published", **some).key for some in changes}) == len(changes)
+
+
+@pytest.mark.parametrize(("old", "new"), [("resnet", "searched"), ("output: last", "output: concat")])
+def test_the_published_identity_is_for_cells_that_it_tells_apart(tmp_path, old, new):
+    text = Path(load_space("nasbench201").source).read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigError, match=r"mine\.yaml.*identity.*graph"):
+        load_space(str(path))
+
+
 def test_isomorphic_cells_have_one_key():
     one = Cell(((Edge(0, "conv_3x3"),), (Edge(0, "conv_1x1"),), (Edge(1, "skip"), Edge(2, "skip"))))
     two = Cell(((Edge(0, "conv_1x1"),), (Edge(0, "conv_3x3"),), (Edge(2, "skip"), Edge(1, "skip"))))

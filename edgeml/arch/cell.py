@@ -139,6 +139,8 @@ class Arch:
             macro = [(s.repeat, s.channels, s.stride) for s in self.stages]
             rest = (self.input_shape, self.classes, self.stem_channels, self.stem_stride, self.head_channels)
             told = repr((cells, macro, rest, self.activation))
+            if around := {name: value for name in NEW if (value := getattr(self, name)) != NEW[name]}:
+                told += repr(around)
             return hashlib.sha256(told.encode()).hexdigest()[:12]
         if self.front:  # two front ends may give one shape
             return hashlib.sha256(f"{self.graph.key} {self.front}".encode()).hexdigest()[:12]

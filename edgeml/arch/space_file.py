@@ -122,6 +122,14 @@ class SpaceFile(_Strict):
             raise ValueError("kind 'stages' needs `stages:` as a list and no `cell:`")
         if isinstance(self.stages, list) and not self.stages:
             raise ValueError("`stages:` is empty; expected at least one stage")
+        cell = self.cell
+        if self.identity == "published" and (
+            cell is None or cell.output != "last" or cell.reduction == "searched"
+        ):
+            raise ValueError(
+                "`identity: published` tells apart only cells with `output: last` and without a searched "
+                "`reduction:`; use `identity: graph`"
+            )
         if self.training.dropout is not None and self.dropout:
             raise ValueError("`dropout:` stands here and under `training:`; keep one of them")
         return self
