@@ -73,7 +73,7 @@ def read_npz(path: Path, options: ReadOptions) -> Source:
     if matrices.holds_windows(images, options.task):
         return matrices.from_windows(path, images, labels, class_names, extras, options)
     if matrices.holds_features(images, options.task):
-        return matrices.from_features(path, images, labels, extras, options)
+        return matrices.from_features(path, images, labels, class_names, extras, options)
     return assemble(path, "npz", images, labels, class_names)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,11 @@ class Filed:
 
 @dataclass(frozen=True)
 class Listing:
-    """Files part after part, class names in order, how many others were passed over, and what to say."""
+    """Files part after part, class names in order, the others that were passed over, and what to say."""
 
     files: tuple[Filed, ...]
     classes: tuple[str, ...]
-    ignored: int
+    others: tuple[Path, ...]
     warnings: tuple[str, ...]
 
 
@@ -53,20 +53,25 @@ def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
     nested = given_parts(root)
     given = nested or {"train": root}
     files: list[Filed] = []
-    ignored, loose = 0, 0
+    others: list[Path] = []
+    empty: dict[str, None] = {}
+    loose = 0
     for part in PARTS:
         if part not in given:
             continue
         before = len(files)
         for entry in visible(given[part]):
             if not entry.is_dir():
-                ignored += 1
+                if entry.suffix.lower() not in suffixes:
+                    others.append(entry)
                 loose += entry.suffix.lower() in suffixes
                 continue
             found = list(walk(entry, set()))
             fitting = [file for file in found if file.suffix.lower() in suffixes]
-            ignored += len(found) - len(fitting)
+            others += [file for file in found if file.suffix.lower() not in suffixes]
             files += [Filed(file, part, entry.name) for file in fitting]
+            if not fitting:
+                empty[entry.name] = None
         if len(files) == before:
             held = f"{loose} {what} outside of class folders" if loose else f"no {what}"
             raise DataError(
@@ -81,11 +86,18 @@ def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
             "class folders; add them to train or remove them."
         )
     said = [f"{loose} {what} outside of class folders have no class and were ignored."] if loose else []
+    if empty:
+        said.append(without(what, list(empty)))
     folders = {entry.name.lower() for entry in visible(root) if entry.is_dir()}
-    others = sorted(folders - set(PART_NAMES))
-    if nested and others:
-        said.append(f"sub-folders besides train, val and test were ignored: {some(others)}.")
-    return Listing(tuple(files), tuple(classes), ignored, tuple(said))
+    besides = sorted(folders - set(PART_NAMES))
+    if nested and besides:
+        said.append(f"sub-folders besides train, val and test were ignored: {some(besides)}.")
+    return Listing(tuple(files), tuple(classes), tuple(others), tuple(said))
+
+
+def without(what: str, folders: Sequence[str]) -> str:
+    """A warning for class folders in which nothing was found."""
+    return f"sub-folders without {what} were ignored: {some(folders)}."
 
 
 def given_parts(root: Path) -> dict[str, Path]:

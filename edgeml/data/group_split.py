@@ -37,11 +37,15 @@ class _Problem:
     wanted: Floats
     classes: bool
 
+    def lacking(self, given: Floats) -> NDArray[np.bool_]:
+        """(splits, classes): whether a split that should have some of a class has none."""
+        return np.asarray((given == 0) & (self.wanted > 0), np.bool_)
+
     def cost(self, given: Floats) -> float:
         """Of splits that hold `given` (splits, classes)."""
         share = np.maximum(self.counts.sum(axis=0), 1)
         found = float((((given - self.wanted) / share) ** 2).sum())
-        lacking = (given == 0) & (self.wanted > 0)
+        lacking = self.lacking(given)
         if self.classes:
             found += _LACKING * float(lacking.sum() + 9 * lacking[0].sum())
         return found + 1000 * _LACKING * int((given.sum(axis=1) == 0).sum())
@@ -105,12 +109,16 @@ def _greedy(problem: _Problem, jitter: Floats) -> Indices:
 
 
 def _improved(problem: _Problem, place: Indices) -> Indices:
-    """Moves of one group and exchanges of two, as long as one helps."""
+    """Moves of one group and exchanges of two, as long as one helps; of many, those of rare classes."""
+    held = _given(problem, place)
+    best, movable = problem.cost(held), np.arange(len(place))
     if len(place) > EXCHANGED:
-        return place
-    held, best = _given(problem, place), problem.cost(_given(problem, place))
-    for _ in range(4 * len(place)):
-        step = _better(problem, place, held, best)
+        lacking = problem.lacking(held).any(axis=0) if problem.classes else np.zeros(0, np.int64)
+        movable = np.flatnonzero(problem.counts[:, np.flatnonzero(lacking)].any(axis=1))
+        if len(movable) > EXCHANGED:
+            return place
+    for _ in range(4 * len(movable)):
+        step = _better(problem, place, held, best, movable.tolist())
         if step is None:
             break
         place, held, best = step
@@ -118,16 +126,16 @@ def _improved(problem: _Problem, place: Indices) -> Indices:
 
 
 def _better(
-    problem: _Problem, place: Indices, held: Floats, best: float
+    problem: _Problem, place: Indices, held: Floats, best: float, movable: Sequence[int]
 ) -> tuple[Indices, Floats, float] | None:
-    """The first move or exchange that lowers the cost: (place, held, cost)."""
+    """The first move or exchange of movable groups that lowers the cost: (place, held, cost)."""
     rows = problem.counts
     splits = range(len(problem.wanted))
-    moves = [((group, to),) for group in range(len(place)) for to in splits if to != place[group]]
+    moves = [((group, to),) for group in movable for to in splits if to != place[group]]
     exchanges = [
         ((a, int(place[b])), (b, int(place[a])))
-        for a in range(len(place))
-        for b in range(a + 1, len(place))
+        for index, a in enumerate(movable)
+        for b in movable[index + 1 :]
         if place[a] != place[b]
     ]
     for step in (*moves, *exchanges):

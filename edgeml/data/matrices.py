@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,12 @@ def _groups(where: str, extras: Mapping[str, NDArray[Any]], count: int) -> dict[
 
 
 def from_features(
-    path: Path, images: Named, labels: Named, extras: Mapping[str, NDArray[Any]], options: ReadOptions
+    path: Path,
+    images: Named,
+    labels: Named,
+    class_names: Sequence[str] | None,
+    extras: Mapping[str, NDArray[Any]],
+    options: ReadOptions,
 ) -> Source:
     """(n, features) arrays -> Source, as `tables.from_tables`.
 
@@ -122,6 +128,10 @@ def from_features(
     names = [f"feature{index}" for index in range(1, width + 1)]
     if given is not None and given.shape == (width,) and given.dtype.kind == "U" and len(set(given)) == width:
         names = [str(name) for name in given]
+    if class_names is not None and options.task != "tabular-regression":
+        numbers, classes, _ = to_labels(where, labels, class_names)
+        labels = {part: (labels[part][0], np.array(classes)[found]) for part, found in numbers.items()}
+    people = _groups(where, extras, len(images["train"][1]))
     tables = {}
     for part, (name, array) in images.items():
         label_name, found = labels[part]
@@ -137,11 +147,17 @@ def from_features(
                 f"{len(array)} numbers or texts; save one label a row."
             )
         columns = {names[i]: Column(names[i], numbers=array[:, i].astype(np.float64)) for i in range(width)}
-        label = next(n for n in ("label", "label.2", "label.3") if n not in columns)
+        label, group = (_free(name, columns) for name in ("label", "group"))
         columns[label] = _column(label, flat)
+        if part in people:
+            columns[group] = Column(group, numbers=people[part].astype(np.float64))
         tables[part] = Table(where, columns, len(array))
-    asked = ReadOptions(task=options.task, label=label, seed=options.seed)
+    asked = ReadOptions(task=options.task, label=label, group=group if people else None, seed=options.seed)
     return from_tables(where, readable(path.stem), "npz", tables, asked)
+
+
+def _free(name: str, columns: Mapping[str, Column]) -> str:
+    return next(free for n in count(1) if (free := name if n == 1 else f"{name}.{n}") not in columns)
 
 
 def _column(name: str, values: NDArray[Any]) -> Column:

@@ -92,10 +92,10 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
         groups=split.groups() if cut else {},
         preprocessing={"kind": "audio", "rate_hz": rate, "samples": samples},
         skipped=tuple(read.bad + bad),
-        ignored=listing.ignored,
+        ignored=len(listing.others),
         warnings=(*listing.warnings, *_warnings(read, bad, cut, samples, rate, len(taken))),
         names=split.names(path),
-        findings=tuple(_findings(read, rate)),
+        findings=tuple(_findings(path, read, listing, rate)),
     )
 
 
@@ -240,7 +240,17 @@ def _recordings(count: int) -> str:
     return "1 recording is" if count == 1 else f"{count} recordings are"
 
 
-def _findings(read: _Read, rate: int) -> Iterator[Finding]:
+def _findings(path: Path, read: _Read, listing: Listing, rate: int) -> Iterator[Finding]:
+    others = [file for file in listing.others if file.suffix.lower() in OTHERS]
+    if others:
+        yield Finding(
+            "warning",
+            "unread-formats",
+            len(others),
+            f"{_recordings(len(others))} in a format other than WAV.",
+            "leaves them out; convert them, for example with ffmpeg -i a.mp3 a.wav.",
+            tuple(shown(file.relative_to(path)) for file in others),
+        )
     rates = Counter(header.rate_hz for header in read.headers)
     usual = rates.most_common(1)[0][0]
     other = [shown(header.path.name) for header in read.headers if header.rate_hz != usual]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.class_folders import given_parts, visible, walk
+from edgeml.data.class_folders import given_parts, visible, walk, without
 from edgeml.data.guardrails.files import file_findings
 from edgeml.data.guardrails.finding import Finding
 from edgeml.data.images.image_files import Decoded, Sample, decode
@@ -113,7 +113,7 @@ def _list_classes(folder: Path, part: str, listing: Listing) -> None:
         held = f"{loose} images directly inside and no class folder with images" if loose else "no images"
         raise DataError(f"{shown(folder)}: found {held}, {LAYOUT}; sort the images into class folders.")
     if empty:
-        listing.warnings.append(f"sub-folders without images were ignored: {some(empty)}.")
+        listing.warnings.append(without("images", empty))
     if loose:
         listing.warnings.append(f"{loose} images directly in {shown(folder)} have no class and were ignored.")
 

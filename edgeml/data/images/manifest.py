@@ -151,7 +151,7 @@ def _listing(path: Path, root: Path, rows: list[Row], options: ReadOptions) -> L
             "rename it."
         )
     label = roles.asked(where, columns, options.label, "--label") if options.label else None
-    label = label or roles.named(columns, roles.LABELS)
+    label = label or roles.label(columns)
     if label is None or label == file:
         raise DataError(
             f"{where}: found the columns {some(columns, 12)}, expected one called label; name it (--label)."

@@ -63,7 +63,8 @@ def find_roles(table: Table, options: ReadOptions, place: Place) -> Roles:
     names = list(table.columns)
     label = roles.asked(table.where, names, options.label, "--label") if options.label else None
     person = roles.asked(table.where, names, options.group, "--group") if options.group else None
-    label = label or roles.named(names, roles.LABELS)
+    if label is None:  # where the folder says it, y is a reading
+        label = roles.label(names, roles.LABELS if place.label is None else roles.LABELS[:-1])
     if person is not None and person == label:
         raise DataError(
             f"{table.where}: {some([person])} is the label and the group, expected two columns; name another "
@@ -148,6 +149,9 @@ def record(table: Table, options: ReadOptions, place: Place) -> Recorded:
     found = find_roles(table, options, place)
     persons = _keys(table, found.person, place.person)
     recordings = _keys(table, found.recording, place.recording)
+    if found.recording and place.recording:  # a number that every file may have
+        file = f"{readable(place.recording)} "
+        recordings = np.char.add(file, recordings)
     labels = _labels(table, found, place)
     order = np.lexsort((np.arange(table.rows), recordings, persons))
     persons, recordings, labels = persons[order], recordings[order], labels[order]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.class_folders import given_parts, suffixes_below, visible
+from edgeml.data.class_folders import given_parts, suffixes_below, visible, without
+from edgeml.data.images.pixels import SUFFIXES as PICTURES
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.grouping import group
 from edgeml.data.sensors.ranges import Ranges, fit_ranges
@@ -24,13 +26,23 @@ from edgeml.data.tables.delimited import SUFFIXES
 from edgeml.data.tables.table import Table, read_table
 from edgeml.errors import DataError
 
+LOOKED_AT = 200
+"""Files whose endings tell recordings from images."""
+
 TABLES = SUFFIXES | {".txt", ".parquet"}
 """Files that are looked for in class folders."""
 
 
 def holds_recordings(folder: Path) -> bool:
-    """Whether a folder has class folders with tables in them; or loose tables alone, to be told of it."""
-    return next(suffixes_below(folder), "") in TABLES or _is_loose(folder)
+    """Whether a folder has class folders with tables in them; or loose tables alone, to be told of it.
+
+    Beside images they are recordings (with a picture of each) where there are as many of them, notes (.txt)
+    not counted.
+    """
+    found = list(islice(suffixes_below(folder), LOOKED_AT))
+    pictures = sum(suffix in PICTURES for suffix in found)
+    tables = sum(suffix in TABLES and not (pictures and suffix == ".txt") for suffix in found)
+    return (tables > 0 and tables >= pictures) or _is_loose(folder)
 
 
 def _is_loose(folder: Path) -> bool:
@@ -51,7 +63,8 @@ def read_recordings(path: Path, options: ReadOptions) -> Source:
     found: list[tuple[Path, Recorded]] = []
     skipped: list[str] = []
     reasons: list[str] = []
-    for file, place in _listed(path):
+    files, empty = _listed(path)
+    for file, place in files:
         try:
             found.append((file, record(read_table(file), options, place)))
         except (DataError, OSError) as error:
@@ -73,6 +86,8 @@ def read_recordings(path: Path, options: ReadOptions) -> Source:
     _check_rates(path, found)
     warnings = list(dict.fromkeys(warning for _, one in found for warning in one.warnings))
     warnings = [*warnings[:5], *([f"and {len(warnings) - 5} more like these."] if len(warnings) > 5 else [])]
+    if empty:
+        warnings.append(without("recordings", empty))
     if skipped:
         warnings.append(f"{len(skipped)} recordings could not be read and were left out: {reasons[0]}")
     rates = [one.rate_hz for _, one in found if one.rate_hz]
@@ -87,17 +102,21 @@ def read_recordings(path: Path, options: ReadOptions) -> Source:
     return replace(source, skipped=tuple(skipped))
 
 
-def _listed(path: Path) -> list[tuple[Path, Place]]:
-    """Files and what their place says, part after part."""
-    found = []
+def _listed(path: Path) -> tuple[list[tuple[Path, Place]], list[str]]:
+    """Files and what their place says, part after part; names of class folders without any."""
+    found: list[tuple[Path, Place]] = []
+    empty: dict[str, None] = {}
     for part, root in (given_parts(path) or {"train": path}).items():
         for label in (entry for entry in visible(root) if entry.is_dir()):
-            for file in _files(label, 2):
+            files = list(_files(label, 2))
+            if not files:
+                empty[label.name] = None
+            for file in files:
                 between = file.relative_to(label).parent.as_posix()
                 person = "" if between == "." else readable(between)
                 name = readable(str(file.relative_to(path)))
                 found.append((file, Place(readable(label.name), name, person, part)))
-    return found
+    return found, list(empty)
 
 
 def _files(folder: Path, depth: int) -> Iterator[Path]:

@@ -36,7 +36,7 @@ _UNITS = {
     "sec": 1.0,
     "seconds": 1.0,
 }
-_EPOCHS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3), (1e8, 1.0))
+_EPOCHS = ((1e18, 1e-9), (1e15, 1e-6), (1e12, 1e-3), (1e9, 1.0))
 """Since 1970: from what number on, which unit."""
 
 
@@ -60,7 +60,7 @@ class Timing:
 def seconds(column: Column, starts: NDArray[np.bool_]) -> tuple[NDArray[np.float64] | None, str]:
     """Times -> (seconds, warning); None where they are no times.
 
-    The unit is that in the name (time_ms), else that which makes the numbers a date after 1973, else seconds
+    The unit is that in the name (time_ms), else that which makes the numbers a date after 2001, else seconds
     for steps below 1 and milliseconds for larger ones.
     """
     values = column.numbers if column.numbers is not None else dates(column)
@@ -129,7 +129,7 @@ def timing(
         return Timing(None, np.zeros(len(times), np.bool_), resets)
     usual = float(np.median(step[forward]))
     if usual == 0:  # a clock coarser than the samples
-        return _coarse(times, starts | resets)
+        return _coarse(times, starts | resets, resets)
     _check_rates(where, step, forward, names)
     gaps = inside & ((step > GAP * usual) | np.isnan(step))
     warnings = []
@@ -151,13 +151,15 @@ def timing(
     return Timing(round(1 / usual, 3), gaps, resets, tuple(warnings))
 
 
-def _coarse(times: NDArray[np.float64], starts: NDArray[np.bool_]) -> Timing:
+def _coarse(times: NDArray[np.float64], starts: NDArray[np.bool_], resets: NDArray[np.bool_]) -> Timing:
     none = np.zeros(len(times), np.bool_)
     first = np.flatnonzero(starts)
     last = np.r_[first[1:], len(times)] - 1
     span = float((times[last] - times[first]).sum())
     rate = round(float((last - first).sum()) / span, 3) if span > 0 else None
-    return Timing(rate, none, none, ("most samples share a time with the one before; gaps cannot be seen.",))
+    return Timing(
+        rate, none, resets, ("most samples share a time with the one before; gaps cannot be seen.",)
+    )
 
 
 def _check_rates(

@@ -9,8 +9,9 @@ from edgeml.data.anomaly import normal_and_rest
 from edgeml.data.source import some
 from edgeml.errors import DataError
 
-LABELS = ("label", "labels", "target", "class", "y", "activity", "gesture", "state", "condition", "category")
-"""The first four are looked for in tables; a table's `state` may be where someone lives."""
+LABELS = ("label", "labels", "target", "class", "activity", "gesture", "state", "condition", "category", "y")
+IN_TABLES = ("label", "labels", "target", "class", "y")
+"""Those that are looked for in tables of features; a table's `state` may be where someone lives."""
 
 PERSONS = (
     "subject", "subject_id", "person", "person_id", "user", "user_id", "participant", "participant_id",
@@ -38,6 +39,13 @@ def named(columns: Iterable[str], known: Sequence[str]) -> str | None:
     """The column whose name is the earliest of the known ones, whatever its case."""
     found = {plain(column): column for column in reversed(list(columns))}
     return next((found[name] for name in known if name in found), None)
+
+
+def label(columns: Iterable[str], known: Sequence[str] = LABELS) -> str | None:
+    """The column with the label; beside a z, y is an axis of a sensor."""
+    listed = list(columns)
+    axes = "z" in map(plain, listed)
+    return named([name for name in listed if not (axes and plain(name) == "y")], known)
 
 
 def asked(where: str, columns: Sequence[str], name: str, option: str) -> str:

@@ -7,6 +7,7 @@ different ones.
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -109,6 +110,7 @@ def read_table(path: Path) -> Table:
             rows += len(chunk)
             for column, texts in zip(gathered, zip(*chunk, strict=True), strict=True):
                 column.add(texts)
+        _read_as_text(path, layout, gathered)
     except UnicodeError as error:
         raise DataError(
             f"{shown(path)}: not readable as {layout.encoding} after row {rows} "
@@ -126,6 +128,18 @@ def read_table(path: Path) -> Table:
     return Table(shown(path), columns, rows, layout.warnings)
 
 
+def _read_as_text(path: Path, layout: Layout, gathered: list[_Gathered]) -> None:
+    """Columns whose first text came after chunks of numbers, once more: 007 is a text like S07."""
+    mixed = [place for place, column in enumerate(gathered) if column.mixed]
+    if not mixed:
+        return
+    for place in mixed:
+        gathered[place] = _Gathered(gathered[place].name, layout.decimal_comma, texts=True)
+    for chunk in _chunks(path, layout):
+        for place in mixed:
+            gathered[place].add([row[place] for row in chunk])
+
+
 def _chunks(path: Path, layout: Layout) -> Iterator[list[list[str]]]:
     """Rows of text, checked to have as many cells as the first."""
     csv.field_size_limit(LONGEST_CELL)
@@ -140,7 +154,9 @@ def _chunks(path: Path, layout: Layout) -> Iterator[list[list[str]]]:
             while next(rows, ["end"]) in ([], [""]):
                 number += 1
             number += 1
+        last: list[str] = []
         while chunk := list(islice(rows, CHUNK)):
+            last = chunk[-1]
             for index, row in enumerate(chunk):
                 if len(row) != width and any(cell.strip() for cell in row):
                     chunk[index] = _repaired(path, row, width, number + index + 1)
@@ -148,6 +164,26 @@ def _chunks(path: Path, layout: Layout) -> Iterator[list[list[str]]]:
             kept = [row for row in chunk if len(row) == width]
             if kept:
                 yield kept
+    if layout.delimiter != " ":
+        _check_end(path, layout, last)
+
+
+def _check_end(path: Path, layout: Layout, last: Sequence[str]) -> None:
+    """Whether a quote that is never closed made the rest of the file one cell of the last row.
+
+    Raises:
+        csv.Error: it did.
+    """
+    lines = sum(cell.rstrip().count("\n") for cell in last)
+    if not lines:
+        return
+    with path.open(encoding=layout.encoding, newline="") as file:
+        end = deque((line for line in file if line.strip()), lines + 1)
+    try:
+        deque(csv.reader(end, delimiter=layout.delimiter, skipinitialspace=True, strict=True), 0)
+    except csv.Error as error:
+        if "end of data" in str(error):  # else a quote inside of a cell, which is read as it stands
+            raise
 
 
 def _repaired(path: Path, row: list[str], width: int, number: int) -> list[str]:
@@ -161,19 +197,24 @@ def _repaired(path: Path, row: list[str], width: int, number: int) -> list[str]:
 
 
 class _Gathered:
-    """A column that grows by chunks; numbers until the first text comes."""
+    """A column that grows by chunks; numbers until the first text comes, or `texts` from the start."""
 
-    def __init__(self, name: str, comma: bool) -> None:
-        self.name, self.comma = name, comma
+    def __init__(self, name: str, comma: bool, texts: bool = False) -> None:
+        self.name, self.comma, self.texts = name, comma, texts
         self.parts: list[tuple[str, NDArray[np.float64] | NDArray[np.int32]]] = []
         self.known: dict[str, int] = {}
 
     def add(self, texts: Sequence[str]) -> None:
-        numbers = None if self.known else self._numbers(texts)
+        numbers = None if self.known or self.texts else self._numbers(texts)
         if numbers is not None:
             self.parts.append(("numbers", numbers))
         else:
             self.parts.append(("codes", self._codes(texts)))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether texts came after numbers."""
+        return len({kind for kind, _ in self.parts}) > 1
 
     def _numbers(self, texts: Sequence[str]) -> NDArray[np.float64] | None:
         try:
@@ -198,8 +239,5 @@ class _Gathered:
         parts, self.parts = self.parts, []
         if all(kind == "numbers" for kind, _ in parts):
             return Column(self.name, numbers=np.concatenate([part for _, part in parts]).astype(np.float64))
-        codes = [
-            part if kind == "codes" else self._codes([_plain(float(value)) for value in part])
-            for kind, part in parts
-        ]
+        codes = [part for _, part in parts]
         return Column(self.name, codes=np.concatenate(codes).astype(np.int32), texts=list(self.known))

@@ -18,7 +18,7 @@ from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.data.split import train_positions
 from edgeml.data.tables import roles
 from edgeml.data.tables.columns import usable
-from edgeml.data.tables.features import feature_names, fit_category, fit_number, to_features
+from edgeml.data.tables.features import feature_names, fit_category, fit_number, to_features, width
 from edgeml.data.tables.table import Column, Table, read_table
 from edgeml.errors import DataError
 
@@ -82,6 +82,16 @@ def from_tables(where: str, name: str, kind: str, tables: Tables, options: ReadO
         fit_number(column, rows) if column.numbers is not None else fit_category(column, rows)
         for column in columns
     ]
+    blank = [spec["name"] for spec in specs if not width(spec)]
+    if blank:
+        dropped.append(f"columns without a value in the training split were left out: {some(blank)}.")
+        specs = [spec for spec in specs if width(spec)]
+        columns = [column for column in columns if column.name not in blank]
+    if not specs:
+        raise DataError(
+            f"{where}: no column has a value in the training split, expected features beside "
+            f"{some([label])}; check --label."
+        )
     parts = {
         part: Split(to_features(specs, _alike(table, specs))[:, None, None, :], targets[part])
         for part, table in tables.items()
@@ -104,7 +114,7 @@ def _label(where: str, table: Table, options: ReadOptions) -> tuple[str, list[st
         )
     if options.label:
         return roles.asked(where, names, options.label, "--label"), []
-    label = roles.named(names, roles.LABELS[:5])
+    label = roles.label(names, roles.IN_TABLES)
     if label:
         return label, []
     return names[-1], [

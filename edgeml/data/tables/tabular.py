@@ -51,7 +51,7 @@ def holds_readings(table: Table, options: ReadOptions) -> bool:
     names = list(table.columns)
     time, recording = roles.named(names, roles.TIMES), roles.named(names, roles.RECORDINGS)
     by_name = options.label if options.label in names else None
-    label = by_name or roles.named(names, roles.LABELS) or names[-1]
+    label = by_name or roles.label(names) or names[-1]
     if (time is None and recording is None) or label in (time, recording) or len(names) < 3:
         return False
     keys = [table.columns[label].as_texts()]
