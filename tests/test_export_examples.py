@@ -18,7 +18,7 @@ from PIL import Image
 from edgeml.data.dataset import Dataset
 from edgeml.data.images.pixels import read_pixels, resize_all
 from edgeml.deploy.runtime import predict
-from edgeml.export.examples import examples
+from edgeml.export.examples import _model, examples
 from edgeml.export.folder import export_files
 from edgeml.export.spec import DataSpec
 from edgeml.report.run_files import open_run
@@ -42,6 +42,12 @@ def exported(finished_run, tmp_path_factory):
     formats = ("tflite", "onnx", "onnx-int8", "tflite-fp16")
     export_files(finished_run, files.front[0], out, formats, dict(files.run))
     return out
+
+
+def test_no_example_gives_features_to_the_model_of_waveforms():
+    assert _model({"tflite-waveform": ["model_waveform.tflite"]}, "tflite") == ""
+    both = {"tflite-waveform": ["model_waveform.tflite"], "tflite-fp16": ["model_fp16.tflite"]}
+    assert _model(both, "tflite") == "model_fp16.tflite"
 
 
 @pytest.fixture(scope="module")

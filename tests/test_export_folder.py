@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,11 @@ from markdown_it import MarkdownIt
 import edgeml
 from edgeml.data.dataset import Dataset
 from edgeml.deploy.runtime import predict
-from edgeml.errors import ModelError
-from edgeml.export import formats
+from edgeml.errors import ModelError, RunError
+from edgeml.export import card_history, formats
 from edgeml.export.folder import export_files
 from edgeml.export.literals import markdown_text
+from edgeml.export.place import write_folder
 from edgeml.export.spec import read_spec
 from edgeml.export.undated import DURATIONS, undated
 from edgeml.report.run_files import open_run
@@ -166,6 +168,31 @@ def test_a_later_export_takes_the_place_of_an_earlier_one(cli, finished_run, tmp
     code, text, _ = cli("export", finished_run, "--format", "tflite", "--out", tmp_path / "out")
     assert code == 0 and "model.tflite" in text and "passed" in text and "file" in text.splitlines()[0]
     assert {path.name for path in (tmp_path / "out").iterdir()} == COMMON | {"model.tflite"}
+
+
+def test_what_running_a_folder_leaves_is_not_in_the_way(tmp_path):
+    files = {"model.json": json.dumps({"checksums": []}).encode(), "SHA256SUMS": b"", "a.py": b"1"}
+    write_folder(tmp_path / "out", {**files, "model.json": json.dumps({"checksums": ["a.py"]}).encode()})
+    (tmp_path / "out" / "__pycache__").mkdir()
+    (tmp_path / "out" / "__pycache__" / "preprocess.cpython-311.pyc").write_bytes(b"x")
+    (tmp_path / "out" / "model_retrained.tflite").write_bytes(b"mine")
+    write_folder(tmp_path / "out", files)
+    assert (tmp_path / "out" / "model_retrained.tflite").read_bytes() == b"mine"
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"notes\.txt"):
+        write_folder(tmp_path / "out", files)
+
+
+def test_the_card_says_whose_splits_they_are():
+    def said(**origins):
+        data = SimpleNamespace(split_from=origins, asked={}, task="classification", seed=3)
+        return card_history._split(SimpleNamespace(data=data))
+
+    assert said(train="train", val="val", test="test") == "split as the source is"
+    assert said(train="train", val="train", test="test") == (
+        "test as the source has it, else stratified split with seed 3"
+    )
+    assert said() == said(train="train", val="train", test="train") == "stratified split with seed 3"
 
 
 def of_other_weights(given):

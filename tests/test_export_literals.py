@@ -17,6 +17,7 @@ from edgeml.export.literals import (
     label_line,
     labels_file,
 )
+from edgeml.export.script_text import wrapped_list
 
 NASTY = (
     'say "hi"', "it's", "two\nlines", "carriage\rreturn", "tab\there", "back\\slash", "\\", "\\n", '"""',
@@ -99,3 +100,15 @@ def test_gcc_reads_c_literals_as_meant(tmp_path, standard: str) -> None:
     subprocess.run(["gcc", *flags, str(source), "-o", str(tmp_path / "names")], check=True)
     out = subprocess.run([str(tmp_path / "names")], check=True, capture_output=True).stdout
     assert out.split(b"\0")[:-1] == [c_bytes(name) for name in NASTY]
+
+
+@given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=40))
+def test_class_names_of_a_script_are_its_literals(names):
+    text = wrapped_list(names)
+    assert ast.literal_eval(text) == names
+    assert all(len(line) <= 110 for line in text.splitlines() if line.count(",") > 1)
+
+
+def test_names_of_two_words_are_not_cut():
+    names = [f"oak tree {i}" for i in range(30)]
+    assert ast.literal_eval(wrapped_list(names)) == names

@@ -6,15 +6,19 @@ import copy
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import edgeml
 from edgeml.data.dataset import load
+from edgeml.data.options import ReadOptions
 from edgeml.errors import ModelError
 from edgeml.export.card import card
 from edgeml.export.checksums import SUMS, digest
+from edgeml.export.describe import data_spec
+from edgeml.export.find_data import find_data
 from edgeml.export.folder import export_files
 from edgeml.export.scores import Scores
 from edgeml.export.spec import Calibration, read_spec
@@ -149,6 +153,23 @@ def test_data_that_have_moved(cli, finished_run, folder, tmp_path):
     assert code == 0, err
     one_sentence(cli("rebuild", folder, "--out", tmp_path / "x"), "gone.npz", "--data")
     assert not (tmp_path / "x").exists()
+
+
+def test_the_metric_is_the_originals_wherever_the_data_lie(tmp_path):
+    """Data that another search left in the run's folder are aimed at that one's metric."""
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    np.savez(tmp_path / "t.npz", x=x, y=x[:, 0])
+    data = load(str(tmp_path / "t.npz"), ReadOptions(task="tabular-regression"))
+    asked, other = data.aimed("rmse"), data.aimed("mae")
+    other.save(tmp_path / "data")
+    about = {
+        "name": "t", "classes": [], "input_shape": data.input_shape, "counts": {}, "hash": data.hash,
+        "task": data.task, "preprocessing": data.preprocessing, "goal": asked.goal.to_dict(),
+    }  # fmt: skip
+    known = data_spec(about, {"data": "gone.npz", "seed": 0}, str(tmp_path / "data"))
+    spec = SimpleNamespace(data=known)
+    for given in (None, str(tmp_path / "data")):
+        assert find_data(spec, given, False).goal.metric == "rmse"
 
 
 def test_other_data(cli, folder, tmp_path):

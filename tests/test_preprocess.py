@@ -11,6 +11,8 @@ import sys
 import numpy as np
 import pytest
 
+from edgeml.data.kinds import read_source
+from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.ranges import fit_ranges
 from edgeml.data.sensors.sensors import preprocessing
 from edgeml.data.tables.features import fit_category, fit_number, to_features
@@ -162,3 +164,79 @@ def test_names_in_c_are_names():
     assert "#define PREPROCESS_COLUMN_SIZE_X 0" in header and "#define PREPROCESS_COLUMN_SIZE_X_2 1" in header
     assert header.count("*/") == header.count("/*")
     assert preprocess_files({}) == preprocess_files({"kind": "audio"}) == {}
+
+
+def training_file(folder, name, delimiter=",", header=True, comma=False, encoding="utf-8", head=""):
+    """A CSV of two numbers, a category and a label, and its text as written."""
+    rows = [[f"{i % 7}.5", f"{i * i % 11}.25", ("red", "blue")[i % 3 == 0], "pq"[i % 2]] for i in range(60)]
+    rows[9][1] = "NA"
+    if comma:
+        rows = [[cell.replace(".", ",") for cell in row] for row in rows]
+    lines = [delimiter.join(row) for row in ([["höhe", "b", "colour", "label"]] if header else []) + rows]
+    path = folder / name
+    path.write_bytes((head + "\n".join(lines) + "\n").encode(encoding))
+    return path
+
+
+LAYOUTS = {
+    "comma": {},
+    "semicolon": {"delimiter": ";"},
+    "blanks": {"delimiter": ", "},
+    "tab": {"delimiter": "\t"},
+    "spaces": {"delimiter": "   "},
+    "no header": {"header": False},
+    "no header, semicolons": {"header": False, "delimiter": ";", "comma": True},
+    "decimal comma": {"delimiter": ";", "comma": True},
+    "Windows": {"encoding": "cp1252"},
+    "UTF-16": {"encoding": "utf-16"},
+    "leading blank line": {"head": "\n"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_file_that_was_trained_on_is_read_as_training_read_it(tmp_path, layout):
+    path = training_file(tmp_path, "t.csv", **LAYOUTS[layout])
+    source = read_source(str(path), ReadOptions())
+    wanted = source.parts["train"].inputs.reshape(60, -1)
+    assert len(np.unique(wanted, axis=0)) > 20
+    (tmp_path / "preprocess.py").write_bytes(preprocess_files(source.preprocessing)["preprocess.py"])
+    code = "import numpy as np, preprocess; np.save('out.npy', preprocess.read('t.csv'))"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    assert (np.load(tmp_path / "out.npy").reshape(60, -1) == wanted).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("höhe,b\n1,2\n", "found the columns höhe, b; this model reads höhe, b, colour"),
+        ("höhe,b,colour\n1,tall,red\n", "found 'tall' among the values, expected a number"),
+        ("", "this model reads höhe, b, colour"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, text, words):
+    source = read_source(str(training_file(tmp_path, "t.csv")), ReadOptions())
+    (tmp_path / "preprocess.py").write_bytes(preprocess_files(source.preprocessing)["preprocess.py"])
+    (tmp_path / "other.csv").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-X", "utf8", "preprocess.py", "other.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_sensor_files_of_other_kinds(tmp_path):
+    about, ranges, windows = sensor()
+    about["channels"] = ["ax", "ay", "az"]
+    rows = windows.reshape(-1, 3)[20:]
+    (tmp_path / "preprocess.py").write_bytes(preprocess_files(about)["preprocess.py"])
+    lines = ["t;ax;ay;az", *(f"{i};" + ";".join(map(repr, map(float, r))) for i, r in enumerate(rows))]
+    (tmp_path / "a.csv").write_text("\n".join([*lines, "9;NA;1;2"]) + "\n")
+    np.save(tmp_path / "b.npy", rows)
+    np.save(tmp_path / "c.npy", rows.reshape(-1, 20, 3))
+    code = (
+        "import numpy as np, preprocess;"
+        "np.savez('out.npz', **{f[0]: preprocess.read(f) for f in ('a.csv', 'b.npy', 'c.npy')})"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    found = np.load(tmp_path / "out.npz")
+    assert len(found["a"]) == len(found["b"]) == 57 and (found["a"] == found["b"]).all()
+    assert (found["b"][::2] == found["c"]).all()
+    assert (found["c"].reshape(29, -1) == ranges.to_uint8(rows.reshape(-1, 20, 3)).reshape(29, -1)).all()

@@ -61,7 +61,7 @@ def card(
 
 
 def _head(spec: Spec, notes: Sequence[str]) -> str:
-    targets = " and ".join(f"`{text(str(name))}`" for name in spec.search.settings.targets)
+    targets = " and ".join(f"`{name}`" for name in spec.search.settings.targets)
     made = "trained again from scratch by `edgeml rebuild`" if spec.rebuilt else f"searched for {targets}"
     lines = [
         f"# Model card: {spec.key}",

@@ -42,7 +42,11 @@ def _split(spec: Spec) -> str:
     apart = f", each {text(str(group))} in one split only" if group else ""
     by = " by tenths of the target" if spec.data.task == "regression" else ""
     only = "; the training split holds what is normal only" if spec.data.task == "anomaly" else ""
-    return f"stratified split{by} with seed {spec.data.seed}{apart}{only}"
+    given = [name for name, part in spec.data.split_from.items() if part != "train" and name != "train"]
+    if len(given) == 2:
+        return f"split as the source is{only}"
+    kept = f"{given[0]} as the source has it, else " if given else ""
+    return f"{kept}stratified split{by} with seed {spec.data.seed}{apart}{only}"
 
 
 def training(spec: Spec) -> str:

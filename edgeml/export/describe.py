@@ -81,6 +81,7 @@ def data_spec(dataset: Mapping[str, Any], settings: Mapping[str, Any], saved: st
         strict=bool(settings.get("strict", False)),
         seed=int(provenance.get("seed", settings["seed"])),
         asked={name: settings[name] for name in ASKED if settings.get(name) is not None},
+        split_from=dict(provenance.get("split_from") or {}),
         hash=dataset["hash"],
         split_hash=dataset.get("split_hash"),
         content_hash=provenance.get("content_hash"),

@@ -72,8 +72,12 @@ def _values(shape: Shape, data: DataSpec) -> dict[str, str]:
 
 
 def _model(models: Mapping[str, Sequence[str]], ending: str) -> str:
-    """The file that an example opens: of the format of that name, else of its first variant."""
-    variants = sorted((name for name in models if name.startswith(ending)), key=lambda name: name != ending)
+    """The file that an example opens: of the format of that name, else of its first variant.
+
+    The one that takes a waveform reads something else than examples give.
+    """
+    there = [name for name in models if name.startswith(ending) and name != "tflite-waveform"]
+    variants = sorted(there, key=lambda name: name != ending)
     named = (file for name in variants for file in models[name] if file.endswith(f".{ending}"))
     return next(named, "")
 

@@ -33,7 +33,7 @@ def find_data(spec: Spec, data: str | None, other_data: bool) -> Dataset:
     moved = (Path(data) / DESCRIPTION).is_file()  # the folder data/ of a run that is elsewhere now
     found = Dataset.open(Path(data)) if moved else load(data, known.options).aimed(metric)
     if found.hash == known.hash:
-        return found
+        return found.aimed(metric)
     if not other_data:
         raise DataError(
             f"--data {data}: these are not the data of this model (SHA-256 {found.hash[:12]}..., expected "
@@ -73,7 +73,7 @@ def _saved(known: DataSpec) -> Dataset | None:
         found = Dataset.open(Path(known.saved)) if known.saved else None
     except DataError:
         return None
-    return found if found and found.hash == known.hash else None
+    return found.aimed(known.goal.metric) if found and found.hash == known.hash else None
 
 
 def _source(known: DataSpec) -> Dataset | None:

@@ -20,6 +20,8 @@ from edgeml.export.checksums import SUMS, read_sums
 CARD = "model.json"
 """What makes a folder an export of ours."""
 _STAGING = ".edgeml-export-"
+RETRAINED = "model_retrained.tflite"
+"""What train.py writes where nothing else is said; a later export leaves it."""
 
 
 def check_place(out: Path) -> None:
@@ -100,9 +102,10 @@ def _swap(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _files(out: Path) -> set[str]:
-    """Names of all files below `out`, those of a killed export's staging left out."""
-    found = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink() or not path.is_dir()}
-    return {name for name in found if not name.startswith(_STAGING)}
+    """Names of all files below `out`, those of a killed export's staging and Python's caches left out."""
+    found = [path.relative_to(out) for path in out.rglob("*") if path.is_symlink() or not path.is_dir()]
+    own = {str(path) for path in found if "__pycache__" not in path.parts and path.name != RETRAINED}
+    return {name for name in own if not name.startswith(_STAGING)}
 
 
 def _written(out: Path) -> set[str]:

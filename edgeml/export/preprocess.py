@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeml.data.tables.features import width
-from edgeml.export.fill import filled
+from edgeml.export.fill import filled, template
 from edgeml.export.literals import c_float, rows
 
 KINDS = ("sensor", "table")
@@ -28,9 +28,10 @@ def preprocess_files(settings: Settings) -> dict[str, bytes]:
     values = _sensor(settings) if kind == "sensor" else _table(settings)
     # ASCII, and no quotes that would end the text that holds it
     text = json.dumps(dict(settings), indent=1)
+    read = {"settings": text, "rows": template("csv_rows.py").rstrip("\n")}
     return {
         "preprocess.h": filled(f"preprocess_{kind}.h", values).encode("ascii"),
-        "preprocess.py": filled(f"preprocess_{kind}.py", {"settings": text}).encode("ascii"),
+        "preprocess.py": filled(f"preprocess_{kind}.py", read).encode("ascii"),
     }
 
 

@@ -33,10 +33,8 @@ from edgeml.export.claims import (
     alike,
 )
 from edgeml.export.given import ExportInput
-from edgeml.export.runtimes import COMPARE, Outcome, Request, run, softmax_note
+from edgeml.export.runtimes import Outcome, Request, most_samples, run, softmax_note
 
-SAMPLES, SAMPLES_BYTES = 10_000, 1 << 28
-"""Most samples of the test split that are run, and their size; its prefixes are stratified."""
 WORKERS = 2
 
 
@@ -120,7 +118,7 @@ class _Bench:
     def __init__(self, given: ExportInput, folder: Path, pool: ThreadPoolExecutor) -> None:
         self._given, self._folder, self._pool = given, folder, pool
         test = given.data.test
-        most = min(SAMPLES, max(COMPARE, SAMPLES_BYTES // int(np.prod(given.graph.input_shape))))
+        most = most_samples(given.graph.input_shape)
         self._goal = given.goal
         self._test = Split(test.inputs[:most], test.labels[:most], given.goal)
         self._inputs = folder / "inputs.npy"

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.arch.layers import Shape
 from edgeml.export import runtime_child
 from edgeml.target.board.process import Finished, converse
 
 COMPARE = 500
 """Images whose outputs are compared."""
+SAMPLES, SAMPLES_BYTES = 10_000, 1 << 28
+"""Most samples of the test split that are run, and their size; its prefixes are stratified."""
 BUDGET_S = 6.0
 """Seconds that running inputs may take in one runtime; the whole test split is run where it fits."""
 LIMIT_S = 180.0
@@ -67,6 +70,11 @@ class Outcome:
     compared: int
     reason: str
     seconds: float
+
+
+def most_samples(shape: Shape) -> int:
+    """Of the test split that are run, for inputs (height, width, channels)."""
+    return min(SAMPLES, max(COMPARE, SAMPLES_BYTES // int(np.prod(shape))))
 
 
 def run(

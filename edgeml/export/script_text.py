@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,10 +33,12 @@ def wrapped_list(names: list[str]) -> str:
     line = repr(names)
     if len(line) < 95:
         return line
-    inner = textwrap.fill(", ".join(map(repr, names)), 104, break_long_words=False, break_on_hyphens=False)
-    if any("  " in name or "\n" in name or name != name.strip() for name in names):
-        inner = ",\n".join(map(repr, names))  # wrapping would change spaces within a name
-    return "[\n" + textwrap.indent(inner, "    ") + ",\n]"
+    lines = [""]
+    for name in map(repr, names):
+        if lines[-1] and len(lines[-1]) + len(name) > 100:
+            lines.append("")
+        lines[-1] += f"{' ' if lines[-1] else ''}{name},"
+    return "[\n" + "".join(f"    {line}\n" for line in lines) + "]"
 
 
 def settings(recipe: Recipe, goal: Goal) -> str:

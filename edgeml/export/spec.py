@@ -41,6 +41,7 @@ class DataSpec(_Part):
         saved: the folder of the run where the split data lie.
         image_size, strict, seed: as they were read and split.
         asked: the other options of reading (data/options.py) that the user gave.
+        split_from: by split, the part of the source that it was taken from ("train": by us).
         hash: of classes and all three splits; split_hash and content_hash of the split and the source alone.
         classes: names in the order of the outputs; none for regression.
         task, preprocessing, goal: of the Dataset.
@@ -59,6 +60,7 @@ class DataSpec(_Part):
     strict: bool = False
     seed: int = Field(0, ge=0)
     asked: dict[str, str | int | None] = {}
+    split_from: dict[str, str] = {}
     hash: str
     split_hash: str | None = None
     content_hash: str | None = None

@@ -10,7 +10,7 @@ from edgeml.data.audio.front_end import FrontEnd
 from edgeml.data.dataset import Dataset
 from edgeml.errors import ModelError
 from edgeml.export.given import ExportInput
-from edgeml.export.runtimes import Request
+from edgeml.export.runtimes import Request, most_samples
 
 FILE = "model_waveform.tflite"
 
@@ -37,6 +37,7 @@ def waveform_request(given: ExportInput, folder: Path) -> Request:
     """The file on the waveforms of the test split, not on what the scored front end makes of them."""
     from edgeml.deploy.waveform import FULL_SCALE
 
-    waveforms = Dataset.open(given.run_path / "data").test.inputs[:, :, 0, 0]
+    most = most_samples(given.graph.input_shape)
+    waveforms = Dataset.open(given.run_path / "data").test.inputs[:most, :, 0, 0]
     np.save(folder / "waveforms.npy", (waveforms / FULL_SCALE).astype(np.float32))
     return Request("litert", folder / FILE, {"waveforms": str(folder / "waveforms.npy")})
