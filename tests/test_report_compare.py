@@ -1,6 +1,7 @@
 """edgeml compare: common references, costs of one target only, refusals in a sentence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from test_report_page import Page
 
 from edgeml.cli import main
 from edgeml.errors import ConfigError, RunError
-from edgeml.report.compare import _under, chance_error, compare, to_json
+from edgeml.report import headline
+from edgeml.report.compare import _under, best, chance_error, compare, to_json
 from edgeml.report.compare_page import write_comparison
+from edgeml.report.run_files import open_run
 
 
 def data_of(path: Path) -> dict:
@@ -152,3 +155,13 @@ def test_report_says_the_path_where_no_browser_can_be(
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
     done = CliRunner().invoke(main, ["report", str(two[0]), "--open"])
     assert (done.output.strip(), opened) == (str(page), [page.as_uri()])
+
+
+def test_the_best_is_on_the_front_where_another_is_as_good(two: list[Path]) -> None:
+    run = open_run(two[0])
+    first = run.front_candidates[0]
+    twin = replace(first, key="0" * 12, number=-1, test_accuracy=None)
+    both = replace(run, candidates=(twin, *run.candidates))
+    assert best(both).key == first.key
+    assert twin.key in headline.as_good_as_the_best(both) or not headline.tied(both, twin, first)
+    assert first.key not in headline.as_good_as_the_best(both)

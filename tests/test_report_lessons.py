@@ -12,7 +12,7 @@ from test_report_files import arch, dump, edit, figure, learning, write_run
 from test_report_page import Page
 from test_report_rungs import climbing
 
-from edgeml.report import convergence, importance, lesson_plots, size_effect, trades
+from edgeml.report import compare, convergence, importance, lesson_plots, plots, size_effect, trades
 from edgeml.report.page import write_report
 from edgeml.report.run_files import RunFiles, open_run
 
@@ -80,11 +80,33 @@ def test_doubling_is_said_with_range_bend_and_confidence(big: RunFiles) -> None:
 
 
 def test_few_candidates_are_said_to_be_few(small: RunFiles) -> None:
-    assert size_effect.sentences(small)[0].startswith("7 candidates with the same training are too few")
+    assert size_effect.sentences(small)[0].startswith("7 candidates with the same training: too few")
     assert convergence.sentence(small) is not None
     assert "too few" in str(convergence.sentence(small))
     assert importance.importance(small) is None
     assert importance.sentence(small, None).startswith("7 candidates with the same training: too few")
+
+
+def test_what_was_trained_further_counts_as_it_was_after_full_training(small: RunFiles) -> None:
+    row = {"epochs": 40.0, "before": 0.8, "accuracy": 0.99, "kept": True, "cpu_s": 5.0}
+    best = small.front_candidates[0]
+    changed = replace(best, further=(row, {**row, "before": 0.99}))
+    run = replace(small, candidates=tuple(changed if c is best else c for c in small.candidates))
+    assert {c.key: score for c, score in size_effect.sample(run).points}[best.key] == 0.8
+    assert compare.cpu_seconds(run) == (compare.cpu_seconds(small) or 0.0) + 10.0
+
+
+def test_a_history_goes_on_where_training_did() -> None:
+    def epochs(number):
+        return [{"epoch": e, "accuracy": 0.5} for e in range(1, number + 1)]
+
+    one = SimpleNamespace(
+        rungs=({"epochs": 2.0}, {"epochs": 3.0}),
+        further=({"epochs": 5.0, "kept": True}, {"epochs": 9.0, "kept": False}),
+        fidelity={"epochs": 10.0},
+        history=(*epochs(2), *epochs(3), *epochs(5)),
+    )
+    assert [at for at, _ in plots.continued(one)] == list(range(1, 11))
 
 
 def test_many_candidates_with_the_same_choices_are_not_called_too_few(big: RunFiles) -> None:
@@ -114,7 +136,7 @@ def test_a_lower_rung_is_taken_where_more_candidates_had_it(tmp_path: Path) -> N
 
 
 def test_epochs_to_ninety_per_cent_are_between_the_rows() -> None:
-    one = SimpleNamespace(rungs=(), fidelity={"epochs": 40}, history=tuple(learning(0.9)))
+    one = SimpleNamespace(rungs=(), further=(), fidelity={"epochs": 40}, history=tuple(learning(0.9)))
     found = convergence.epochs_to_share(one, "accuracy")
     final = sum(0.9 * (1 - 0.6 / e) for e in (38, 39, 40)) / 3
     assert found is not None

@@ -19,8 +19,8 @@ def test_noise_in_one_sentence():
     busy = {"rounds": 25, "calm_rounds": 0, "waited_s": None, "notes": ["This computer was busy"]}
     assert noise(run_of(calm, busy)) == (
         "2 latencies were timed on the searching computer: 20 of 50 rounds were calm; intervals are +-5.0 % "
-        "wide in the median; 1 were taken while the computer was busy, and their intervals say so; they "
-        "waited up to 1.2 s for trainings to stand still; 1 were taken beside a training that did not stand "
+        "wide in the median; 1 taken while the computer was busy, and their intervals say so; they "
+        "waited up to 1.2 s for trainings to stand still; 1 taken beside a training that did not stand "
         "still."
     )
     assert noise(run_of({"threads": 1})) is None

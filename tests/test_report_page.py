@@ -249,3 +249,12 @@ def test_the_command_is_quoted_and_whole(tmp_path: Path) -> None:
         "edgeml search --data -x --target cpu --epochs 0.5 --fidelity 'my rungs.yaml' --inherit none "
         "--no-curves --confirm --strict --out"
     )
+
+
+def test_a_quick_search_is_done_again_as_a_quick_one(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    settings = json.loads((path / "run.json").read_text())["settings"]
+    edit(path / "run.json", settings={**settings, "budget": "quick"})
+    assert "--budget quick" in command(open_run(path))
+    edit(path / "run.json", settings={**settings, "budget": "standard"})
+    assert "--budget" not in command(open_run(path))

@@ -186,8 +186,10 @@ def _device_costs(runs: Sequence[RunFiles], names: Sequence[str]) -> list[str]:
 
 
 def best(run: RunFiles) -> CandidateFile:
-    """The candidate with the best score."""
-    return max(points(run), key=lambda c: c.accuracy or 0.0)
+    """The most accurate of the front, which has a test score; without a front, the candidate that is."""
+    return (
+        run.front_candidates[0] if run.front_candidates else max(points(run), key=lambda c: c.accuracy or 0.0)
+    )
 
 
 def _ties(runs: Sequence[RunFiles]) -> list[str]:
@@ -242,7 +244,7 @@ def _quantiles(values: list[float]) -> list[float]:
 
 def cpu_seconds(run: RunFiles) -> float | None:
     """CPU seconds of all trainings; None where none was counted."""
-    own = [row.get("cpu_s") for c in run.trials for row in c.rungs]
+    own = [row.get("cpu_s") for c in run.trials for row in (*c.rungs, *c.further)]
     known = [float(value) for value in own if value is not None]
     return sum(known) if known else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeml.data.goal import wilson
-from edgeml.report import figures
+from edgeml.report import figures, score_axis
 from edgeml.report.pick import preference, preferred
 from edgeml.report.run_files import CandidateFile, Figure, RunFiles
 from edgeml.search.archive.preference import PREFERS
@@ -101,9 +101,10 @@ def tied(run: RunFiles, one: CandidateFile, other: CandidateFile) -> bool:
 
 
 def as_good_as_the_best(run: RunFiles) -> set[str]:
-    """Keys of the fully trained candidates that their split cannot tell from the most accurate one."""
+    """Keys of the fully trained that their split cannot tell from the most accurate of the front."""
     trained = [c for c in run.scored if run.fully_trained(c)]
-    return {c.key for c in trained[1:] if tied(run, c, trained[0])}
+    best = next(iter((*run.front_candidates, *trained)), None)
+    return {c.key for c in trained if best is not None and c.key != best.key and tied(run, c, best)}
 
 
 def _price(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
@@ -111,7 +112,8 @@ def _price(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
     if mine is None or theirs is None:
         scores = [figures.score(run, c.accuracy) for c in (pick, other)]
         return f"{scores[0]} against {scores[1]} on validation"
-    spans = [f"{figures.score(run, low)} to {figures.score(run, high)}" for _, low, high in (mine, theirs)]
+    ends = [score_axis.upwards(run, low, high) for _, low, high in (mine, theirs)]
+    spans = [f"{figures.score(run, low)} to {figures.score(run, high)}" for low, high in ends]
     if tied(run, pick, other):
         return f"no difference in {run.goal.title} that the {split} split can show ({spans[0]}, {spans[1]})"
     values = [figures.score(run, one[0]) for one in (mine, theirs)]

@@ -83,7 +83,7 @@ def decisions(run: RunFiles, charts: Charts) -> Markup | None:
         "95 %). The means are over candidates that differ in everything else too."
     )
     left = len(found.decisions) - SHOWN
-    note += f" {left} decisions of less importance are left out." if left > 0 else ""
+    note += f" Left out for their small importance: {left}." if left > 0 else ""
     return section(
         "Which decisions mattered",
         said,

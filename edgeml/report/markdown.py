@@ -125,4 +125,4 @@ class _Translator(HTMLParser):
         lines.insert(1, "| " + " | ".join(["---"] * width) + " |")
         self.blocks.append("\n".join(lines))
         if left > 0:
-            self.blocks.append(f"{left} more rows are in report.html.")
+            self.blocks.append(f"Rows that only report.html has: {left}.")

@@ -33,11 +33,12 @@ def noise(run: RunFiles) -> str | None:
     if widths:
         parts.append(f"intervals are +-{median(widths):.1f} % wide in the median")
     if busy:
-        parts.append(f"{busy} were taken while the computer was busy, and their intervals say so")
+        parts.append(f"{busy} taken while the computer was busy, and their intervals say so")
     if waited > 0.1:
         parts.append(f"they waited up to {waited:.1f} s for trainings to stand still")
     if (disturbed := sum(wait is None for wait in waits)) > 0:
-        parts.append(f"{disturbed} were taken beside a training that did not stand still")
+        parts.append(f"{disturbed} taken beside a training that did not stand still")
     cpus = sorted({str(figure.conditions["cpu"]) for figure in timed if "cpu" in figure.conditions})
     where = f" ({', '.join(cpus)})" if cpus else ""
-    return f"{len(timed)} latencies were timed on the searching computer{where}: {'; '.join(parts)}."
+    what = "1 latency was" if len(timed) == 1 else f"{len(timed)} latencies were"
+    return f"{what} timed on the searching computer{where}: {'; '.join(parts)}."

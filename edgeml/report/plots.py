@@ -249,11 +249,12 @@ def _curve(candidate: CandidateFile, knee: bool, told_apart: bool) -> list[Row]:
 
 
 def continued(candidate: CandidateFile) -> Iterator[tuple[float, Mapping[str, Any]]]:
-    """(epochs trained so far, row) of a history in which every rung's training counts from 0.
+    """(epochs trained so far, row) of a history in which every rung's and further training counts from 0.
 
     Trainings whose weights were not carried to the next rung are left out.
     """
-    ends = [float(row.get("epochs") or 0.0) for row in candidate.rungs]
+    kept = [row for row in candidate.further if row.get("kept")]
+    ends = [float(row.get("epochs") or 0.0) for row in (*candidate.rungs, *kept)]
     before = min(0.0, (candidate.fidelity.get("epochs") or sum(ends)) - sum(ends)) if ends else 0.0
     for row in candidate.history:
         epoch = row.get("epoch")

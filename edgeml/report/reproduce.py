@@ -25,6 +25,7 @@ OPTIONS = {
     "compress": "--compress",
     "max_drop": "--max-drop",
     "prefer": "--prefer",
+    "budget": "--budget",
     "task": "--task",
     "metric": "--metric",
     "label": "--label",
@@ -41,6 +42,7 @@ UNSAID = {
     "compress": DEFAULT_COMPRESS,
     "max_drop": DEFAULT_MAX_DROP,
     "prefer": "balanced",
+    "budget": "standard",
 }
 """Settings that the command leaves out where they have these values: the defaults, or no limit."""
 

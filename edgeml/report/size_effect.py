@@ -34,13 +34,19 @@ def sample(run: RunFiles) -> Sample:
 
     Only the promising ones are trained fully, so a lower rung has more candidates, and less chosen ones.
     """
-    full = tuple((c, c.accuracy) for c in run.trials if run.fully_trained(c) and c.accuracy is not None)
+    scores = ((c, _before_further(c)) for c in run.trials if run.fully_trained(c))
+    full = tuple((c, score) for c, score in scores if score is not None)
     whole = Sample(full, "full training", True)
     if len(full) >= trends.LEAST:
         return whole
     lower = [_on_rung(run, index) for index in range(len(run.ladder) - 1)]
     most = max([whole, *lower], key=lambda one: len(one.points))
     return most if len(most.points) >= trends.LEAST else whole
+
+
+def _before_further(candidate: CandidateFile) -> float | None:
+    """The score after full training, also of those that were trained further in the time left."""
+    return next((row.get("before") for row in candidate.further), candidate.accuracy)
 
 
 def _on_rung(run: RunFiles, index: int) -> Sample:
@@ -82,7 +88,7 @@ def sentences(run: RunFiles) -> list[str]:
     if said:
         return said if taken.whole else [*said, _of_little_training(run, taken)]
     return [
-        f"{len(taken.points)} candidates with the same training are too few, or too much of one size, to say "
+        f"{_candidates(len(taken.points))} with the same training: too few, or too much of one size, to say "
         f"whether more or fewer units would help ({trends.LEAST} of sizes that differ by a factor of "
         f"{trends.LEAST_RATIO} or more are needed)."
     ]
@@ -91,9 +97,13 @@ def sentences(run: RunFiles) -> list[str]:
 def _of_little_training(run: RunFiles, taken: Sample) -> str:
     full = sum(run.fully_trained(c) for c in run.trials)
     return (
-        f"Only {full} candidate{'' if full == 1 else 's'} had full training, too few for a trend, so this is "
+        f"Only {_candidates(full)} had full training, too few for a trend, so this is "
         f"of {taken.training}: with so little training, what learns fast looks better than it will be."
     )
+
+
+def _candidates(number: int) -> str:
+    return f"{number} candidate{'' if number == 1 else 's'}"
 
 
 def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:
@@ -114,7 +124,7 @@ def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:
     gain = score_axis.gap(run, abs(found.slope))
     if found.slope < 0:
         return (
-            f"{name}: doubling {SINGULAR[size]} went with a {run.goal.title} worse by {gain} over "
+            f"{name}: doubling {SINGULAR[size]} went with a worse {run.goal.title}, by {gain} over "
             f"{reach} ({sure}; {after}): smaller networks did better with this training."
         )
     if found.form == "bend":

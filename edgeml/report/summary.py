@@ -22,7 +22,7 @@ def sentences(run: RunFiles) -> list[str]:
     if best is not None and best.key != (knee.key if knee else None):
         result.append(f"Most accurate: {describe(run, best)}.")
     elif best is not None:
-        result.append("No candidate of this run is more accurate than it.")
+        result.append("It is the most accurate of the front, too.")
     result += [*compression.sentences(run), *climb.furthered(run), *climb.confirmations(run)]
     result += [*climb.correlations(run), *climb.warnings(run), *climb.endings(run)]
     result += compression.warnings(run)

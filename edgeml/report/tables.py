@@ -232,5 +232,10 @@ def refusals(run: RunFiles) -> Markup:
     items += [f"{number} refused by {_reason(str(name))}" for name, number in refused.items()]
     duplicates = run.state.get("duplicates_avoided")
     if duplicates:
-        items.append(f"{duplicates} proposals were architectures seen before and cost nothing")
+        what = (
+            "1 proposal was an architecture"
+            if duplicates == 1
+            else f"{duplicates} proposals were architectures"
+        )
+        items.append(f"{what} seen before and cost nothing")
     return tag("ul", (tag("li", item) for item in items)) if items else join(None)
