@@ -58,6 +58,7 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
     """
     from edgeml.deploy.runtime import read_file
     from edgeml.report.run_files import open_run
+    from edgeml.search.own_files import own
     from edgeml.search.run_dir import RunDir
     from edgeml.target.check import check as check_model
     from edgeml.target.targets import Targets
@@ -66,7 +67,7 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
         files = open_run(path)
         folder = RunDir(path).candidates
         models = {c.key: read_file(folder / c.key / "model.tflite") for c in files.front_candidates}
-        named = targets or (files.run.get("settings") or {}).get("targets") or ()
+        named = targets or own(path, "targets", (files.run.get("settings") or {}).get("targets") or ())
         if not models:
             raise RunError(f"{path} has no finished candidate to check; go on with `edgeml search --resume`.")
     else:

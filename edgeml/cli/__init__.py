@@ -13,7 +13,7 @@ import click
 
 from edgeml.arch.own_ops import load_own
 from edgeml.cli import data, devices, doctor, export, lists, reports, runs
-from edgeml.cli.output import one_line, say
+from edgeml.cli.output import INTERRUPTED, one_line, say
 from edgeml.errors import EdgemlError
 
 BAD_INPUT = 2
@@ -21,6 +21,13 @@ BAD_INPUT = 2
 
 class _Group(click.Group):
     """Turns EdgemlError into one sentence and exit code 2; `--debug` anywhere shows the traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # which click itself would end with 1, a failed check
+            say("ended by Ctrl-C.", err=True)
+            sys.exit(INTERRUPTED)
 
     def main(self, args: Any = None, *rest: Any, **named: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)

@@ -176,8 +176,13 @@ def _measurement(readings: _Readings, tool: str, conditions: dict[str, Any], wid
 
 
 def random_input(rng: np.random.Generator, shape: Any, kind: np.dtype[Any]) -> Any:
-    """Values over the whole range of an integer type, 0 to 1 for a real one."""
+    """Values over the whole range of a small integer type, 0 to 1 for a real one; else 0 or 1.
+
+    Wide integers are places in a table, and booleans have no range.
+    """
     if kind.kind == "f":
         return rng.random(shape).astype(kind)
+    if kind.kind not in "iu" or kind.itemsize > 2:
+        return rng.integers(0, 2, shape).astype(kind)
     limits = np.iinfo(kind)
     return rng.integers(limits.min, limits.max, shape, dtype=kind, endpoint=True)

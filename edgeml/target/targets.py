@@ -81,6 +81,7 @@ class Targets:
 
         Raises:
             UnknownNameError: a limit names a target that is not searched for.
+            ConfigError: nothing here gives a figure to hold to a limit.
         """
         found: dict[str, float] = {}
         for target in self.members:
@@ -90,9 +91,16 @@ class Targets:
             metric, at, place = name.partition("@")
             if at and place not in self.names:
                 raise UnknownNameError("target in --limit", place, self.names)
-            for target in self.members:
-                if not at or place == target.name:
-                    _tighten(found, self.metric(metric, target), value)
+            held = [target for target in self.members if not at or place == target.name]
+            known = {name for target in held for name in _metrics(target)}
+            if metric not in known:
+                raise ConfigError(
+                    f"--limit {name}: nothing gives this figure for {' or '.join(t.name for t in held)} on this "
+                    f"computer, expected one of {', '.join(sorted(known))}; leave it out, or see `edgeml "
+                    "targets` for what each target knows."
+                )
+            for target in held:
+                _tighten(found, self.metric(metric, target), value)
         return found
 
     def expected(self, graph: Graph) -> Figures:
@@ -188,6 +196,12 @@ class Targets:
     def _named(self, figures: Figures, target: Target) -> Figures:
         named = {self.metric(name, target): figure for name, figure in figures.items()}
         return {name: replace(figure, metric=name) for name, figure in named.items()}
+
+
+def _metrics(target: Target) -> set[str]:
+    """What a search knows of a candidate: counts of every network, and what usable meters say."""
+    counted = {"size_bytes", "ram_bytes", "macs", "params"}
+    return counted | measure.metrics_of_outline(target) | measure.metrics_of_artifact(target)
 
 
 def _tighten(limits: dict[str, float], metric: str, value: float) -> None:

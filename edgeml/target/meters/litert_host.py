@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeml.deploy.runtime import interpreter
+from edgeml.errors import ModelError
 from edgeml.target.host_timing import random_input, time_runs
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Figures, Options, Subject, options
@@ -36,12 +37,16 @@ def latencies(
     """TFLite models by name -> latency of each in milliseconds, all measured in one interleaved session.
 
     Raises:
-        ModelError: a model cannot be loaded by LiteRT.
+        ModelError: a model cannot be loaded by LiteRT, or does not run.
     """
     runs = {name: prepared(model, threads, kernels).invoke for name, model in models.items()}
     runtime = "XNNPACK" if kernels == "xnnpack" else "reference kernels"
     conditions = {"runtime": f"LiteRT {runtime}", "threads": threads}
-    return time_runs(runs, f"LiteRT {version('ai-edge-litert')} ({runtime})", conditions, seed)
+    try:
+        return time_runs(runs, f"LiteRT {version('ai-edge-litert')} ({runtime})", conditions, seed)
+    except (RuntimeError, ValueError) as error:  # an operator refused the random inputs
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"LiteRT cannot run the model on random inputs ({reason}).") from error
 
 
 def prepared(model: bytes, threads: int, kernels: Kernels) -> Any:
