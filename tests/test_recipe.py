@@ -91,6 +91,14 @@ def test_what_is_one_wide_is_never_mirrored_and_keeps_the_key_of_its_architectur
         assert candidate_key(arch, recipe) == arch.key != candidate_key(arch, replace(recipe, noise=0.2))
 
 
+def test_what_no_augmentation_switches_off_makes_no_other_candidate():
+    arch = Arch((8, 8, 1), 3, 8, (Stage(Cell(((Edge(0, "conv_1x1"),),)), 1, 8),))
+    still = [Recipe(augmentation=0, shift=shift, flip=flip) for shift in (0.1, 0.2) for flip in (True, False)]
+    assert len({candidate_key(arch, recipe) for recipe in still}) == 1
+    moved = {candidate_key(arch, replace(recipe, augmentation=1.0)) for recipe in still}
+    assert len(moved) == 4 and not moved & {candidate_key(arch, still[0])}
+
+
 def test_spectrograms_move_in_time_only():
     shape, front = (33, 32, 1), "logmel-30-20-32"
     for name in ("audio_cell", "micro_cell", "nano"):

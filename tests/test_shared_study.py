@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from edgeml.search.run_dir import RunDir
 from edgeml.search.shared.folders import SameDisk, ThroughStore, identity, sign
 from edgeml.search.shared.news import Silence
 from edgeml.search.shared.shared import Shared
+from edgeml.search.shared.sharing import Sharing
 
 AGREED = {"seed": 0, "the data (hash)": "abc", "limits": {"ram_bytes": 1000.0}}
 
@@ -236,3 +238,17 @@ def test_eight_at_once_get_every_training_exactly_once(coordinator):
     assert len(got) == 90 and all(len(one) == 1 for one in owners), "each once, and no more than --trials"
     assert sorted(number for ((_, number),) in owners) == list(range(90))
     assert len({owner for ((owner, _),) in owners}) > 1
+
+
+def test_trainings_that_are_given_back_one_after_the_other_are_all_proposed_again():
+    peers = SimpleNamespace(held={("A", 0), ("B", 0)}, place=0, spent=False)
+    peers.claim = lambda key, rung, number: None if (key, rung) in peers.held else number
+    peers.taken = lambda: frozenset(peers.held)
+    proposer = SimpleNamespace(seen=set())
+    sharing = Sharing(peers, proposer)
+    for key in "AB":
+        sharing.claim(SimpleNamespace(key=key, rung=0))
+    assert proposer.seen == {"A", "B"}
+    for left in ("B", ""):
+        peers.held = {(key, 0) for key in left}
+        assert sharing.given_back({}) and proposer.seen == set(left)

@@ -203,3 +203,36 @@ def test_how_a_worker_ended_in_words():
 def test_a_pipe_that_breaks_because_the_worker_is_gone_is_its_death(error, code, died):
     process = SimpleNamespace(join=lambda seconds: None, exitcode=code)
     assert executor._died(error, process) is died
+
+
+def test_a_dead_workers_pool_is_neither_shut_down_nor_forgotten_in_its_own_callback(workers, monkeypatch):
+    """From Python 3.12 on either would take a lock that the callback's thread holds, and hang for ever."""
+    pool = workers()
+    pool.submit(pid).result(LIMIT_S)
+    (one,), shut = pool._workers, []
+    monkeypatch.setattr(one._pool, "shutdown", lambda **options: shut.append(options))
+    kept = one._pool
+    with pytest.raises(WorkerDiedError):
+        pool.submit(crash).result(LIMIT_S)
+    assert shut == [] and [held for _, held in one._ending] == [kept]
+    assert pool.submit(pid).result(LIMIT_S) > 0
+
+
+def test_a_call_that_cannot_start_does_not_lose_the_one_before(workers, monkeypatch):
+    pool = workers()
+    pool.submit(pid).result(LIMIT_S)
+    dog = pool._workers[0]._watchdog
+    watched, calls = dog.watch, []
+
+    def watch(process):
+        calls.append(process)
+        if len(calls) == 2:
+            raise RuntimeError("can't start new thread")
+        return watched(process)
+
+    monkeypatch.setattr(dog, "watch", watch)
+    first, second = pool.submit(sleep, 0.3), pool.submit(pid)
+    assert first.result(LIMIT_S) == 0.3
+    with pytest.raises(RuntimeError, match="new thread"):
+        second.result(LIMIT_S)
+    assert pool.submit(pid).result(LIMIT_S) > 0

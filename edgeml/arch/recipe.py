@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edgeml.arch.cell import Arch
@@ -92,7 +92,10 @@ def candidate_key(arch: Arch, recipe: Recipe) -> str:
     """
     # NATS-Bench's identity knows nothing of dropout; a graph's own key does.
     dropout = arch.dropout if arch.identity == "published" else 0.0
-    if recipe == default_recipe(arch.input_shape, arch.front) and not dropout:
+    usual = default_recipe(arch.input_shape, arch.front)
+    if not recipe.augmentation:  # which switches all of these off
+        recipe = replace(recipe, **{name: getattr(usual, name) for name in AUGMENTATIONS})
+    if recipe == usual and not dropout:
         return arch.key
     # 1 and 1.0 are equal settings and must be one key.
     settings = {k: float(v) if isinstance(v, int) else v for k, v in recipe.to_dict().items()}
@@ -102,6 +105,9 @@ def candidate_key(arch: Arch, recipe: Recipe) -> str:
     told = repr((arch.key, sorted(settings.items()), dropout))
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
+
+AUGMENTATIONS = ("shift", "shift_across", "flip", "speed", "gain", "noise")
+"""Settings that `augmentation` multiplies."""
 
 OPTIMISERS = ("adam", "sgd", "rmsprop")
 """With decoupled weight decay, "adam" is AdamW. "sgd" has Nesterov momentum."""

@@ -94,9 +94,9 @@ class Targets:
             held = [target for target in self.members if not at or place == target.name]
             known = {name for target in held for name in _metrics(target)}
             if metric not in known:
+                of = " or ".join(target.name for target in held)
                 raise ConfigError(
-                    f"--limit {name}: nothing gives this figure for {' or '.join(t.name for t in held)} on this "
-                    f"computer, expected one of {', '.join(sorted(known))}; leave it out, or see `edgeml "
+                    f"--limit {name}: nothing gives this figure for {of} on this computer, expected one of {', '.join(sorted(known))}; leave it out, or see `edgeml "
                     "targets` for what each target knows."
                 )
             for target in held:

@@ -55,5 +55,5 @@ class Sharing:
         if not back or self.peers.spent:
             return False
         self._proposer.seen -= back
-        self._refused.clear()
+        self._refused = {one for one in self._refused if one[0] not in back}
         return True

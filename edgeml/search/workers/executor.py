@@ -107,19 +107,21 @@ class Workers:
 
         def run(worker: _Worker) -> None:
             def over(set_outcome: Callable[[], None]) -> None:
-                with self._lock:
-                    if self._waiting:
-                        self._waiting.popleft()(worker)
-                    else:
-                        self._idle.append(worker)
-                set_outcome()
+                try:
+                    with self._lock:
+                        if self._waiting:
+                            self._waiting.popleft()(worker)
+                        else:
+                            self._idle.append(worker)
+                finally:
+                    set_outcome()
 
             if not outer.set_running_or_notify_cancel():
                 over(lambda: None)
                 return
             try:
                 worker.run(function, arguments, outer, over)
-            except OSError as error:  # the system starts no process now
+            except (OSError, RuntimeError) as error:  # the system starts no process or thread now
                 over(partial(outer.set_exception, error))
 
         with self._lock:
@@ -150,7 +152,7 @@ class _Worker:
         self._process: BaseProcess | None = None
         self._done, self._oom_kills, self._warm = 0, 0, False
         self._watchdog = Watchdog(compute)
-        self._ending: list[Any] = []
+        self._ending: list[tuple[Any, ProcessPoolExecutor]] = []
 
     def prepare(self) -> None:
         """Start it and have it import TensorFlow; its successors do so too."""
@@ -183,7 +185,7 @@ class _Worker:
             if _died(error, process):
                 why = stopped or how_it_ended(process.exitcode, oom_kills() > kills)
                 died = WorkerDiedError(f"{why}; {self._log} ends with what it printed")
-                self._leave()
+                self._leave(broken=True)
                 over(lambda: outer.set_exception(died))
             elif error is not None:
                 over(lambda: outer.set_exception(error))
@@ -200,16 +202,21 @@ class _Worker:
             kill_tree(process)
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
-        for thread in self._ending:  # Python's exit would find their pipes half closed
+        for thread, _ in self._ending:  # Python's exit would find their pipes half closed
             thread.join(ENDING_S)
         self._ending.clear()
 
-    def _leave(self) -> None:
-        """Let the process end when it is done; the next evaluation starts another."""
+    def _leave(self, broken: bool = False) -> None:
+        """Let the process end when it is done; the next evaluation starts another.
+
+        A broken pool ends itself. From Python 3.12 on it holds a lock while it says so, which shutting it
+        down or forgetting it would take again; so it is kept until its thread is over.
+        """
         if self._pool is not None:
-            self._ending = [one for one in self._ending if one.is_alive()]
-            self._ending.append(self._pool._executor_manager_thread)
-            self._pool.shutdown(wait=False)
+            self._ending = [(thread, pool) for thread, pool in self._ending if thread.is_alive()]
+            self._ending.append((self._pool._executor_manager_thread, self._pool))
+            if not broken:
+                self._pool.shutdown(wait=False)
         self._pool, self._process, self._done = None, None, 0
 
     def _started(self) -> ProcessPoolExecutor:
