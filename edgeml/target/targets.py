@@ -96,8 +96,8 @@ class Targets:
             if metric not in known:
                 of = " or ".join(target.name for target in held)
                 raise ConfigError(
-                    f"--limit {name}: nothing gives this figure for {of} on this computer, expected one of {', '.join(sorted(known))}; leave it out, or see `edgeml "
-                    "targets` for what each target knows."
+                    f"--limit {name}: nothing gives this figure for {of} on this computer, expected one of "
+                    f"{', '.join(sorted(known))}; leave it out, or see `edgeml targets` for what each knows."
                 )
             for target in held:
                 _tighten(found, self.metric(metric, target), value)
