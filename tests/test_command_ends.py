@@ -1,8 +1,16 @@
 """How commands end: Ctrl-C, limits that nothing can hold, models that refuse what they are fed."""
 
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from edgeml.api import exports
 from edgeml.cli import data, devices, runs
 from edgeml.errors import ConfigError
 from edgeml.target.host_timing import random_input
@@ -91,3 +99,26 @@ def test_a_run_is_checked_with_its_own_copy_of_a_profile(cli, finished_run, tmp_
     )
     code, out, err = cli("check", run)
     assert code == 0 and "mine" in out, (out, err)
+
+
+def leave_files(told):
+    with tempfile.TemporaryDirectory(prefix="data-of-the-user-") as folder:
+        Path(told).write_text(folder)
+        time.sleep(60)
+
+
+def test_ctrl_c_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def press():
+        while not (tmp_path / "told").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        exports._in_worker(leave_files, str(tmp_path / "told"))
+    assert (tmp_path / "told").read_text().startswith(str(tmp_path / "tmp"))
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -85,7 +85,14 @@ def _in_worker(function: Callable[..., Result], *arguments: object) -> Result:
 
     workers = Workers(Path(os.devnull))
     try:
-        return workers.submit(function, *arguments).result()
+        asked = os.environ.get("TMPDIR")  # as it is now: Python remembers what it was
+        within = asked if asked and Path(asked).is_dir() else None
+        with tempfile.TemporaryDirectory("", "edgeml-", within, ignore_cleanup_errors=True) as place:
+            try:
+                found: Result = workers.submit(_below, place, function, *arguments).result()
+                return found
+            finally:
+                workers.kill()  # before its files go
     except WorkerDiedError as error:
         raise ModelError(
             "the process that converts and trains crashed or ran out of memory; nothing was written."
@@ -95,5 +102,9 @@ def _in_worker(function: Callable[..., Result], *arguments: object) -> Result:
             f"{error.filename or tempfile.gettempdir()}: cannot be written ({error.strerror or error}); make "
             "room there, or set TMPDIR to another folder; nothing was written."
         ) from error
-    finally:
-        workers.kill()
+
+
+def _below(place: str, function: Callable[..., Result], *arguments: object) -> Result:
+    """In the worker: its temporary files lie where they are removed, however it ends."""
+    os.environ["TMPDIR"] = tempfile.tempdir = place
+    return function(*arguments)

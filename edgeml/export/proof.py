@@ -97,7 +97,7 @@ def prove(given: ExportInput, files: Mapping[str, Mapping[str, bytes]]) -> dict[
             started = {kind: bench.start(kind, CLAIMS[kind], content) for kind, content in files.items()}
             return {kind: bench.finish(kind, CLAIMS[kind], found) for kind, found in started.items()}
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # Ctrl-C waits for what runs, not for what would
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _NoReference(Exception):  # noqa: N818 (no error of its own: becomes a reason where it is caught)
