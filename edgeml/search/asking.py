@@ -102,8 +102,10 @@ class Asker:
         try:
             trial = self._study.ask(fixed_distributions=self._sampler.distributions)
         except SpaceExhaustedError:
+            trained = set(self._asked.values())  # by other workers, which will tell of them
             for left in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-                self._study.tell(left.number, state=optuna.trial.TrialState.FAIL)
+                if left.number not in trained:
+                    self._study.tell(left.number, state=optuna.trial.TrialState.FAIL)
             return None
         proposal = self._proposer.judge(trial.params)
         if proposal is None and not self.distributions:  # a space of one point, which is known by now

@@ -119,7 +119,7 @@ class Rungs:
         if more:
             return spent[rung] + cost <= share * (sum(spent) + cost) + 1e-9
         first = spent[0] / self.ladder.rungs[0].share  # what the whole run costs, by its shares
-        if rung == self.ladder.top and spent[rung] == 0:
+        if not any(spent[rung:]):  # nothing gets to the top but through it
             return True
         return spent[rung] + cost / 2 <= share * first + 1e-9
 

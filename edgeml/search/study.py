@@ -280,7 +280,8 @@ class Study:
             new = candidate.key not in self.archive.rows
             self._count(candidate)
             self.archive.keep(candidate)
-            self.rungs.count(candidate.rung)
+            for row in candidate.newest:  # none where the artifact was refused untrained
+                self.rungs.count(min(int(row["rung"]), self.ladder.top))
             self.pace.count(candidate, candidate.newest)
             self.pace.decide()
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)

@@ -35,7 +35,15 @@ def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidat
     """
     for variant in variants:
         study.archive.keep(variant)
-    variants = list(variants)
+    try:
+        _finish(study, executor, plan, list(variants))
+    except KeyboardInterrupt:
+        study.progress.interrupted = True
+        executor.kill()
+    study.save(study.status)
+
+
+def _finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidate]) -> None:
     if not study.progress.interrupted and (most_s := allowed_s(study)) > 0:
         train_front(study, executor, most_s)
     measured: set[str] = set()
@@ -52,7 +60,6 @@ def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidat
     if study.settings.confirm and not study.progress.interrupted:
         _confirm(study, executor)
     _diagnose(study, executor)
-    study.save(study.status)
 
 
 def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
