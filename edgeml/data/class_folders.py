@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from edgeml.data.source import shown, some
@@ -13,6 +14,9 @@ from edgeml.errors import DataError
 
 DEPTH = 4
 """Levels of folders that `suffixes_below` looks into; files beside the class folders do not count."""
+
+ENDINGS = 200
+"""Endings that tell what a folder holds."""
 
 LOOKED_AT = 40
 """Entries of a folder that `suffixes_below` looks at: a kind must be told apart at once."""
@@ -148,6 +152,11 @@ def suffixes_below(folder: Path, depth: int = DEPTH) -> Iterator[str]:
             yield from suffixes_below(Path(entry.path), depth - 1)
         elif entry.is_file() and depth < DEPTH:
             yield Path(entry.name).suffix.lower()
+
+
+def endings(folder: Path) -> list[str]:
+    """Those of the first files in sub-folders, for telling which kind of data they are."""
+    return list(islice(suffixes_below(folder), ENDINGS))
 
 
 # Name of a sub-folder or table -> the part it is; the first name that is there wins.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from edgeml.data.sensors.ranges import fit_ranges
 from edgeml.data.sensors.sensors import classes_of, looks_like_windows, preprocessing
 from edgeml.data.source import Source, Split, readable, shown
 from edgeml.data.split import train_positions
+from edgeml.data.tables.delimited import free_name
 from edgeml.data.tables.table import Column, Table
 from edgeml.data.tables.tables import from_tables
 from edgeml.data.values import Named, not_finite
@@ -147,17 +147,13 @@ def from_features(
                 f"{len(array)} numbers or texts; save one label a row."
             )
         columns = {names[i]: Column(names[i], numbers=array[:, i].astype(np.float64)) for i in range(width)}
-        label, group = (_free(name, columns) for name in ("label", "group"))
+        label, group = (free_name(name, columns) for name in ("label", "group"))
         columns[label] = _column(label, flat)
         if part in people:
             columns[group] = Column(group, numbers=people[part].astype(np.float64))
         tables[part] = Table(where, columns, len(array))
     asked = ReadOptions(task=options.task, label=label, group=group if people else None, seed=options.seed)
     return from_tables(where, readable(path.stem), "npz", tables, asked)
-
-
-def _free(name: str, columns: Mapping[str, Column]) -> str:
-    return next(free for n in count(1) if (free := name if n == 1 else f"{name}.{n}") not in columns)
 
 
 def _column(name: str, values: NDArray[Any]) -> Column:

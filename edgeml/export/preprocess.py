@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeml.data.tables.delimited import MISSING
 from edgeml.data.tables.features import width
 from edgeml.export.fill import filled, template
 from edgeml.export.literals import c_float, rows
@@ -28,7 +29,8 @@ def preprocess_files(settings: Settings) -> dict[str, bytes]:
     values = _sensor(settings) if kind == "sensor" else _table(settings)
     # ASCII, and no quotes that would end the text that holds it
     text = json.dumps(dict(settings), indent=1)
-    read = {"settings": text, "rows": template("csv_rows.py").rstrip("\n")}
+    missing = json.dumps(sorted(MISSING)).replace("[", "{").replace("]", "}")
+    read = {"settings": text, "missing": missing, "rows": template("csv_rows.py").rstrip("\n")}
     return {
         "preprocess.h": filled(f"preprocess_{kind}.h", values).encode("ascii"),
         "preprocess.py": filled(f"preprocess_{kind}.py", read).encode("ascii"),

@@ -69,7 +69,7 @@ def observed(run: RunFiles) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 def correlation(rung: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """A rung and its row of state.json -> "0.82 at 20 % of the epochs (9 candidates)"."""
-    number = f"{row['pairs']} candidate{'' if row['pairs'] == 1 else 's'}"
+    number = figures.many(row["pairs"], "candidate")
     value = "not known" if row.get("spearman") is None else f"{row['spearman']:.2f}"
     doubt = ", too few to judge" if row.get("ranks") is None else ""
     return f"{value} at {share(rung)} ({number}{doubt})"

@@ -100,7 +100,8 @@ def sentence(run: RunFiles) -> str | None:
     span = f"{figures.number(ends[0])} to {figures.number(ends[-1])} epochs"
     if found is None:
         return (
-            f"{_few(len(group))} that {group[0].beginning}: {span} to 90 % of {final_words(run)}; "
+            f"{figures.many(len(group), 'fully trained candidate')} that {group[0].beginning}: {span} to "
+            f"90 % of {final_words(run)}; "
             f"too few, or too much of one size, to say how size changes that ({trends.LEAST} are needed)."
         )
     if not found.clear:
@@ -124,7 +125,3 @@ def sentence(run: RunFiles) -> str | None:
 def final_words(run: RunFiles) -> str:
     """What 90 % are of."""
     return "the final training accuracy" if measure(run) == "accuracy" else "the fall of the training loss"
-
-
-def _few(number: int) -> str:
-    return f"{number} fully trained candidate{'' if number == 1 else 's'}"

@@ -36,6 +36,11 @@ def score(run: RunFiles, value: float | None, digits: int = 1) -> str:
     return run.goal.said(value, digits)
 
 
+def many(number: int, noun: str) -> str:
+    """1, "candidate" -> "1 candidate"; 2 -> "2 candidates"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def title(metric: str) -> str:
     """`latency_ms@coral` -> "latency on coral"."""
     base, _, target = metric.partition("@")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.report import figures
 from edgeml.report.run_files import CandidateFile, RunFiles
 from edgeml.report.size_effect import Sample, sample
 
@@ -103,7 +104,7 @@ def sentence(run: RunFiles, found: Importance | None) -> str:
                 "the same, so nothing can be told of which mattered."
             )
         return (
-            f"{number} candidate{'' if number == 1 else 's'} with the same training: too few to tell which "
+            f"{figures.many(number, 'candidate')} with the same training: too few to tell which "
             f"decisions mattered ({LEAST} are needed)."
         )
     of = f"{found.n} candidates after {found.training}"

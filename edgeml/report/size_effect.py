@@ -88,22 +88,18 @@ def sentences(run: RunFiles) -> list[str]:
     if said:
         return said if taken.whole else [*said, _of_little_training(run, taken)]
     return [
-        f"{_candidates(len(taken.points))} with the same training: too few, or too much of one size, to say "
-        f"whether more or fewer units would help ({trends.LEAST} of sizes that differ by a factor of "
-        f"{trends.LEAST_RATIO} or more are needed)."
+        f"{figures.many(len(taken.points), 'candidate')} with the same training: too few, or too much of one "
+        f"size, to say whether more or fewer units would help ({trends.LEAST} of sizes that differ by a "
+        f"factor of {trends.LEAST_RATIO} or more are needed)."
     ]
 
 
 def _of_little_training(run: RunFiles, taken: Sample) -> str:
     full = sum(run.fully_trained(c) for c in run.trials)
     return (
-        f"Only {_candidates(full)} had full training, too few for a trend, so this is "
+        f"Only {figures.many(full, 'candidate')} had full training, too few for a trend, so this is "
         f"of {taken.training}: with so little training, what learns fast looks better than it will be."
     )
-
-
-def _candidates(number: int) -> str:
-    return f"{number} candidate{'' if number == 1 else 's'}"
 
 
 def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:

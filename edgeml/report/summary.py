@@ -37,7 +37,7 @@ def progress(run: RunFiles, timed: bool = True) -> str:
     )
     after = f" after {duration(elapsed)}" if elapsed else ""
     parts = [
-        f"{_many(len(run.trials), 'architecture')} tried",
+        f"{figures.many(len(run.trials), 'architecture')} tried",
         f"{sum(c.status == 'complete' for c in run.trials)} trained fully",
         f"{len(run.front_candidates)} on the Pareto front",
     ]
@@ -84,7 +84,3 @@ def duration(seconds: float) -> str:
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     parts = [(hours, "h"), (minutes, "min"), (rest if not hours else 0, "s")]
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

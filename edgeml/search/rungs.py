@@ -86,7 +86,8 @@ class Rungs:
         self.under_way: list[int] = []
 
     def count(self, rung: int) -> None:
-        """A training on `rung` is done."""
+        """A training on `rung` is done; on one above the top, of a search with more rungs, it was full."""
+        rung = min(rung, self.ladder.top)
         self.spent[rung] += self.ladder.cost(rung)
 
     def left(self, trials: int) -> float:

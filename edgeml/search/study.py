@@ -141,7 +141,7 @@ class Study:
         self._count(candidate)
         self._sharing.count(candidate.number)
         for row in candidate.rungs:
-            self.rungs.count(min(int(row["rung"]), self.ladder.top))
+            self.rungs.count(int(row["rung"]))
         self.pace.count(candidate, candidate.rungs)
         return candidate
 
@@ -281,7 +281,7 @@ class Study:
             self._count(candidate)
             self.archive.keep(candidate)
             for row in candidate.newest:  # none where the artifact was refused untrained
-                self.rungs.count(min(int(row["rung"]), self.ladder.top))
+                self.rungs.count(int(row["rung"]))
             self.pace.count(candidate, candidate.newest)
             self.pace.decide()
             values, broken = self._teller.values(candidate), self._teller.broken(candidate)

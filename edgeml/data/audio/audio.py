@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.audio.clips import CLIPS_A_RECORDING, Recording, Taken, clip_seconds, fitted, take
 from edgeml.data.audio.wav import Wav, read_header, read_samples, resampled, to_int16
-from edgeml.data.class_folders import Filed, Listing, list_classes, suffixes_below
+from edgeml.data.class_folders import ENDINGS, Filed, Listing, endings, list_classes
 from edgeml.data.guardrails.finding import Finding
 from edgeml.data.options import ReadOptions
 from edgeml.data.scratch import available_bytes
@@ -30,15 +30,13 @@ HIGHEST_HZ = 16_000
 MARGIN_S = 0.02
 """Read on both sides of a stretch that is resampled, so that the filter starts outside of it."""
 
-_LOOKED_AT = 200
-
 
 def holds_audio(folder: Path) -> bool:
     """Whether a folder has class folders with recordings in them, or nothing but recordings."""
-    found = set(islice(suffixes_below(folder), _LOOKED_AT))
+    found = set(endings(folder))
     if not found:
         with os.scandir(folder) as entries:
-            found = {Path(entry.name).suffix.lower() for entry in islice(entries, _LOOKED_AT)}
+            found = {Path(entry.name).suffix.lower() for entry in islice(entries, ENDINGS)}
     return not found.isdisjoint(WAV | OTHERS)
 
 
@@ -103,7 +101,7 @@ def _listed(path: Path) -> Listing:
     try:
         return list_classes(path, WAV, "WAV files")
     except DataError as error:
-        kinds = {suffix for suffix in islice(suffixes_below(path), _LOOKED_AT) if suffix in OTHERS}
+        kinds = OTHERS.intersection(endings(path))
         if not kinds:
             raise
         raise DataError(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.class_folders import given_parts, suffixes_below, visible, without
+from edgeml.data.class_folders import endings, given_parts, visible, without
 from edgeml.data.images.pixels import SUFFIXES as PICTURES
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.grouping import group
@@ -26,9 +25,6 @@ from edgeml.data.tables.delimited import SUFFIXES
 from edgeml.data.tables.table import Table, read_table
 from edgeml.errors import DataError
 
-LOOKED_AT = 200
-"""Files whose endings tell recordings from images."""
-
 TABLES = SUFFIXES | {".txt", ".parquet"}
 """Files that are looked for in class folders."""
 
@@ -39,7 +35,7 @@ def holds_recordings(folder: Path) -> bool:
     Beside images they are recordings (with a picture of each) where there are as many of them, notes (.txt)
     not counted.
     """
-    found = list(islice(suffixes_below(folder), LOOKED_AT))
+    found = endings(folder)
     pictures = sum(suffix in PICTURES for suffix in found)
     tables = sum(suffix in TABLES and not (pictures and suffix == ".txt") for suffix in found)
     return (tables > 0 and tables >= pictures) or _is_loose(folder)

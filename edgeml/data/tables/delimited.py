@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import isnan
 from pathlib import Path
 
@@ -172,6 +173,11 @@ def _has_header(rows: Sequence[Sequence[str]], comma: bool) -> bool:
     )
 
 
+def free_name(name: str, taken: Container[str]) -> str:
+    """A name of a column, with a number where it is taken: b, b.2, b.3."""
+    return next(free for n in count(1) if (free := name if n == 1 else f"{name}.{n}") not in taken)
+
+
 def _names(row: Sequence[str], header: bool) -> tuple[tuple[str, ...], list[str]]:
     if not header:
         return tuple(f"column{index}" for index in range(1, len(row) + 1)), []
@@ -181,7 +187,7 @@ def _names(row: Sequence[str], header: bool) -> tuple[tuple[str, ...], list[str]
         name = cell.strip() or f"column{index}"
         if name in names:
             twice.append(name)
-            name = next(f"{name}.{n}" for n in range(2, len(row) + 2) if f"{name}.{n}" not in names)
+            name = free_name(name, names)
         names.append(name)
     said = [f"several columns are called {', '.join(dict.fromkeys(twice))}; they were numbered."]
     return tuple(names), said if twice else []

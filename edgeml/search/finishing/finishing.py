@@ -14,6 +14,7 @@ from edgeml.search.finishing.diagnosis import FILE, diagnose
 from edgeml.search.finishing.final import confirm
 from edgeml.search.finishing.final import finish as final_figures
 from edgeml.search.finishing.further import allowed_s, train_front
+from edgeml.search.finishing.interrupt import ended_by_ctrl_c
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError
@@ -35,11 +36,8 @@ def finish(study: Study, executor: Executor, plan: Plan, variants: list[Candidat
     """
     for variant in variants:
         study.archive.keep(variant)
-    try:
+    with ended_by_ctrl_c(study, executor):
         _finish(study, executor, plan, list(variants))
-    except KeyboardInterrupt:
-        study.progress.interrupted = True
-        executor.kill()
     study.save(study.status)
 
 
@@ -67,20 +65,16 @@ def _compress(study: Study, executor: Executor, plan: Plan) -> list[Candidate]:
     found: list[Candidate] = []
     if plan.method == "none":
         return found
-    try:
-        with study.clock("compress"):
-            missing = [candidate for candidate in study.archive.finalists() if not plan.was_done(candidate)]
-            calls = [(compress, study.job, candidate.key, plan, study.fidelity) for candidate in missing]
-            for candidate, result in zip(missing, at_once(executor, calls), strict=True):
-                done, variants = _compressed(study, plan, candidate, result)
-                study.archive.keep(done)
-                for variant in variants:
-                    study.archive.keep(variant)
-                    study.listener.compressed(study, variant)
-                found += variants
-    except KeyboardInterrupt:
-        study.progress.interrupted = True
-        executor.kill()
+    with ended_by_ctrl_c(study, executor), study.clock("compress"):
+        missing = [candidate for candidate in study.archive.finalists() if not plan.was_done(candidate)]
+        calls = [(compress, study.job, candidate.key, plan, study.fidelity) for candidate in missing]
+        for candidate, result in zip(missing, at_once(executor, calls), strict=True):
+            done, variants = _compressed(study, plan, candidate, result)
+            study.archive.keep(done)
+            for variant in variants:
+                study.archive.keep(variant)
+                study.listener.compressed(study, variant)
+            found += variants
     return found
 
 

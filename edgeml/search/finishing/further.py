@@ -22,6 +22,7 @@ from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
+from edgeml.search.finishing.interrupt import ended_by_ctrl_c
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import Ladder
 from edgeml.search.study import TICK_S, Study
@@ -215,18 +216,14 @@ def train_front(study: Study, executor: Executor, most_s: float) -> None:
 
     study.progress.afterwards = "training the front's members further"
     study.listener.tick(study)
-    try:
-        with study.clock("further"):
-            while fill():
-                done = set[Future[Candidate]]()
-                while not done:
-                    done = wait(running, TICK_S, FIRST_COMPLETED).done
-                    study.listener.tick(study)
-                for future in done:
-                    _over(study, schedule, future, running.pop(future))
-    except KeyboardInterrupt:
-        study.progress.interrupted = True
-        executor.kill()
+    with ended_by_ctrl_c(study, executor), study.clock("further"):
+        while fill():
+            done = set[Future[Candidate]]()
+            while not done:
+                done = wait(running, TICK_S, FIRST_COMPLETED).done
+                study.listener.tick(study)
+            for future in done:
+                _over(study, schedule, future, running.pop(future))
     study.progress.afterwards = None
 
 
