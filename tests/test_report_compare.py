@@ -11,7 +11,7 @@ from test_report_page import Page
 
 from edgeml.cli import main
 from edgeml.errors import ConfigError, RunError
-from edgeml.report import headline
+from edgeml.report import headline, trades
 from edgeml.report.compare import _under, best, chance_error, compare, to_json
 from edgeml.report.compare_page import write_comparison
 from edgeml.report.run_files import open_run
@@ -165,3 +165,20 @@ def test_the_best_is_on_the_front_where_another_is_as_good(two: list[Path]) -> N
     assert best(both).key == first.key
     assert twin.key in headline.as_good_as_the_best(both) or not headline.tied(both, twin, first)
     assert first.key not in headline.as_good_as_the_best(both)
+
+
+def test_estimates_are_called_so_wherever_runs_are_compared(two: list[Path], tmp_path: Path) -> None:
+    for file in (file for run in two for file in run.rglob("candidate.json")):
+        metrics = json.loads(file.read_text())["metrics"]
+        if "latency_ms" in metrics:
+            metrics["latency_ms"]["kind"] = "estimated"
+            edit(file, metrics=metrics)
+    done = CliRunner().invoke(main, ["compare", *map(str, two)])
+    assert "latency on cpu up to 0.121 ms (estimated)" in done.output
+    assert "MACs" in done.output and "(counted)" in done.output
+    found = compare(two)
+    assert to_json(found)["kinds"]["latency_ms@cpu"] == ["estimated"]
+    page = Page(write_comparison(found, tmp_path / "compare.html"))
+    assert "latency on cpu, ms (estimated)" in page.scripts[0]
+    said = trades.sentences(open_run(two[0]))
+    assert "ms (estimated) on: " in said[0] and said[0].count("(estimated)") >= 2

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgeml.errors import ConfigError, RunError
 from edgeml.report.plain_settings import differing
-from edgeml.report.run_files import CandidateFile, RunFiles, open_run
+from edgeml.report.run_files import CandidateFile, Figure, RunFiles, open_run
 from edgeml.search.archive.pareto import hypervolume
 
 FREE_OF_TARGET = ("size_bytes", "size_zip_bytes", "macs", "params")
@@ -204,18 +204,18 @@ def _ties(runs: Sequence[RunFiles]) -> list[str]:
 
 def _other_tools(runs: Sequence[RunFiles], common: Sequence[str]) -> list[str]:
     """Where the same cost was found out in different ways."""
-    notes = []
-    for cost in common:
-        kinds = {
-            f"{f.kind} by {f.tool}"
-            for run in runs
-            for c in points(run)
-            for m, f in c.figures.items()
-            if full_name(run, m) == cost
-        }
-        if len(kinds) > 1:
-            notes.append(f"{cost} is not of one kind: {', '.join(sorted(kinds))}.")
-    return notes
+    tools = {cost: sorted({f"{f.kind} by {f.tool}" for f in _figures(runs, cost)}) for cost in common}
+    return [f"{cost} is not of one kind: {', '.join(own)}." for cost, own in tools.items() if len(own) > 1]
+
+
+def kinds(found: Compared, cost: str) -> list[str]:
+    """How the figures of a cost were found out: measured, compiled, estimated, counted."""
+    return sorted({figure.kind for figure in _figures(found.runs, cost)})
+
+
+def _figures(runs: Sequence[RunFiles], cost: str) -> list[Figure]:
+    every = [(run, pair) for run in runs for c in points(run) for pair in c.figures.items()]
+    return [figure for run, (metric, figure) in every if full_name(run, metric) == cost]
 
 
 def _under(
@@ -287,6 +287,7 @@ def to_json(found: Compared) -> dict[str, Any]:
         "metric": dict(found.runs[0].metric),
         "runs": runs,
         "references": references,
+        "kinds": {cost: kinds(found, cost) for cost in found.costs},
         "under": under,
         "settings": settings,
         "notes": list(found.notes),

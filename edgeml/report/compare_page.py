@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgeml.report import cost_axis, figures, score_axis
 from edgeml.report.charts import Charts, section
-from edgeml.report.compare import Compared, Point
+from edgeml.report.compare import Compared, Point, kinds
 from edgeml.report.compare_tables import shown, tables
 from edgeml.report.markup import tag
 from edgeml.report.page import document, write_whole
@@ -54,7 +54,7 @@ def fronts(found: Compared, cost: str) -> Spec:
     names = [f"{i + 1}: {name}" for i, name in enumerate(found.names)]
     colours = ["theme:front", "theme:knee", *(f"theme:series{i}" for i in range(2, MAX_SERIES))]
     lines = [_point(found, cost, i, point) for i in range(len(names)) for point in found.fronts[cost][i]]
-    x = cost_axis.horizontal(lines, figures.heading(cost))
+    x = cost_axis.horizontal(lines, cost_axis.title(cost, kinds(found, cost)))
     y = alt.Y("y:Q").title(f"int8 {found.runs[0].goal.title}, validation")
     y = y.axis(score_axis.axis(found.runs[0])).scale(score_axis.scale(found.runs[0]))
     scale = alt.Scale(domain=names, range=[colours[i % len(colours)] for i in range(len(names))])
@@ -83,5 +83,5 @@ def _point(found: Compared, cost: str, index: int, point: Point) -> Row:
         "run": f"{index + 1}: {found.names[index]}",
         "key": candidate.key,
         "score": figures.score(found.runs[0], score, 2),
-        "cost": shown(cost, value),
+        "cost": shown(found, cost, value),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeml.report import figures, score_axis
-from edgeml.report.compare import Compared, to_json
+from edgeml.report.compare import Compared, kinds, to_json
 from edgeml.report.plain_settings import differing
 from edgeml.report.run_files import Figure
 from edgeml.report.summary import duration
@@ -72,7 +72,7 @@ def hypervolumes(found: Compared) -> Rows:
     """One row a cost."""
     return [
         [
-            f"{figures.title(cost)} up to {shown(cost, found.references[cost])}",
+            f"{figures.title(cost)} up to {shown(found, cost, found.references[cost])}",
             *(f"{found.hypervolume(cost, i):.4f}" for i in range(len(found.runs))),
         ]
         for cost in found.costs
@@ -85,7 +85,7 @@ def under(found: Compared) -> Rows:
     for cost, highest in found.under:
         best = [found.best_under(cost, highest, i) for i in range(len(found.runs))]
         cells = ["-" if p is None else f"{figures.score(found.runs[0], p[2])} ({p[0].key})" for p in best]
-        rows.append([f"{figures.title(cost)} {shown(cost, highest)}", *cells])
+        rows.append([f"{figures.title(cost)} {shown(found, cost, highest)}", *cells])
     return rows
 
 
@@ -98,9 +98,10 @@ def settings(found: Compared) -> Rows:
     ]
 
 
-def shown(cost: str, value: float) -> str:
-    """A cost with its unit."""
-    return figures.shown(Figure(cost, value, "", None, None, None, "", "", {}))
+def shown(found: Compared, cost: str, value: float) -> str:
+    """A cost with its unit, and how such figures were found out where they were not measured."""
+    words = figures.shown(Figure(cost, value, "", None, None, None, "", "", {}))
+    return words + figures.unmeasured(kinds(found, cost))
 
 
 def rich_tables(found: Compared) -> list[Table]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from edgeml.data.goal import wilson
 from edgeml.report import figures, score_axis
 from edgeml.report.pick import preference, preferred
-from edgeml.report.run_files import CandidateFile, Figure, RunFiles
+from edgeml.report.run_files import CandidateFile, RunFiles
 from edgeml.search.archive.preference import PREFERS
 
 BETTER = {
@@ -49,19 +49,10 @@ def figures_of(run: RunFiles, pick: CandidateFile) -> str:
         metric, _, target = name.partition("@")
         if metric == "latency_ms":
             where = target or (targets[0] if len(targets) == 1 else "")
-            times.append(_shown(figure) + (f" on {_stem(where)}" if where else ""))
+            times.append(figures.told(figure) + (f" on {_stem(where)}" if where else ""))
     text += f" at {' and '.join(times)}" if times else ""
     size = pick.figures.get("size_bytes")
-    return text + (f", {_shown(size)}" if size else "")
-
-
-def _shown(figure: Figure) -> str:
-    return f"{figures.shown(figure)}{_kind(figure)}"
-
-
-def _kind(figure: Figure) -> str:
-    """What stands behind a figure: its kind in brackets, nothing where it was measured (docs/report.md)."""
-    return "" if figure.kind == "measured" else f" ({figure.kind})"
+    return text + (f", {figures.told(size)}" if size else "")
 
 
 def compared(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
@@ -75,9 +66,9 @@ def compared(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
             on = f" on {metric.partition('@')[2]}" if "@" in metric else ""
             ratio = theirs.value / mine.value
             if ratio >= WORTH_SAYING:
-                gains.append(f"{_times(ratio, better)}{on}{_kind(mine)}")
+                gains.append(f"{_times(ratio, better)}{on}{figures.unmeasured([mine.kind])}")
             elif 1 / ratio >= WORTH_SAYING:
-                losses.append(f"{_times(1 / ratio, worse)}{on}{_kind(mine)}")
+                losses.append(f"{_times(1 / ratio, worse)}{on}{figures.unmeasured([mine.kind])}")
     what = _listed(gains) or "No cheaper"
     but = f", though {_listed(losses)}," if losses else ""
     most = "the most accurate" if other.key == run.front_candidates[0].key else "the largest of its equals"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgeml.report import convergence, figures, score_axis, size_effect, trades
+from edgeml.report import convergence, cost_axis, figures, score_axis, size_effect, trades
 from edgeml.report.importance import CLEAR_ERRORS, Importance
 from edgeml.report.plots import Row, Spec, chart_data, finish, role, role_colour
 from edgeml.report.run_files import RunFiles
@@ -137,7 +137,7 @@ def trade(run: RunFiles, cost: str) -> Spec | None:
     scale = alt.Scale(type="log", padding=40, nice=False)
     if not log:
         scale = alt.Scale(zero=False, padding=40, nice=False)
-    x = alt.X("x:Q").title(figures.heading(cost)).scale(scale)
+    x = alt.X("x:Q").title(cost_axis.title(cost, {c.figures[cost].kind for c in members})).scale(scale)
     x = x.axis(format="~g" if figures.unit(cost) else "~s", tickCount=5)
     y = alt.Y("y:Q").title(f"int8 {run.goal.title}, validation").axis(score_axis.axis(run))
     y = y.scale(score_axis.scale(run, 24))

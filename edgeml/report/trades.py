@@ -65,7 +65,7 @@ def costs(run: RunFiles) -> list[str]:
 def sentence(run: RunFiles, trade: Trade) -> str:
     """One step: "+0.8 points cost 1.9x latency: KEY at 0.5 ms to KEY at 0.95 ms"."""
     name = figures.title(trade.cost)
-    ends = [figures.shown(c.figures[trade.cost]) for c in (trade.cheap, trade.better)]
+    ends = [figures.told(c.figures[trade.cost]) for c in (trade.cheap, trade.better)]
     times = f"{trade.ratio:.3g}x {name}" if trade.ratio is not None else name
     tie = "" if trade.told_apart is not False else "; a tie on the test split, whose intervals overlap"
     return (
@@ -101,12 +101,12 @@ def _told(run: RunFiles, cost: str, found: list[Trade]) -> str:
     parts = [_step(run, one) for one in found[:MOST]]
     rest = len(found) - MOST
     more = f", and {rest} more step{'' if rest == 1 else 's'}" if rest > 0 else ""
-    start = f"{name}, from {first.key} at {figures.shown(first.figures[cost])} on"
+    start = f"{name}, from {first.key} at {figures.told(first.figures[cost])} on"
     return f"{start}: {', then '.join(parts)}{more}."
 
 
 def _step(run: RunFiles, one: Trade) -> str:
     times = "more" if one.ratio is None else f"{one.ratio:.3g}x" if one.ratio >= 1.005 else "no more"
     tie = "; a tie" if one.told_apart is False else ""
-    there = figures.shown(one.better.figures[one.cost])
+    there = figures.told(one.better.figures[one.cost])
     return f"{score_axis.gap(run, one.gain, sign=True)} cost {times} ({one.better.key}, {there}{tie})"
