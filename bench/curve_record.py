@@ -98,7 +98,7 @@ def record(name: str, seed: int, train: Split, val: Split) -> dict[str, Any]:
     graph = random_graph(space, seed, (*train.inputs.shape[1:3], train.inputs.shape[3]), 10)
     tf_keras.backend.clear_session()
     started, fidelity = time.process_time(), full_fidelity(len(train), group.epochs)
-    watch = Watch(val, lambda curve: None, group.checkpoints)
+    watch = Watch(val, lambda curve, epochs: None, group.checkpoints)
     recipe = default_recipe(train.inputs.shape[1:])
     result = fit(build(graph, seed), train, fidelity, recipe, seed, watch=watch)
     points = [[round(p.epoch / result.epochs, 4), round(p.accuracy, 5)] for p in result.curve]

@@ -165,14 +165,19 @@ def test_the_watch_sees_a_curve_and_may_stop():
     data, val = squares(), squares(90, 1)
     curves = []
 
-    def judge(curve):
+    def judge(curve, epochs):
         curves.append(curve)
+        assert epochs == 5
         return "good enough" if len(curve) == 4 else None
 
     model = build(SMALL.graph, 1)
     result = fit(model, data, Fidelity(5, 24), STILL, 0, watch=Watch(val, judge))
     assert result.stopped == "good enough" and [len(curve) for curve in curves] == [1, 2, 3, 4]
-    assert [point.epoch for point in result.curve] == [0.5, 1.0, 1.5, 2.0] and result.epochs == 2
+    assert (
+        [point.epoch for point in result.curve] == [0.5, 1.0, 1.5, 2.0]
+        and result.epochs == 2
+        and result.share == 0.4
+    )
     assert all(0 <= point.accuracy <= 1 for point in result.curve)
     # What stands there is no moving average of the last steps but the mean of some batches.
     weights = get_weights(model, SMALL.graph)
@@ -183,14 +188,24 @@ def test_the_watch_sees_a_curve_and_may_stop():
     np.testing.assert_allclose(weights["stem:mean"], stem[:4], atol=0.03 * np.abs(stem[:4]).max())
     for steps in (3, 100):
         result = fit(
-            build(SMALL.graph), data, Fidelity(steps / 10, 24), STILL, 0, watch=Watch(val, lambda c: None)
+            build(SMALL.graph), data, Fidelity(steps / 10, 24), STILL, 0, watch=Watch(val, lambda *seen: None)
         )
         assert len(result.curve) == min(10, steps) and result.curve[-1].epoch == result.epochs
-        assert result.stopped is None
+        assert result.stopped is None and result.share == 1
+
+
+def test_a_schedule_that_time_shortens_is_watched_and_counted_by_what_is_left_of_it(monkeypatch):
+    monkeypatch.setattr(training, "_shorten", lambda total, done, *times: max(done, 20))
+    seen = []
+    watch = Watch(squares(90, 1), lambda curve, epochs: seen.append((curve[-1].epoch, epochs)))
+    result = fit(build(SMALL.graph, 1), squares(), Fidelity(5, 24, max_s=60.0), STILL, 0, watch=watch)
+    assert result.epochs == 2 and result.share == 0.4  # 20 of 50 steps
+    assert all(epochs == 2 for _, epochs in seen[1:]) and seen[-1][0] < 2
+    assert len(result.curve) >= 8
 
 
 def test_watching_costs_its_share():
-    watch = Watch(Split(np.zeros((5000, 1, 1, 1), np.uint8), np.zeros(5000, np.int64)), lambda curve: None)
+    watch = Watch(Split(np.zeros((5000, 1, 1, 1), np.uint8), np.zeros(5000, np.int64)), lambda *seen: None)
     assert len(watched(watch, 10**7).val) == 2000
     assert len(watched(watch, 60_000).val) == 512  # 10 * 512 inferences are 3 % of 60,000 training steps
     assert len(watched(watch, 100).val) == 256

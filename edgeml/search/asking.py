@@ -261,4 +261,9 @@ class Asker:
 
 
 def _errors(candidate: Candidate) -> list[list[float]]:
-    return [[int(row["rung"]), 1 - float(row["accuracy"])] for row in candidate.rungs if "accuracy" in row]
+    """Errors by rung; where a learning curve ended a training, that which it promised."""
+    return [
+        [int(row["rung"]), 1 - float(row["expected"] if row.get("stopped") else row["accuracy"])]
+        for row in candidate.rungs
+        if "accuracy" in row
+    ]

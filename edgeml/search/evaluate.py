@@ -76,7 +76,7 @@ class Order:
         number, key, choices, arch, recipe, seed: of the candidate.
         rung, index: the rung, and its place on the ladder.
         top: this is full training.
-        cost: of this training, in full trainings.
+        cost: of this training, in full trainings, if it is done to its end.
         fidelity: what is trained now.
         before: the candidate as it was, where it is trained further.
         carry: go on from its own weights.
@@ -209,7 +209,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
         "epochs": round(result.epochs, 3),
         "accuracy": accuracy,
         "accuracy_float": float_accuracy,
-        "cost": order.cost,
+        "cost": order.cost * result.share,
         "train_s": clock.seconds["train"],
         "besides_s": sum(clock.seconds.values()) - clock.seconds["train"],
         "cpu_s": round(time.process_time() - clock.began_cpu_s, 3),

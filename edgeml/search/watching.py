@@ -29,11 +29,11 @@ class Watching:
         self._last: Prediction | None = None
         self.watch = Watch(val, self._judge, WORTH_WATCHING) if order.top else None
 
-    def _judge(self, curve: Sequence[CurvePoint]) -> str | None:
+    def _judge(self, curve: Sequence[CurvePoint], epochs: float) -> str | None:
         warm = self._order.carry or self._order.parent is not None
         if self._order.needed <= 0 or (warm and len(self._order.curves) < KNOWN_CURVES):
             return None
-        points = [(min(1.0, p.epoch / self._order.fidelity.epochs), p.accuracy) for p in curve]
+        points = [(min(1.0, p.epoch / epochs), p.accuracy) for p in curve]
         if points[-1][0] < EARLIEST:
             return None
         self._last = self._extrapolator.predict(points)

@@ -42,6 +42,7 @@ class FitResult:
     Attributes:
         epochs: passes over the samples used.
         samples: seen, with repetition.
+        share: of the planned steps that were done: less where time or the watch ended it, 0..1.
         seconds: wall-clock, all in all.
         trace_s: of these, until the first step was done.
         history: loss and accuracy on the training batches, by epoch.
@@ -52,6 +53,7 @@ class FitResult:
 
     epochs: float = 0.0
     samples: int = 0
+    share: float = 0.0
     seconds: float = 0.0
     trace_s: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -138,7 +140,7 @@ class _Run:
         self.model, self.loop, self.fidelity, self.recipe, self.batch = model, loop, fidelity, recipe, batch
         self.order = _Order(len(data), batch, np.random.default_rng(seed))
         self.epoch = max(1, len(data) // batch)
-        self.total = max(1, round(self.epoch * fidelity.epochs))
+        self.total = self.planned = max(1, round(self.epoch * fidelity.epochs))
         self.done = 0
         self.result = FitResult()
         self.guessing = loss_of_guessing(data.goal, model.graph.output_shape[2])
@@ -155,12 +157,14 @@ class _Run:
                 self.total = _shorten(self.total, self.done, elapsed, self.fidelity.max_s - result.trace_s)
             if watch and not result.failure and self.done >= min(self.total, self._checkpoint(watch)):
                 result.curve.append(CurvePoint(self.done / self.epoch, accuracy_float(self.model, watch.val)))
-                result.stopped = watch.judge(tuple(result.curve)) if self.done < self.total else None
+                if self.done < self.total:
+                    result.stopped = watch.judge(tuple(result.curve), self.total / self.epoch)
             if self.done % self.epoch == 0 or self.done >= self.total or result.failure or result.stopped:
                 self._close_epoch()
         if result.failure is None:
             estimate_statistics(self.model, self.loop.step, self.order.take)
         result.epochs, result.samples = self.done / self.epoch, self.done * self.batch
+        result.share = self.done / self.planned
         result.seconds = awake.now() - started
         return result
 

@@ -60,8 +60,8 @@ class CurvePoint:
     accuracy: float
 
 
-Judge = Callable[[Sequence[CurvePoint]], str | None]
-"""The learning curve so far -> why training should stop, or None."""
+Judge = Callable[[Sequence[CurvePoint], float], str | None]
+"""The learning curve so far, and epochs at the end of the present schedule -> why to stop, or None."""
 
 
 @dataclass(frozen=True, eq=False)
