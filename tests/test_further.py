@@ -31,7 +31,6 @@ from edgeml.search.finishing.further import (
 )
 from edgeml.search.finishing.longer import train_longer
 from edgeml.search.ladder import FULL, Ladder, Rung
-from edgeml.search.progress import Progress
 from edgeml.search.run_dir import RunDir
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
@@ -163,6 +162,7 @@ def test_a_search_that_trials_end_has_as_long_again_for_its_front(changed, secon
     ended.settings.trials = None if asked["may_leave"] else 30
     ended.pace.alone, ended.pace.may_leave = asked["alone"], asked["may_leave"]
     ended.seconds = {"further": asked["further"]}
+    ended.progress = SimpleNamespace(searched_s=75.0 - asked["further"])
     assert allowed_s(ended) == seconds
 
 
@@ -172,9 +172,10 @@ def test_the_time_left_knows_of_what_follows():
     going_on.settings.budget, going_on.pace.alone, going_on.seconds = "standard", True, {"further": 0.0}
     going_on.archive.tally.seconds = 60.0
     going_on.rungs = SimpleNamespace(spent=[6.0], left=lambda trials: 4.0)
-    going_on.progress = Progress()
+    going_on.progress = SimpleNamespace(searched_s=60.0, afterwards=None)
     assert time_left_s(going_on) == pytest.approx(40 + 60 + 40)
     going_on.seconds["further"] = 15.0  # of an earlier session: of 60 s 45 were for the search
+    going_on.progress.searched_s = 45.0
     assert time_left_s(going_on) == pytest.approx(40 + 45 + 40 - 15)
     going_on.fidelity = Fidelity(20.0, 64)
     assert time_left_s(going_on) == pytest.approx(40)

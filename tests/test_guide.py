@@ -13,7 +13,7 @@ from edgeml.arch.space_file import load_space
 from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
 from edgeml.search.propose import Proposer
-from edgeml.search.surrogate.gain import Scale
+from edgeml.search.surrogate.gain import DIRECTIONS, Scale, draw_directions
 from edgeml.search.surrogate.gaussian import Followed, GaussianProcess, typical_square
 from edgeml.search.surrogate.guide import FIRST_POOL, WINDOW, Guide
 from edgeml.search.surrogate.pool import FULL
@@ -188,7 +188,41 @@ def test_gains_do_not_depend_on_who_else_is_judged():
     guide = Guide(space, 0, Proposer(space, task, {}, Targets.load(["null"])))
     guide._observe([trial(number, f"k{number}", [[0, 0.5]]) for number in range(3)])
     guide._scale = Scale(guide._seen.costs)  # as `_refit` sets it
+    guide._directions = draw_directions(2, np.random.default_rng(0))
     mean, spread, costs = np.array([0.2, 0.3]), np.full(2, 0.05), np.array([[9.0], [0.01]])
     front = np.array([[0.5, 10.0]])
     alone = guide._gain(mean[:1], spread[:1], costs[:1], front)
     assert guide._gain(mean, spread, costs, front)[0] == pytest.approx(alone[0])
+
+
+def test_with_several_costs_gains_of_different_batches_are_comparable():
+    """The hypervolume is averaged over drawn directions: others for each batch would rank by luck."""
+    rng = np.random.default_rng(4)
+    ways = draw_directions(3, rng)
+    assert ways.shape == (DIRECTIONS, 3) and np.linalg.norm(ways, axis=1) == pytest.approx(1, abs=0.01)
+    space, task = load_space("nano"), Task((8, 8, 1), 10)
+    guide = Guide(space, 0, Proposer(space, task, {}, Targets.load(["mcu-m4"])))
+    trials = [trial(number, f"k{number}", [[0, 0.5]]) for number in range(3)]
+    for number, one in enumerate(trials):
+        one.params, one.values = space.sample(random.Random(number)), [0.5, 10.0 + number, 5.0 + number]
+    guide._observe(trials)
+    guide._refit(0)
+    mean, spread, costs = np.array([0.2, 0.3]), np.full(2, 0.05), np.array([[9.0, 4.0], [8.0, 3.0]])
+    front = np.array([[0.5, 10.0, 5.0]])
+    both = guide._gain(mean, spread, costs, front)
+    for row in (0, 1):
+        one = slice(row, row + 1)
+        assert guide._gain(mean[one], spread[one], costs[one], front) == pytest.approx(both[one], rel=1e-9)
+
+
+def test_a_training_that_its_curve_ended_is_read_as_what_the_curve_promised():
+    """Else a network that was ended half way is as bad a one as its curve was then."""
+    space, targets = load_space("nano"), Targets.load(["null"])
+    asker = Asker("auto", space, Proposer(space, Task((8, 8, 1), 10), {}, targets), axes=2, top=1, seed=0)
+    proposal = asker.ask()
+    ended = {"rung": 1, "accuracy": 0.5, "stopped": True, "expected": 0.8}
+    rows = [{"rung": 0, "accuracy": 0.4}, ended, {"rung": 1, "failure": "x"}]
+    found = Candidate(proposal.key, 0, "stopped", dict(proposal.choices), {}, seed=0, rungs=rows)
+    asker.tell(found, (0.2, 10.0), {})
+    (stored,) = asker.told()
+    assert stored.user_attrs["rungs"] == [[0, pytest.approx(0.6)], [1, pytest.approx(0.2)]]

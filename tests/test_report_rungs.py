@@ -225,6 +225,6 @@ def test_the_plain_line_says_the_rung(rung: int, reason: str | None, words: str)
         archive=SimpleNamespace(front=list, objectives=["macs"], tally=SimpleNamespace(seconds=0.0)),
         goal=ACCURACY,
         rungs=SimpleNamespace(spent=[1.0, 0.0], left=lambda trials: 2.0),
-        ladder=SimpleNamespace(top=1),
+        ladder=SimpleNamespace(top=1, climbs=True),
     )
     assert trial_line(study, candidate).startswith(words)

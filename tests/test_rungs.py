@@ -28,7 +28,7 @@ from edgeml.search.settings import Settings
 from edgeml.search.strategy import STRATEGIES
 from edgeml.search.strategy.observed import non_domination_ranks
 from edgeml.search.study import Study
-from edgeml.search.surrogate.gain import expected_gain
+from edgeml.search.surrogate.gain import draw_directions, expected_gain
 from edgeml.search.surrogate.surrogate import Surrogate
 from edgeml.search.workers.executor import Inline
 from edgeml.target.measurement import exact
@@ -112,7 +112,27 @@ def test_what_a_rung_trains_and_costs():
     small = Ladder("small", (Rung(0.2, data=0.5, resolution=0.5), Rung(1.0)))
     assert small.cost(0) == pytest.approx(0.025) and small.fidelity(0, full).data_fraction == 0.5
     assert Ladder("b", (Rung(0.2, batch=0.25), Rung(1.0))).fidelity(0, full).batch_size == 32
-    assert FULL.cost(0) == 1 and TWO.for_trials(4).top == 0 and TWO.for_trials(5) is TWO
+    assert FULL.cost(0) == 1 and TWO.for_trials(5) is TWO
+
+
+def test_few_trials_are_trained_fully_and_say_so():
+    """On the ladder's last rung: a later session of more trials must not take them for short trainings."""
+    few = THREE.for_trials(4)
+    assert few.first == few.top == 2 and not few.climbs and few.cost(2) == 1
+    assert few.fidelity(2, Fidelity(10.0)).epochs == 10
+    run = study(THREE, "auto", trials=3)
+    run.search()
+    first = list(run.archive.candidates.values())
+    assert all(c.status == "complete" and [row["rung"] for row in c.rungs] == [2] for c in first)
+    assert run.rungs.spent == [0, 0, 3] and run.rungs.left(3) == 0
+    again = study(THREE, "auto", trials=40)
+    again.restore(first, {})
+    again.search()
+    assert again.rungs.spent[2] >= 3
+    told = {trial.user_attrs["key"]: trial.user_attrs["rungs"] for trial in again._asker.told()}
+    for one in first:
+        assert told[one.key] == [[2, pytest.approx(1 - one.accuracy)]]
+    assert sum(c.rung == 2 for c in again.archive.candidates.values()) > 3
 
 
 @pytest.mark.parametrize("ladder", [TWO, THREE])
@@ -242,7 +262,7 @@ def test_expected_gain_of_a_certain_error_is_the_hypervolume_added():
     front = rng.random((12, 2))
     reference = np.array([1.0, 1.0])
     errors, costs = rng.random(40), rng.random((40, 1))
-    found = expected_gain(errors, np.full(40, 1e-9), costs, front, reference, rng)
+    found = expected_gain(errors, np.full(40, 1e-9), costs, front, reference, draw_directions(2, rng))
     before = hypervolume(front.tolist(), reference.tolist())
     for error, (c,), gain in zip(errors, costs, found, strict=True):
         after = hypervolume([*front.tolist(), (error, c)], reference.tolist())
@@ -252,7 +272,8 @@ def test_expected_gain_of_a_certain_error_is_the_hypervolume_added():
 def test_expected_gain_averages_over_the_error():
     rng = np.random.default_rng(2)
     front, reference = rng.random((6, 2)), np.array([1.0, 1.0])
-    gain = expected_gain(np.array([0.4]), np.array([0.2]), np.array([[0.3]]), front, reference, rng)[0]
+    ways = draw_directions(2, rng)
+    gain = expected_gain(np.array([0.4]), np.array([0.2]), np.array([[0.3]]), front, reference, ways)[0]
     draws = np.minimum(rng.normal(0.4, 0.2, 4000), 5)
     before = hypervolume(front.tolist(), (1, 1))
     mean = np.mean([hypervolume([*front.tolist(), (d, 0.3)], (1, 1)) - before for d in draws])
@@ -263,7 +284,7 @@ def test_expected_gain_with_two_costs_orders_as_the_hypervolume_does():
     rng = np.random.default_rng(3)
     front, reference = rng.random((8, 3)), np.ones(3)
     errors, costs = rng.random(60), rng.random((60, 2))
-    found = expected_gain(errors, np.full(60, 1e-9), costs, front, reference, rng)
+    found = expected_gain(errors, np.full(60, 1e-9), costs, front, reference, draw_directions(3, rng))
     before = hypervolume(front.tolist(), (1, 1, 1))
     true = [
         hypervolume([*front.tolist(), (e, *c)], (1, 1, 1)) - before

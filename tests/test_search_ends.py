@@ -11,7 +11,9 @@ from edgeml.arch.space_file import load_space
 from edgeml.search.finishing import finishing
 from edgeml.search.finishing.compression import plan
 from edgeml.search.ladder import Ladder, Rung
-from edgeml.search.workers.executor import Inline
+from edgeml.search.progress import Progress
+from edgeml.search.workers.executor import Inline, WorkerDiedError
+from edgeml.train import awake
 from tests import test_rungs, test_search
 
 TINY = """\
@@ -98,3 +100,53 @@ def test_ctrl_c_in_what_follows_a_search_ends_it_with_what_there_is(tmp_path, mo
     finishing.finish(study, Inline(), plan("none"), [])
     assert study.progress.interrupted
     assert json.loads((tmp_path / "state.json").read_text())["status"] == "interrupted"
+
+
+def test_a_network_on_which_workers_died_is_no_feasible_one_for_the_strategy(tmp_path):
+    """It has no costs: told at 1e9 of each it would stretch every scale."""
+    deaths = dict.fromkeys((3, 4, 5), WorkerDiedError("died"))
+    study = test_search.study_in(tmp_path, load_space("nano"), trials=8, executor=test_search.Failing(deaths))
+    study.search()
+    (gone,) = [one for one in study.archive.candidates.values() if one.deaths]
+    assert gone.status == "infeasible"
+    told = study._asker.told()
+    assert len(told) == 8 and sum(trial.values is None for trial in told) == 1
+    assert max(max(trial.values) for trial in told if trial.values) < 1e8
+
+
+@pytest.mark.parametrize(("late_s", "again"), [(40.0, True), (70.0, False)])
+def test_a_training_whose_worker_died_is_tried_again_in_the_time_that_is_left(late_s, again):
+    orders = []
+
+    class Slow(test_search.Failing):
+        def submit(self, function, job, order):
+            orders.append(order)
+            if self.calls == 0:
+                study.progress.started_at -= late_s
+            return super().submit(function, job, order)
+
+    executor = Slow({1: WorkerDiedError("died")})
+    study = test_rungs.study(test_rungs.FULL, "random", trials=None, time_s=60.0, executor=executor)
+    study.settings = replace(study.settings, trials=2)
+    study.search()
+    assert (len(orders) > 1) == again
+    if again:
+        first, second = orders[:2]
+        assert second.key == first.key and 1 < second.fidelity.max_s < first.fidelity.max_s / 2
+
+
+def test_what_is_left_for_the_front_knows_how_long_earlier_sessions_searched():
+    """After a kill too, and without what they did besides searching."""
+    now = awake.now()
+    progress = Progress(started_at=now - 5.0)
+    progress.restore({"elapsed_s": 100.0, "searched_s": 40.0, "time_s": {"further": 35.0}}, 30.0)
+    assert progress.elapsed_s == pytest.approx(105, abs=0.5)
+    assert progress.searched_s == pytest.approx(45, abs=0.5)
+    progress.ended_at = now - 2.0
+    assert progress.searched_s == pytest.approx(43, abs=0.5)
+    old = Progress(started_at=now)
+    old.restore({"elapsed_s": 100.0, "time_s": {"further": 35.0}}, 30.0)
+    assert old.searched_s == pytest.approx(65, abs=0.5)
+    none = Progress(started_at=now)
+    none.restore({}, 12.0)
+    assert none.searched_s == pytest.approx(12, abs=0.5)

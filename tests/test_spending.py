@@ -14,7 +14,7 @@ from edgeml.search.candidate import Candidate
 from edgeml.search.ladder import Ladder, Rung
 from edgeml.search.rungs import Rungs
 from edgeml.search.spending import ENOUGH, Spending
-from edgeml.search.surrogate.gain import Scale, expected_gain
+from edgeml.search.surrogate.gain import Scale, draw_directions, expected_gain
 from edgeml.search.surrogate.surrogate import Surrogate, _floor
 
 TWO = Ladder("two", (Rung(0.2, share=0.4), Rung(1.0, share=0.6)))
@@ -61,7 +61,12 @@ def test_halving_a_cost_gains_as_much_at_either_end_of_a_wide_scale():
     front, reference = np.array([[0.3, 0.0], [0.1, scale(np.array([[100.0]]))[0, 0]]]), np.array([0.5, 6.0])
     new = scale(np.array([[0.5], [50.0]]))
     gains = expected_gain(
-        np.array([0.3, 0.1]), np.full(2, 1e-9), new, front, reference, np.random.default_rng(0)
+        np.array([0.3, 0.1]),
+        np.full(2, 1e-9),
+        new,
+        front,
+        reference,
+        draw_directions(2, np.random.default_rng(0)),
     )
     assert gains == pytest.approx([0.2 * np.log(2), 0.2 * np.log(2)], rel=1e-6)
 

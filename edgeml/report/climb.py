@@ -27,9 +27,13 @@ def label(run: RunFiles, candidate: CandidateFile) -> str:
     """The rung that the candidate's accuracy is of: "1/2"."""
     last = candidate.rungs[-1].get("rung") if candidate.rungs else None
     rung = candidate.rung if last is None else int(last)
+    return place(run, run.first_rung + len(run.ladder) - 1 if candidate.status == "complete" else rung)
+
+
+def place(run: RunFiles, rung: int) -> str:
+    """What candidates call a rung -> "1/2"."""
     top = len(run.ladder)
-    place = top if candidate.status == "complete" else min(rung + 1, top)
-    return f"{place}/{top}"
+    return f"{min(rung - run.first_rung + 1, top)}/{top}"
 
 
 def share(rung: Mapping[str, Any]) -> str:

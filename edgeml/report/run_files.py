@@ -157,6 +157,11 @@ class RunFiles:
         used = len(self.state.get("rungs") or ()) or len(known)
         return known[-used:]  # with few trials only the last rung is used
 
+    @property
+    def first_rung(self) -> int:
+        """What candidates and state.json call the first of `ladder`."""
+        return min((int(row["rung"]) for row in self.state.get("rungs") or () if "rung" in row), default=0)
+
     def fully_trained(self, candidate: CandidateFile) -> bool:
         """Whether the candidate's accuracy is of full training."""
         if candidate.status == "complete":

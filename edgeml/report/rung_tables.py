@@ -20,8 +20,9 @@ def ladder(run: RunFiles) -> Markup:
     climbed = len(run.ladder) > 1
     heads += ["on both", "Spearman", "ranks"] if climbed else []
     counted = {int(one["rung"]): one for one in run.state.get("rungs") or () if "rung" in one}
-    found = [counted.get(i) or _counted(run, i) for i in range(len(run.ladder))]
-    rows = [_rung(run, i, rung, found[i], climbed) for i, rung in enumerate(run.ladder)]
+    numbers = range(run.first_rung, run.first_rung + len(run.ladder))
+    found = [counted.get(number) or _counted(run, number) for number in numbers]
+    rows = [_rung(run, *of, climbed) for of in zip(numbers, run.ladder, found, strict=True)]
     if climbed:
         early = len(climb.ended(run))
         sums = [sum(one.get(name) or 0 for one in found) for name in ("trained", "cost")]
@@ -29,18 +30,18 @@ def ladder(run: RunFiles) -> Markup:
     return table("Rungs", heads, rows, tight=True)
 
 
-def _counted(run: RunFiles, index: int) -> dict[str, Any]:
+def _counted(run: RunFiles, number: int) -> dict[str, Any]:
     """What a run that has no state.json yet has trained on a rung."""
-    own = [one for c in run.candidates for one in c.rungs if one.get("rung") == index]
+    own = [one for c in run.candidates for one in c.rungs if one.get("rung") == number]
     return {"trained": len(own), "cost": sum(one.get("cost") or 0.0 for one in own)}
 
 
 def _rung(
-    run: RunFiles, index: int, rung: Mapping[str, Any], found: Mapping[str, Any], climbed: bool
+    run: RunFiles, number: int, rung: Mapping[str, Any], found: Mapping[str, Any], climbed: bool
 ) -> Markup:
-    early = sum(c.ended is not None and c.ended.get("rung") == index for c in run.candidates)
+    early = sum(c.ended is not None and c.ended.get("rung") == number for c in run.candidates)
     cells: list[Child] = [
-        f"{index + 1}/{len(run.ladder)}",
+        climb.place(run, number),
         climb.share(rung),
         figures.percent(rung.get("share", 1.0), 0),
         found.get("trained", 0),
@@ -67,7 +68,7 @@ def endings(run: RunFiles) -> Markup | None:
 def _ending(run: RunFiles, c: CandidateFile, training: Mapping[str, Any]) -> Markup:
     accuracy, expected = training.get("accuracy"), training.get("expected")
     rung = training.get("rung")
-    place = f"{(c.rung if rung is None else int(rung)) + 1}/{len(run.ladder)}"
+    place = climb.place(run, c.rung if rung is None else int(rung))
     cells = [place, figures.score(run, accuracy), figures.score(run, expected), c.reason or "-"]
     return row([tag("code", c.key), *cells])
 

@@ -69,21 +69,39 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """Rungs from cheap to full. `carry`: a promoted network goes on from its own weights."""
+    """Rungs from cheap to full.
+
+    Attributes:
+        name: of its file.
+        rungs: all of them.
+        carry: a promoted network goes on from its own weights.
+        first: index of the rung on which new architectures are trained; the top where they are few.
+    """
 
     name: str
     rungs: tuple[Rung, ...]
     carry: bool = True
+    first: int = 0
 
     @property
     def top(self) -> int:
         """Index of full training."""
         return len(self.rungs) - 1
 
+    @property
+    def climbs(self) -> bool:
+        """Whether there is a rung below full training."""
+        return self.first < self.top
+
+    @property
+    def used(self) -> tuple[Rung, ...]:
+        """The rungs from the first on."""
+        return self.rungs[self.first :]
+
     def cost(self, index: int) -> float:
         """Of what is trained on a rung, those below already done; full training from scratch costs 1."""
         rung = self.rungs[index]
-        if index == 0 or not self.goes_on(index):
+        if not self.goes_on(index):
             return rung.cost
         before = self.rungs[index - 1]
         return rung.cost * (rung.epochs - before.epochs) / rung.epochs
@@ -91,7 +109,7 @@ class Ladder:
     def fidelity(self, index: int, full: Fidelity) -> Fidelity:
         """What a network trains on a rung, those below already done."""
         rung = self.rungs[index]
-        before = self.rungs[index - 1].epochs if index and self.goes_on(index) else 0.0
+        before = self.rungs[index - 1].epochs if self.goes_on(index) else 0.0
         return replace(
             full,
             epochs=full.epochs * (rung.epochs - before),
@@ -104,6 +122,8 @@ class Ladder:
 
     def goes_on(self, index: int) -> bool:
         """Whether a rung adds to the training of the one below: more epochs, and weights that fit."""
+        if index == self.first:
+            return False
         rung, before = self.rungs[index], self.rungs[index - 1]
         fits = (rung.width, rung.cells) == (before.width, before.cells)
         return self.carry and fits and rung.epochs > before.epochs
@@ -125,11 +145,11 @@ class Ladder:
         """The ladder of a run of so many trials: only full training where they are few."""
         if trials >= WORTH_RUNGS or not self.top:
             return self
-        return replace(self, rungs=(replace(self.rungs[-1], share=1.0),))
+        return replace(self, rungs=(*self.rungs[:-1], replace(self.rungs[-1], share=1.0)), first=self.top)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values of its file."""
+        return {"name": self.name, "rungs": [asdict(rung) for rung in self.rungs], "carry": self.carry}
 
 
 FULL = Ladder("full", (Rung(1.0),))

@@ -27,21 +27,22 @@ class Orders:
     def start(self, proposal: Proposal, number: int, costs: Mapping[str, float], seconds: float) -> Order:
         """Train a new architecture; `costs` are those known before."""
         parent = self._archive.parent(proposal.graph) if self._job.inherits else None
+        first = self._ladder.first
         return Order(
             number=number,
             key=proposal.key,
             choices=proposal.choices,
             arch=proposal.arch.to_dict(),
             recipe=proposal.recipe,
-            rung=self._ladder.rungs[0],
-            index=0,
-            top=self._ladder.top == 0,
-            cost=self._ladder.cost(0),
-            fidelity=self._fidelity(0, seconds),
+            rung=self._ladder.rungs[first],
+            index=first,
+            top=self._ladder.top == first,
+            cost=self._ladder.cost(first),
+            fidelity=self._fidelity(first, seconds),
             seed=trial_seed(self._settings.seed, number),
             parent=parent.key if parent else None,
-            needed=self._needed(costs) if self._ladder.top == 0 else 0.0,
-            curves=self._archive.tally.curves(0),
+            needed=self._needed(costs) if self._ladder.top == first else 0.0,
+            curves=self._archive.tally.curves(first),
         )
 
     def promote(self, promotion: Promotion, seconds: float) -> Order:
@@ -68,8 +69,14 @@ class Orders:
             curves=self._archive.tally.curves(index),
         )
 
+    def again(self, order: Order, seconds: float) -> Order:
+        """The same training once more, in the time that there is now."""
+        return replace(order, fidelity=self._within(order.fidelity, seconds))
+
     def _fidelity(self, index: int, seconds: float) -> Fidelity:
-        fidelity = self._ladder.fidelity(index, self._full)
+        return self._within(self._ladder.fidelity(index, self._full), seconds)
+
+    def _within(self, fidelity: Fidelity, seconds: float) -> Fidelity:
         return replace(fidelity, max_s=max(1.0, seconds)) if self._settings.time_s else fidelity
 
     def _needed(self, costs: Mapping[str, float]) -> float:

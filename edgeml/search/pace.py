@@ -105,8 +105,11 @@ class Pace:
     def training_s(self, cost: float, slots: int = 1) -> float:
         """Seconds a training of `cost` full trainings may take: its share of the time left, less the rest.
 
+        0 without --time.
         The time left is that of all `slots` workers; one training has at most that of one.
         """
+        if not self._settings.time_s:
+            return 0.0
         trials = BY_TIME_ALONE if self._settings.trials is None else self._settings.trials
         left, besides = max(cost, self._rungs.left(trials)), self.besides_s
         share = min(1.0, TRIAL_TIME_SHARE * cost * slots / left) * self.time_left_s() - besides
@@ -114,7 +117,7 @@ class Pace:
 
     def over(self, cost: float) -> bool:
         """Whether what is new now could not be fully trained any more, at `cost` full trainings from here."""
-        besides = len(self._rungs.ladder.rungs) * self.besides_s
+        besides = len(self._rungs.ladder.used) * self.besides_s
         return bool(self._settings.time_s) and self.time_left_s() < cost * _median(self._typical) + besides
 
     def worth_it(self, cost: float) -> bool:

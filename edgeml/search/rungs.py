@@ -86,13 +86,12 @@ class Rungs:
         self.under_way: list[int] = []
 
     def count(self, rung: int) -> None:
-        """A training on `rung` is done; on one above the top, of a search with more rungs, it was full."""
-        rung = min(rung, self.ladder.top)
+        """A training on `rung` is done."""
         self.spent[rung] += self.ladder.cost(rung)
 
     def left(self, trials: int) -> float:
         """Training that a run of so many trials has left, in full trainings."""
-        first = trials * self.ladder.cost(0) / self.ladder.rungs[0].share
+        first = trials * self.ladder.cost(self.ladder.first) / self.ladder.used[0].share
         return max(0.0, first - sum(self.spent))
 
     def promotion(
@@ -106,7 +105,7 @@ class Rungs:
             gains: of a strategy with a surrogate.
             busy: keys of candidates that are being trained.
         """
-        for rung in range(self.ladder.top, 0, -1):
+        for rung in range(self.ladder.top, self.ladder.first, -1):
             least = self._patience if gains is not None and rung == 1 else LEAST
             if not self._due(rung, more) or (more and climbers.reached(rung - 1, busy) < least):
                 continue
@@ -119,7 +118,9 @@ class Rungs:
         spent = [done + self.under_way.count(i) * self.ladder.cost(i) for i, done in enumerate(self.spent)]
         if more:
             return spent[rung] + cost <= share * (sum(spent) + cost) + 1e-9
-        first = spent[0] / self.ladder.rungs[0].share  # what the whole run costs, by its shares
+        first = (
+            spent[self.ladder.first] / self.ladder.used[0].share
+        )  # what the whole run costs, by its shares
         if not any(spent[rung:]):  # nothing gets to the top but through it
             return True
         return spent[rung] + cost / 2 <= share * first + 1e-9
@@ -148,7 +149,7 @@ def correlations(pairs_of: Pairs, ladder: Ladder) -> list[dict[str, Any]]:
         3 pairs or one side is constant) and ranks (False: it does not order candidates well; None: unknown).
     """
     rows = []
-    for index in range(ladder.top):
+    for index in range(ladder.first, ladder.top):
         pairs = pairs_of(index, ladder.top)
         value = spearman(*zip(*pairs, strict=True)) if len(pairs) >= MIN_PAIRS else None
         known = value is not None and len(pairs) >= ENOUGH_PAIRS

@@ -55,6 +55,7 @@ def state(study: Study, status: str) -> dict[str, Any]:
         "status": status,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z") if status != "running" else None,
         "elapsed_s": study.elapsed_s,
+        "searched_s": study.progress.searched_s,
         "time_s": {name: round(value, 3) for name, value in study.seconds.items()},
         "trials": study.progress.trials,
         "failed": study.progress.failed,
@@ -82,7 +83,7 @@ def rung_rows(study: Study) -> list[dict[str, Any]]:
     tally = study.archive.tally
     found = {row["rung"]: row for row in correlations(tally.pairs, study.ladder)}
     rows = []
-    for index, rung in enumerate(study.ladder.rungs):
+    for index, rung in enumerate(study.ladder.used, study.ladder.first):
         trained, cost = tally.trained[index], study.rungs.spent[index]
         own = {"rung": index, "epochs": rung.epochs, "trained": trained, "cost": cost}
         rows.append({**own, **found.get(index, {})})

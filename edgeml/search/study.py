@@ -81,7 +81,7 @@ class Study:
     @property
     def elapsed_s(self) -> float:
         """Seconds of search, earlier sessions of a resumed run included."""
-        return self.progress.before_s + awake.now() - self.progress.started_at
+        return self.progress.elapsed_s
 
     @property
     def status(self) -> str:
@@ -110,7 +110,7 @@ class Study:
                     time.sleep(TICK_S)
         except KeyboardInterrupt:
             self.progress.interrupted = True
-        self.progress.running = []
+        self.progress.ended_at, self.progress.running = awake.now(), []
         if self._turns.owed:
             self._turns.skip()
             self.save("running")
@@ -125,7 +125,7 @@ class Study:
         """Take up the candidates and the clock of a run that is resumed."""
         self.archive.restore(map(self._known, candidates))
         last = max((row.finished_at_s for row in self.archive.rows.values()), default=0.0)
-        self.progress.before_s = max(float(state.get("elapsed_s", 0.0)), last)
+        self.progress.restore(state, last)
         self.seconds.update(state.get("time_s", {}))
         self.proposer.refused = Counter(state.get("refused", {}))
         self.proposer.duplicates = int(state.get("duplicates_avoided", 0))
@@ -210,7 +210,7 @@ class Study:
         promotion = self.rungs.promotion(self.archive, more, self._asker.gains, busy)
         if promotion is not None and self.pace.worth_it(self.ladder.cost(promotion.rung)):
             return promotion
-        if not more or not self.pace.worth_it(self.ladder.cost(0)):
+        if not more or not self.pace.worth_it(self.ladder.cost(self.ladder.first)):
             return None
         proposal = self._asker.ask()
         if proposal is None:
@@ -224,15 +224,14 @@ class Study:
             return False
         if self.settings.trials is not None:
             return self.progress.trials + self._new_running() < self.settings.trials
-        return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.top + 1))))
+        return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.first, self.ladder.top + 1))))
 
     def _new_running(self) -> int:
         """Architectures that are trained for the first time now."""
         return sum(order.key not in self.archive.candidates for order in self._trainings.orders)
 
     def _order(self, step: Promotion | Proposal, number: int) -> Order:
-        cost, slots = self.ladder.cost(step.rung), self._trainings.slots
-        seconds = self.pace.training_s(cost, slots) if self.settings.time_s else 0
+        seconds = self.pace.training_s(self.ladder.cost(step.rung), self._trainings.slots)
         if isinstance(step, Promotion):
             return self._orders.promote(step, seconds)
         return self._orders.start(step, number, self.proposer.known_costs(step.graph), seconds)
@@ -244,7 +243,9 @@ class Study:
             self._record.died(order, outcome.died)
             self.listener.died(self, order, outcome.died, RETRIES + 1 - outcome.attempts)
             if candidate is None:
-                self._start(order)
+                if self.pace.worth_it(order.cost):
+                    seconds = self.pace.training_s(order.cost, self._trainings.slots)
+                    self._start(self._orders.again(order, seconds))
                 return
             self._record.store(candidate)
         assert candidate is not None

@@ -53,8 +53,8 @@ class Teller:
         """(error, cost, ...); None where the candidate failed or lacks a measurement."""
         if candidate.status == "complete":
             return candidate.point(self._archive.objectives)
-        if candidate.status == "infeasible":
-            return self._infeasible(candidate)
+        if candidate.status == "infeasible":  # without a broken limit its workers died on it
+            return self._infeasible(candidate) if self.broken(candidate) else None
         scores = candidate.scores(self._archive.objectives)
         if candidate.status != "stopped" or scores is None:
             return None

@@ -80,7 +80,7 @@ def headline(study: Study) -> str:
     trials = [] if settings.trials is None else [f"{settings.trials} trials"]
     budget = " or ".join([*trials, *([duration(settings.time_s)] if settings.time_s else [])])
     limits = ", ".join(f"{name} <= {describe(name, value)}" for name, value in study.job.limits.items())
-    steps = [f"{study.fidelity.epochs * rung.epochs:.3g}" for rung in study.ladder.rungs]
+    steps = [f"{study.fidelity.epochs * rung.epochs:.3g}" for rung in study.ladder.used]
     epochs = f"{' then '.join(steps)} epochs" + (" each" if len(steps) == 1 else ", the promising ones")
     return (
         f"searching {settings.space} for {' and '.join(settings.targets)} with {settings.strategy}: "
@@ -109,7 +109,7 @@ def trial_line(study: Study, candidate: Candidate) -> str:
     if candidate.status not in ("complete", "stopped") or candidate.accuracy is None:
         return f"{head} {candidate.status}: {candidate.reason}"
     front = study.archive.front()
-    rung = f"{place(study, candidate.rung)} | " if study.ladder.top else ""
+    rung = f"{place(study, candidate.rung)} | " if study.ladder.climbs else ""
     if candidate.reason:
         return (
             f"{head} {rung}stopped early at {study.goal.said(candidate.accuracy, 2)} int8: {candidate.reason}"
@@ -154,7 +154,7 @@ def further_line(study: Study, candidate: Candidate) -> str:
 
 def place(study: Study, rung: int) -> str:
     """Index of a rung -> "rung 1 of 2"."""
-    return f"rung {min(rung, study.ladder.top) + 1} of {study.ladder.top + 1}"
+    return f"rung {rung + 1} of {study.ladder.top + 1}"
 
 
 def short(metric: str) -> str:

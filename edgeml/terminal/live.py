@@ -131,7 +131,7 @@ def _training(study: Study) -> str:
     running = study.progress.running
     if not running:
         return "waiting for what other coordinators train" if study.progress.elsewhere else "proposing"
-    rungs = study.ladder.top > 0
+    rungs = study.ladder.climbs
     each = [f"{one.number}, {place(study, one.index)}" if rungs else str(one.number) for one in running[:3]]
     more = f" and {len(running) - 3} more" if len(running) > 3 else ""
     return f"training trial {' and '.join(each)}{more}"
@@ -139,7 +139,7 @@ def _training(study: Study) -> str:
 
 def _rungs(study: Study, width: int) -> list[RenderableType]:
     """One line a rung, where there are several."""
-    if not study.ladder.top:
+    if not study.ladder.climbs:
         return []
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("rung", "epochs", "trained", "waiting", "best int8"):

@@ -187,7 +187,7 @@ def as_long_again_s(study: Study, more_s: float = 0.0) -> float:
     short = study.fidelity.epochs < SHORT and budget(settings.budget).further
     if not (settings.trials and settings.time_s and study.pace.alone and short):
         return 0.0
-    return max(0.0, study.elapsed_s + more_s - 2 * study.seconds["further"])
+    return max(0.0, study.progress.searched_s + more_s - study.seconds["further"])
 
 
 def train_front(study: Study, executor: Executor, most_s: float) -> None:
@@ -216,12 +216,13 @@ def train_front(study: Study, executor: Executor, most_s: float) -> None:
 
     study.progress.afterwards = "training the front's members further"
     study.listener.tick(study)
-    with ended_by_ctrl_c(study, executor), study.clock("further"):
+    with ended_by_ctrl_c(study, executor):
         while fill():
             done = set[Future[Candidate]]()
-            while not done:
-                done = wait(running, TICK_S, FIRST_COMPLETED).done
-                study.listener.tick(study)
+            with study.clock("further"):  # counted one by one: a killed session must not forget
+                while not done:
+                    done = wait(running, TICK_S, FIRST_COMPLETED).done
+                    study.listener.tick(study)
             for future in done:
                 _over(study, schedule, future, running.pop(future))
     study.progress.afterwards = None

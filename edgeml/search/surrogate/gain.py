@@ -39,8 +39,14 @@ class Scale:
         return np.where(self._wide, np.log(ratio), costs)
 
 
+def draw_directions(axes: int, rng: np.random.Generator) -> Floats:
+    """Unit vectors of the positive orthant, uniform, (DIRECTIONS, axes)."""
+    drawn = np.abs(rng.normal(size=(DIRECTIONS, axes)))
+    return np.asarray(np.maximum(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), 1e-3))
+
+
 def expected_gain(
-    mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats, rng: np.random.Generator
+    mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats, directions: Floats
 ) -> Floats:
     """Expected gain of hypervolume, (n,).
 
@@ -50,11 +56,11 @@ def expected_gain(
         costs: of the candidates, (n, k).
         front: (m, 1 + k), error first; m may be 0.
         reference: (1 + k,).
-        rng: draws the directions where there are several costs.
+        directions: from `draw_directions`, for several costs; gains are comparable where these are the same.
     """
     if costs.shape[1] == 1:
         return _staircase(mean, np.maximum(spread, 1e-9), costs[:, 0], front, reference)
-    return _directions(mean, spread, costs, front, reference, rng)
+    return _averaged(mean, spread, costs, front, reference, directions)
 
 
 def _staircase(mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats) -> Floats:
@@ -73,21 +79,18 @@ def _staircase(mean: Floats, spread: Floats, costs: Floats, front: Floats, refer
     return np.asarray((width * improvement).sum(axis=1))
 
 
-def _directions(
-    mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats, rng: np.random.Generator
+def _averaged(
+    mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats, directions: Floats
 ) -> Floats:
     axes = len(reference)
-    drawn = np.abs(rng.normal(size=(DIRECTIONS, axes)))
-    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
     scale = np.where(reference > 0, reference, 1.0)
-    drawn = np.maximum(drawn, 1e-3)
 
     def lengths(points: Floats) -> Floats:
-        """How far each direction goes into what a point dominates, (points, DIRECTIONS)."""
-        ways = (reference - points)[:, None, :] / scale / drawn[None]
+        """How far each direction goes into what a point dominates, (points, directions)."""
+        ways = (reference - points)[:, None, :] / scale / directions[None]
         return np.asarray(np.maximum(0.0, ways.min(axis=2)) ** axes)
 
-    known = lengths(front).max(axis=0) if len(front) else np.zeros(DIRECTIONS)
+    known = lengths(front).max(axis=0) if len(front) else np.zeros(len(directions))
     weights = np.exp(-0.5 * np.square(QUANTILES))
     total = np.zeros(len(mean))
     for quantile, weight in zip(QUANTILES, weights / weights.sum(), strict=True):

@@ -15,7 +15,7 @@ from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.propose import Proposer
 from edgeml.search.spending import Hurry
 from edgeml.search.surrogate.costs import CostModels
-from edgeml.search.surrogate.gain import Scale, expected_gain
+from edgeml.search.surrogate.gain import Scale, draw_directions, expected_gain
 from edgeml.search.surrogate.gaussian import Floats
 from edgeml.search.surrogate.pool import FULL, Pool
 from edgeml.search.surrogate.seen import Seen
@@ -173,7 +173,9 @@ class Guide:
         costs = self._seen.costs
         if self._costs_known and self._pool.costs:
             costs = np.vstack([costs, list(self._pool.costs.values())])
-        self._scale = Scale(costs)  # one for all gains until the next fit: they are compared
+        # One scale and one set of directions for all gains until the next fit: they are compared.
+        self._scale = Scale(costs)
+        self._directions = draw_directions(1 + costs.shape[1], self._draws)
         if not self._costs_known:
             self._cost_models.fit(self._fit_keys, self._seen.costs[rows])
         self.dear = self._dearest()
@@ -260,7 +262,7 @@ class Guide:
         """Expected gain of the hypervolume that a point bounds, costs that range widely on a log scale."""
         bounds = np.concatenate([reference[:1], self._scale(reference[None, 1:])[0]])
         known = np.column_stack([front[:, :1], self._scale(front[:, 1:])])
-        return expected_gain(mean, spread, self._scale(costs), known, bounds, self._draws)
+        return expected_gain(mean, spread, self._scale(costs), known, bounds, self._directions)
 
     def _reference(self) -> Floats:
         errors = [error for at in self._seen.errors for error in at.values()]
