@@ -132,6 +132,33 @@ def test_strided_shapes_round_up():
     assert build.shape(build.add("c", Conv2D(4, 3, 2), a)) == (4, 3, 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "strides", "last"),
+    [
+        *(
+            (name, (px, px, 1), (2, 1, 2, 2), (4, 4))
+            for name in ("mcu", "micro_cell", "nano")
+            for px in (28, 30)
+        ),
+        *(("nasbench201", (px, px, 3), (1, 1, 2, 2), (-(-px // 4),) * 2) for px in (28, 30)),
+        ("mbconv_macro", (28, 28, 3), (2, 1, 2, 2, 1), (4, 4)),
+        ("mbconv_macro", (20, 20, 3), (1, 1, 2, 2, 1), (5, 5)),
+        ("mbconv_macro", (18, 18, 3), (1, 1, 2, 2, 1), (5, 5)),
+        ("audio_cell", (28, 32, 1), (2, 1, 2, 2), (4, 4)),
+        ("audio_cell", (30, 40, 1), (2, 1, 2, 2), (4, 5)),
+        ("sensor_cell", (28, 1, 3), (1, 1, 2, 2), (7, 1)),
+        ("sensor_cell", (14, 1, 3), (1, 1, 2, 2), (4, 1)),
+    ],
+)
+def test_a_space_takes_the_strides_that_leave_its_smallest_size(name, shape, strides, last):
+    """As "same" padding rounds up, 28 px are 14, 7 and 4."""
+    space = load_space(name)
+    choices = {decision.name: decision.choices[-1] for decision in space.decisions}
+    arch = space.decode(choices, Task(shape, 10, resizable=False))
+    assert (arch.stem_stride, *(stage.stride for stage in arch.stages)) == strides
+    assert [n.shape for n in arch.graph.nodes if n.shape[0] > 1][-1][:2] == last
+
+
 def test_dead_nodes_are_dropped():
     build = GraphBuilder()
     a = build.add("in", Input((4, 4, 2)))

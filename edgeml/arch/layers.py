@@ -15,7 +15,8 @@ Shape = tuple[int, int, int]
 WeightShapes = dict[str, tuple[int, ...]]
 
 
-def _halve(size: int, stride: int) -> int:
+def halved(size: int, stride: int) -> int:
+    """Size of an axis after a layer of that stride: "same" padding rounds up."""
     return -(-size // stride)
 
 
@@ -72,7 +73,7 @@ class Conv2D(Layer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         height, width, _ = inputs[0]
-        return _halve(height, self.stride), _halve(width, self.stride), self.filters
+        return halved(height, self.stride), halved(width, self.stride), self.filters
 
     def weight_shapes(self, inputs: Sequence[Shape]) -> WeightShapes:
         kernel = (*window(self.kernel, inputs[0]), inputs[0][2], self.filters)
@@ -92,7 +93,7 @@ class DepthwiseConv2D(Layer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         height, width, channels = inputs[0]
-        return _halve(height, self.stride), _halve(width, self.stride), channels
+        return halved(height, self.stride), halved(width, self.stride), channels
 
     def weight_shapes(self, inputs: Sequence[Shape]) -> WeightShapes:
         channels = inputs[0][2]
@@ -112,7 +113,7 @@ class Pool2D(Layer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         height, width, channels = inputs[0]
-        return _halve(height, self.stride), _halve(width, self.stride), channels
+        return halved(height, self.stride), halved(width, self.stride), channels
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edgeml.arch.cell import Arch, Cell, Edge, Stage
-from edgeml.arch.layers import ACTIVATIONS, Shape
+from edgeml.arch.layers import ACTIVATIONS, Shape, halved
 from edgeml.arch.ops import OPS
 from edgeml.arch.recipe import Recipe
 from edgeml.arch.space import Choice, Choices, Decision, Space, Task
@@ -209,7 +209,7 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
     size = min((side for side in (height, width) if side > 1), default=1)
     stem_stride = 2 if size >= file.stem.stride_from else 1
     stem = int(choices["stem.channels"])
-    size //= stem_stride
+    size = halved(size, stem_stride)
     stages = (
         _cell_stages(file, choices, stem, size) if file.kind == "cells" else _op_stages(file, choices, size)
     )
@@ -233,7 +233,7 @@ def _decode(file: SpaceFile, choices: Choices, task: Task) -> Arch:
 
 def _stride(wanted: int, size: int, minimum: int) -> int:
     """Small images keep at least `minimum` pixels: a stride that would go below becomes 1."""
-    return wanted if size // wanted >= minimum else 1
+    return wanted if halved(size, wanted) >= minimum else 1
 
 
 def _cell_stages(file: SpaceFile, choices: Choices, stem: int, size: int) -> tuple[Stage, ...]:
@@ -247,7 +247,7 @@ def _cell_stages(file: SpaceFile, choices: Choices, stem: int, size: int) -> tup
     stages = []
     for i in range(file.stages.count):
         stride = _stride(2, size, file.minimum_size) if i else 1
-        size //= stride
+        size = halved(size, stride)
         width = 4 * max(1, round(stem * float(choices["growth"]) ** i / 4))
         repeat = int(choices[f"stage{i}.repeat"])
         stages.append(Stage(normal, repeat, width, stride, reduction if i else None))
@@ -274,7 +274,7 @@ def _op_stages(file: SpaceFile, choices: Choices, size: int) -> tuple[Stage, ...
         if repeat == 0:
             continue
         stride = _stride(stage.stride, size, file.minimum_size)
-        size //= stride
+        size = halved(size, stride)
         kernel, expansion = int(choices[f"stage{i}.kernel"]), int(choices[f"stage{i}.expansion"])
         cell = Cell(((Edge(0, _op_name(str(choices[f"stage{i}.op"]), kernel, expansion)),),))
         stages.append(Stage(cell, repeat, int(choices[f"stage{i}.channels"]), stride))
