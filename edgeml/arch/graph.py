@@ -5,12 +5,12 @@ A graph is what an architecture means. Cost, rules, build, inheritance and the e
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
 
+from edgeml.arch.canonical import canonical_key
 from edgeml.arch.layers import (
     SEPARATE,
     Add,
@@ -86,54 +86,8 @@ class Graph:
 
     @cached_property
     def key(self) -> str:
-        """Canonical hash: equal for isomorphic graphs, whatever their node names and order.
-
-        Labels are refined downwards (what a node computes) and upwards (who uses it), so that one layer
-        used twice differs from two equal layers with weights of their own.
-        """
-        labels = self._down(dict.fromkeys(self._terms, ""))
-        for _ in range(2):
-            labels = self._down(self._up(labels))
-        return _digest(sorted(labels.values()))[:12]
-
-    @cached_property
-    def _terms(self) -> dict[int, tuple[int, ...]]:
-        """Inputs of every node that counts; chains of additions become one sum without an order."""
-        users = [0] * len(self.nodes)
-        for node in self.nodes:
-            for source in node.inputs:
-                users[source] += 1
-        terms: dict[int, tuple[int, ...]] = {}
-        for index, node in enumerate(self.nodes):
-            inputs: list[int] = []
-            for source in node.inputs:
-                chained = isinstance(node.layer, Add) and isinstance(self.nodes[source].layer, Add)
-                inputs += terms.pop(source) if chained and users[source] == 1 else (source,)
-            terms[index] = tuple(inputs)
-        return terms
-
-    def _down(self, seed: Mapping[int, str]) -> dict[int, str]:
-        labels: dict[int, str] = {}
-        for index, sources in self._terms.items():
-            layer = self.nodes[index].layer
-            inputs = [labels[source] for source in sources]
-            if isinstance(layer, Add):
-                inputs.sort()
-            labels[index] = _digest((repr(layer), seed[index], inputs))
-        return labels
-
-    def _up(self, labels: Mapping[int, str]) -> dict[int, str]:
-        users: dict[int, list[str]] = {index: [] for index in labels}
-        result: dict[int, str] = {}
-        for index in sorted(labels, reverse=True):
-            result[index] = _digest((labels[index], sorted(users[index])))
-            for source in self._terms[index]:
-                users[source].append(result[index])
-        return result
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:24]
+        """Canonical hash: equal for isomorphic graphs, whatever their names and order, and for no others."""
+        return canonical_key([node.layer for node in self.nodes], [node.inputs for node in self.nodes])
 
 
 @lru_cache(maxsize=8192)
