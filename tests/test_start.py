@@ -6,17 +6,22 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 import edgeml
+from edgeml.arch.cell import Arch, Cell, Edge, Stage
 from edgeml.data.dataset import Split
 from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.search import start as beginnings
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
+from edgeml.search.ladder import Rung
 from edgeml.search.run_dir import BEFORE, RunDir
 from edgeml.search.watching import Watching
 from edgeml.target.targets import Targets
+from edgeml.train.build import build, get_weights
 from edgeml.train.fidelity import Fidelity
+from edgeml.train.inherit import overlap
 from edgeml.train.watch import CurvePoint
 
 SPACE = """description: small
@@ -98,6 +103,27 @@ def test_a_rung_that_starts_from_fresh_weights_takes_back_what_the_one_below_inh
     job = Job(str(tmp_path), Targets(()), {}, inherit="morph")
     found = beginnings.start(RunDir(tmp_path), job, order, None, None)
     assert found == dict.fromkeys(below)
+
+
+@pytest.mark.parametrize(("rung", "source"), [(0, "morph"), (1, "overlap")])
+def test_a_parent_that_has_been_promoted_is_the_network_that_its_weights_are_of(tmp_path, rung, source):
+    """Half as wide on the lower rung: no child there computes what a parent computes that is wider by now."""
+    rungs = small, _ = (Rung(0.2, width=0.5), Rung(1.0))
+    sizes = [Stage(Cell(((Edge(0, "conv_3x3"),),)), 1, channels) for channels in (16, 24)]
+    parent, child = (Arch((8, 8, 1), 2, 8, (size,)) for size in sizes)
+    run, trained = RunDir(tmp_path), rungs[rung].scaled(parent).graph
+    weights = get_weights(build(trained, seed=0), trained)
+    run.candidates.mkdir()
+    run.store(
+        Candidate(parent.key, 0, "stopped", {}, parent.to_dict(), 0, rung=rung),
+        {"weights.safetensors": save(weights)},
+    )
+    order = Order(1, child.key, {}, child.to_dict(), 1, Fidelity(1.0), rung=small, parent=parent.key)
+    job = Job(str(tmp_path), Targets(()), {}, inherit="morph", rungs=rungs)
+    graph = small.scaled(child).graph
+    found = beginnings.start(run, job, order, graph, build(graph, seed=1))
+    assert found["source"] == source and found["parent"] == parent.key
+    assert found["inherited_fraction"] == overlap(graph, trained)
 
 
 def test_a_kill_between_two_rungs_loses_neither(tmp_path):

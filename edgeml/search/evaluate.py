@@ -45,6 +45,7 @@ class Job:
         limits: by metric.
         inherit: where a new network's weights come from: auto, morph, bank or none (search/start.py).
         goal: how outputs are scored; the data carry it too.
+        rungs: of the search's ladder; a parent may have been trained on any of them.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Job:
     limits: dict[str, float]
     inherit: str = "none"
     goal: Goal = ACCURACY
+    rungs: tuple[Rung, ...] = (Rung(1.0),)
 
     @property
     def inherits(self) -> bool:

@@ -148,7 +148,8 @@ def _prepare(
     task = task_of(data, space)
     space = space.suited(task)
     ladder.check(task)
-    job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal)
+    rungs = ladder.for_trials(settings.planned_trials).rungs
+    job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal, rungs)
     if settings.epochs is None:
         settings = replace(settings, epochs=budget(settings.budget).epochs(len(data.train)))
     fidelity = full_fidelity(len(data.train), settings.epochs)

@@ -7,6 +7,7 @@ evaluate.INHERIT_AUTO, the winner of bench/inheritance.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,10 @@ def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> 
     if not job.inherits or order.parent is None:
         return dict(FRESH)
     folder = run.candidates / order.parent
-    theirs = Arch.from_dict(run.load(order.parent).arch)
-    source = order.rung.scaled(theirs).graph
+    parent = run.load(order.parent)
+    theirs = Arch.from_dict(parent.arch)
+    trained = job.rungs[min(parent.rung, len(job.rungs) - 1)]  # perhaps wider and deeper: it was promoted
+    source = replace(trained, resolution=order.rung.resolution).scaled(theirs).graph
     found = inherit(graph, fresh, source, load_weights(str(_weights(folder))))
     set_weights(model, graph, found.weights)
     return {
