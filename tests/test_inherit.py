@@ -7,28 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from edgeml.arch.cell import Stage
 from edgeml.arch.difference import difference
-from edgeml.arch.morph import MORPHS
+from edgeml.arch.space_file import load_space
 from edgeml.train.inherit import SHRINK, best_parent_score, inherit, load_weights, overlap
 from edgeml.train.morphism_weights import rectified
+from tests.networks import SPACES, dag, decoded, grown, one, random_arch, random_choices
 from tests.numpy_net import forward, trained_like
-from tests.test_morph import SPACES, dag, one, random_arch
 
+KINDS = ("channels", "growth", "repeat", "kernel", "expansion", "branch")
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.float32)
 CLOSE = 1e-4
-
-
-def grow(arch, seed, names):
-    """The morphs of `names`, one after the other, where they apply."""
-    rng = random.Random(seed)
-    for name in names:
-        arch = MORPHS[name](arch, rng) or arch
-    return arch
 
 
 def inherited(child, parent, seed=0, images=IMAGES, **options):
@@ -51,61 +44,56 @@ def largest_change(child, parent, seed=0, images=IMAGES):
     return np.abs(after - before).max()
 
 
-@given(
-    st.sampled_from(SPACES),
-    st.integers(0, 10**6),
-    st.lists(st.sampled_from(list(MORPHS)), min_size=1, max_size=3),
-)
+@given(st.sampled_from(SPACES), st.integers(0, 10**6), st.integers(1, 3), st.sampled_from((*KINDS, None)))
 @settings(max_examples=25)
-def test_what_is_called_a_morph_computes_the_parents_function(space, seed, names):
-    parent = random_arch(space, seed)
-    child = grow(parent, seed, names)
+def test_what_is_called_a_morph_computes_the_parents_function(name, seed, edits, kind):
+    """A network grown in one decision, or mutated in up to three as a search does."""
+    space = load_space(name)
+    choices = random_choices(space, seed)
+    parent, child = (kind and grown(name, seed, kind)) or (
+        decoded(space, choices),
+        decoded(space, space.mutate(choices, random.Random(seed), edits)),
+    )
+    assume(child is not None)
     change = largest_change(child, parent, seed % 1000)
     assert change is None or change < CLOSE, difference(child, parent)
     assert (change is not None) == best_parent_score(child.graph, parent.graph)[0]
 
 
-@pytest.mark.parametrize("name", ["deeper", "larger_kernel", "wider_stage"])
-def test_morphs_of_networks_over_windows_one_wide(name):
+@pytest.mark.parametrize("kind", ["repeat", "kernel", "growth"])
+def test_morphs_of_networks_over_windows_one_wide(kind):
     """Kernels are 3 x 1 there: the identity that makes a network deeper has its one at (1, 0)."""
     windows = np.random.default_rng(0).integers(0, 256, (8, 24, 1, 6)).astype(np.float32)
     changes = []
     for seed in range(8):
-        parent = random_arch("sensor_cell", seed, windows.shape[1:])
-        changes.append(largest_change(grow(parent, seed, [name]), parent, seed, windows))
+        if pair := grown("sensor_cell", seed, kind, windows.shape[1:]):
+            changes.append(largest_change(*pair[::-1], seed, windows))
     exact = [change for change in changes if change is not None]
     assert exact and max(exact) < CLOSE
 
 
 @pytest.mark.parametrize(
-    ("space", "name", "least"),
+    ("space", "kind", "least"),
     [
-        ("micro_cell", "wider_stem", 10),
-        ("micro_cell", "wider_stage", 12),
-        ("micro_cell", "larger_kernel", 14),
-        ("micro_cell", "larger_expansion", 12),
-        ("micro_cell", "new_branch", 8),
-        ("micro_cell", "new_node", 8),
-        ("mbconv_macro", "deeper", 16),
-        ("mbconv_macro", "larger_kernel", 16),
-        ("mbconv_macro", "wider_head", 8),
-        ("nano", "wider_stem", 10),
-        ("nano", "wider_stage", 12),
-        ("nano", "deeper", 16),
-        ("nano", "new_branch", 12),
-        ("nasbench201", "wider_stage", 16),
-        ("nasbench201", "larger_kernel", 9),
-        ("nasbench201", "new_branch", 8),
+        ("micro_cell", "stem.channels", 11),
+        ("micro_cell", "growth", 11),
+        ("micro_cell", "kernel", 13),
+        ("micro_cell", "branch", 11),
+        ("mbconv_macro", "repeat", 15),
+        ("mbconv_macro", "kernel", 16),
+        ("mbconv_macro", "expansion", 11),
+        ("mbconv_macro", "channels", 9),
+        ("nano", "stem.channels", 10),
+        ("nano", "channels", 15),
+        ("nano", "repeat", 14),
+        ("nasbench201", "kernel", 12),
+        ("nasbench201", "branch", 11),
     ],
 )
-def test_growth_is_found(space, name, least):
-    """Of 16 random parents; the others have grown into or out of a residual, or through a pooling."""
-    found = 0
-    for seed in range(16):
-        parent = random_arch(space, seed)
-        child = MORPHS[name](parent, random.Random(seed))
-        found += child is not None and best_parent_score(child.graph, parent.graph)[0]
-    assert found >= least
+def test_growth_is_found(space, kind, least):
+    """Of 16 random parents; others cannot, or grow into or out of a residual, or through a pooling."""
+    pairs = filter(None, (grown(space, seed, kind) for seed in range(16)))
+    assert sum(best_parent_score(child.graph, parent.graph)[0] for parent, child in pairs) >= least
 
 
 def changed(arch, **changes):

@@ -11,9 +11,9 @@ from edgeml.arch.cell import Stage
 from edgeml.arch.difference import difference
 from edgeml.train.build import build, get_weights, set_weights
 from edgeml.train.inherit import inherit
+from tests.networks import dag, one
 from tests.numpy_net import forward, trained_like
 from tests.test_inherit import CLOSE, IMAGES, changed
-from tests.test_morph import dag, one
 
 
 @cache

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from edgeml.arch.cell import Arch, Cell, Edge
-from edgeml.arch.morph import OP_NAME
+
+OP_NAME = re.compile(r"(?P<family>\w+?)_(?P<kernel>\d)x\d(_e(?P<expansion>\d+))?")
+"""Family, kernel and expansion in the name of an op with a kernel."""
 
 
 def difference(child: Arch, parent: Arch) -> str:
