@@ -98,7 +98,7 @@ PermitRootLogin prohibit-password
     )
     log = folder / "sshd.log"
     server = subprocess.Popen([SSHD, "-D", "-f", str(folder / "sshd_config"), "-E", str(log)])
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while "Server listening" not in (log.read_text() if log.exists() else ""):
         if server.poll() is not None or time.monotonic() > end:
             server.kill()

@@ -29,7 +29,7 @@ if size == {bad}:
     if mode == "crash":
         os.kill(os.getpid(), 11)
     if mode == "hang":
-        time.sleep(30)
+        time.sleep(600)
     sys.stderr.write("ERROR: Didn't find op for builtin opcode 'CONV_2D' version '9'.\\n"
                      "ERROR: Registration failed.\\nERROR: Benchmarking failed.\\n")
     sys.exit(1)

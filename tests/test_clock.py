@@ -43,14 +43,14 @@ def test_a_search_whose_clock_is_set_to_and_fro(tmp_path):
     subprocess.run(build, input=SHIM, text=True, check=True)
     environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, ROOT / "tests" / "jumping_clock.py", folder]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     seen = json.loads(done.stdout)
     assert max(seen) - min(seen) > 1.9 * DAY_S, "the clock has not jumped"
     assert problems(folder) == []
     state = json.loads((folder / "state.json").read_text())
     assert state["status"] == "finished" and state["trials"] == TRIALS
-    assert 0 < state["elapsed_s"] < 100 and all(0 <= s < 100 for s in state["time_s"].values())
+    assert 0 < state["elapsed_s"] < DAY_S / 10 and all(0 <= s < DAY_S / 10 for s in state["time_s"].values())
     rows = [json.loads(file.read_text()) for file in folder.glob("candidates/*/candidate.json")]
     rows.sort(key=lambda row: row["number"])
     firsts = [row["rungs"][0]["at_s"] for row in rows]

@@ -21,6 +21,7 @@ from edgeml.search.workers.executor import WorkerDiedError
 from edgeml.target.targets import Targets
 from tests.dask_cluster import EDGEML, ENVIRONMENT, crash, dask, linger, store_one, until
 from tests.loopback_sshd import free_port
+from tests.speed import SOON_S
 
 pytestmark = pytest.mark.slow
 
@@ -119,8 +120,8 @@ def test_ending_a_search_ends_what_runs_there(two, run, job, tmp_path):
         before = {one.pid for one in two.evaluating()}
         cluster.kill()
         with pytest.raises(WorkerDiedError, match="called off"):
-            running.result(5)
-        until(lambda: before - {one.pid for one in two.evaluating()}, 10)
+            running.result(60)
+        until(lambda: before - {one.pid for one in two.evaluating()})
         cluster.submit(store_one, job, "ccc").result(120)
     finally:
         cluster.close()
@@ -188,7 +189,7 @@ def test_a_scheduler_that_goes_away(run, job, tmp_path, monkeypatch):
         ):
             running.result(60)
         cluster.close()
-        until(lambda: not any(one.is_running() and one.status() != "zombie" for one in child), 30)
+        until(lambda: not any(one.is_running() and one.status() != "zombie" for one in child))
 
 
 def test_workers_are_not_gone_where_the_client_refreshes_its_list_without_them(two, run, monkeypatch):
@@ -234,7 +235,7 @@ def test_a_wrong_address_is_one_sentence(two, run, address, words, monkeypatch):
         "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" if words == "TLS" else "an address such as tcp://host:8786"
     )
     assert words in message and "\n" not in message and advice in message
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < SOON_S
 
 
 def test_options_that_exclude_each_other():

@@ -82,7 +82,7 @@ def test_a_search_on_a_cluster_started_through_ssh(home: Path, tmp_path: Path) -
         cluster.stdin.write("\n")
         cluster.stdin.close()
         assert cluster.wait(60) == 0, (tmp_path / "cluster.log").read_text()
-        until(lambda: not ours(local), 20)
+        until(lambda: not ours(local))
     finally:
         cluster.kill()
         cluster.wait()

@@ -2,7 +2,6 @@
 
 import io
 import os
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from edgeml.data.dataset import load
 from edgeml.data.images.pixels import read_pixels
 from edgeml.data.options import ReadOptions
 from tests.data_samples import every_image, image_folder, picture, refused, said
+from tests.speed import assert_within
 
 
 @pytest.mark.parametrize(
@@ -226,6 +226,7 @@ def test_jpegs_load_in_reasonable_time(tmp_path):
         picture(1, (128, 128)).save(tmp_path / name / "0.jpg", quality=80)
         for index in range(1, 300):
             os.link(tmp_path / name / "0.jpg", tmp_path / name / f"{index}.jpg")
-    started = time.process_time()
-    assert load(str(tmp_path), ReadOptions(image_size=64)).input_shape == (64, 64, 3)
-    assert time.process_time() - started < 6  # 600 of them; 10 ms each is ten times what it takes
+    found = []
+    # 600 of them; 10 ms each is ten times what it takes
+    assert_within(6, lambda: found.append(load(str(tmp_path), ReadOptions(image_size=64))))
+    assert found[0].input_shape == (64, 64, 3)

@@ -150,7 +150,7 @@ def test_a_broken_tensorflow(monkeypatch, tmp_path: Path, code: str, found: str,
 
 
 def test_a_step_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = fake_package(tmp_path / "slow", "tensorflow", "import time; time.sleep(60)")
+    path = fake_package(tmp_path / "slow", "tensorflow", "import time; time.sleep(600)")
     monkeypatch.setitem(steps.STEPS, "network", (steps.network, 3.0))
     (one,) = stepped(monkeypatch, path, "network", tmp_path)
     assert one.found == "not done within 3 s while importing tensorflow"

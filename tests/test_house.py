@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.speed import assert_within
 from tools import lint_house
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,15 +71,12 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
     assert lint_house.long_files(tmp_path) == ["tools/long.py has 300 lines; split it, the limit is 299."]
 
 
-@pytest.mark.alone
 def test_help_is_there_in_half_a_second() -> None:
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    def run() -> None:
         done = subprocess.run([venv_program("edgeml"), "--help"], capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - start)
         assert done.returncode == 0, done.stderr
-    assert statistics.median(seconds) <= 0.5, seconds
+
+    assert_within(0.5, run)
 
 
 @pytest.mark.parametrize("module", ["edgeml", "edgeml.cli"])

@@ -19,6 +19,7 @@ from edgeml.target.profile import Target
 from edgeml.target.qemu import guest, sysroot
 from edgeml.target.qemu.cpu import Cpu, cpu_names, load_cpu
 from edgeml.target.qemu.guest import Guest, GuestError, GuestRefusedError
+from tests.speed import SOON_S
 
 SCRIPT = """
 import json, os, sys, time
@@ -33,7 +34,7 @@ for line in sys.stdin:
     if act == "leave":
         sys.exit(3)
     if act == "hang":
-        time.sleep(60)
+        time.sleep(600)
     if act == "refuse":
         print(json.dumps({"error": "no kernel for FANCY"}), flush=True)
         continue
@@ -82,7 +83,7 @@ def test_a_worker_that_fails_is_gone_and_says_why(act: str, says: str) -> None:
     with pytest.raises(GuestError, match=says):
         worker.count(act.encode(), "xnnpack", 0.3 if act == "hang" else 20)
     assert not worker.alive
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < SOON_S
 
 
 def test_a_worker_that_died_while_idle_is_noticed() -> None:
@@ -101,7 +102,7 @@ def test_a_worker_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
         Guest(lambda _: ["/nowhere/qemu"], {})
     monkeypatch.setattr(guest, "START_LIMIT_S", 0.2)
     with pytest.raises(GuestError, match=r"did not answer in 0\.2 s"):
-        scripted("import time; time.sleep(60)")
+        scripted("import time; time.sleep(600)")
 
 
 @pytest.fixture

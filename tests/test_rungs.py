@@ -34,6 +34,7 @@ from edgeml.search.workers.executor import Inline
 from edgeml.target.measurement import exact
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
+from tests.speed import SOON_S
 from tests.test_search import Failing
 
 TASK = Task((12, 12, 1), 4)
@@ -154,7 +155,7 @@ def test_a_run_keeps_the_shares_and_ends_with_a_full_front(ladder, strategy):
 def test_by_time_alone_a_search_goes_on_until_the_time_is_over():
     run = study(TWO, "random", trials=None, time_s=4.0)
     run.search()
-    assert run.elapsed_s < 6
+    assert 4 <= run.elapsed_s < SOON_S
     assert run.progress.trials > 30  # what --trials is where nothing limits
     complete = [c for c in run.archive.candidates.values() if c.status == "complete"]
     assert 0.5 < len(complete) * TWO.cost(1) / sum(run.rungs.spent) < 0.65

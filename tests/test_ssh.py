@@ -21,6 +21,7 @@ from edgeml.target.meters import ssh
 from edgeml.target.profile import Target
 from tests import loopback_sshd
 from tests.loopback_sshd import LARGE, SMALL, fails, settings
+from tests.speed import SOON_S
 
 Wrapper = Callable[..., Path]
 
@@ -144,9 +145,9 @@ def test_what_a_login_shell_prints_is_skipped(loopback: loopback_sshd.Loopback, 
 
 def test_a_hang_ends_at_the_time_limit(loopback: loopback_sshd.Loopback, wrapper: Wrapper) -> None:
     began = time.monotonic()
-    message = fails(loopback.url(wrapper("exec sleep 20")), timeout_s=1.5)
+    message = fails(loopback.url(wrapper("exec sleep 600")), timeout_s=1.5)
     assert "no result within 1.5 s" in message
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < SOON_S
 
 
 def running(mark: bytes) -> bool:
@@ -171,10 +172,10 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 def test_sshd_killed_half_way(tmp_path: Path, wrapper: Wrapper) -> None:
     board = loopback_sshd.start(tmp_path)
-    python = wrapper(f"""echo 'EDGEML-BOARD {{"event": "timing"}}'; touch {tmp_path}/timing; exec sleep 20""")
+    python = wrapper(f"""echo 'EDGEML-BOARD {{"event": "timing"}}'; touch {tmp_path}/timing; exec sleep 99""")
 
     def kill() -> None:
-        within(10, (tmp_path / "timing").exists)
+        within(60, (tmp_path / "timing").exists)
         board.kill_connections()
 
     killer = threading.Thread(target=kill)
@@ -186,7 +187,7 @@ def test_sshd_killed_half_way(tmp_path: Path, wrapper: Wrapper) -> None:
         killer.join()
         board.stop()
     assert "went away half way" in message and "closed by remote host" in message
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < SOON_S
 
 
 FAKE_RUNTIME = """
@@ -243,23 +244,23 @@ def test_nothing_to_measure_needs_no_board() -> None:
 def test_the_runner_ends_with_the_connection(
     loopback: loopback_sshd.Loopback, scripted_runtime: Callable[[str], Path]
 ) -> None:
-    python = scripted_runtime("time.sleep(60)")
+    python = scripted_runtime("time.sleep(600)")
     mark = f"PYTHONPATH={python.parent}/fake".encode()
     thread = threading.Thread(target=lambda: fails(loopback.url(python), timeout_s=6))
     thread.start()
     assert within(6, lambda: running(mark))
     thread.join()
-    assert within(6, lambda: not running(mark))
+    assert within(60, lambda: not running(mark))
 
 
 def test_one_session_at_a_time_on_a_board(loopback: loopback_sshd.Loopback) -> None:
     url = loopback.url(sys.executable)
     place = f"board {parse_address(url).name}"
-    with turn(place, 60):  # tests of another process may be at it
+    with turn(place, 300):  # tests of another process may be at it
         began = time.monotonic()
         assert "another edgeml process has been timing there for 0.3 s" in fails(url, timeout_s=0.3)
-        assert time.monotonic() - began < 3
-        with turn("board other", 0.1):
+        assert time.monotonic() - began < SOON_S
+        with turn("board other", 60):
             pass
-    with turn(place, 0.1):
+    with turn(place, 60):
         pass

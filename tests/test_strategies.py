@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import time
 
 import numpy as np
 import optuna
@@ -20,6 +19,7 @@ from edgeml.search.strategy import OPTIONS, STRATEGIES, sampler, strategy
 from edgeml.search.strategy.distinct import SpaceExhaustedError
 from edgeml.search.strategy.grid import LIMIT, point
 from edgeml.search.strategy.learning import distributions
+from tests.speed import assert_within
 
 TASK = Task((12, 12, 1), 4)
 TORCH = importlib.util.find_spec("torch") is not None
@@ -271,29 +271,18 @@ def nano_and_trials():
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.parametrize("name", [name for name in ANY_SIZE if name != "bayesian:gp"])
-def test_seconds_of_a_proposal(name, nano_and_trials, capsys):
-    """Median CPU time, bounds three times the aim of 10 ms at 1,000 trials and 50 ms at 10,000. The least of
-    three medians counts where the first ones are above: CPU time too is longer on a busy computer."""
+def test_seconds_of_a_proposal(name, nano_and_trials):
+    """Processor time; the aim is 10 ms at 1,000 trials and 50 ms at 10,000."""
     space, trials = nano_and_trials
-    for count, bound_s in ((1_000, 0.03), (10_000, 0.15)):
+    for count, bound_s in ((1_000, 0.06), (10_000, 0.2)):
         run = Run("random", space)
         run.sampler = run.study.sampler = sampler(name, space, run.proposer, 0)
         run.study.add_trials(trials[:count])
-        medians_s = []
-        while not medians_s or (min(medians_s) >= bound_s and len(medians_s) < 3):
-            medians_s.append(median_s_of_a_proposal(run, space))
-        with capsys.disabled():
-            print(f"\n{name}, {count:,} trials: {1e3 * min(medians_s):.1f} ms a proposal", end="")
-        assert min(medians_s) < bound_s, medians_s
+        assert_within(15 * bound_s, lambda: ask_and_tell(run, space, 15))  # noqa: B023
 
 
-def median_s_of_a_proposal(run, space):
-    spent = []
-    for _ in range(15):
-        began = time.process_time()
+def ask_and_tell(run, space, count):
+    for _ in range(count):
         trial = run.study.ask(fixed_distributions=distributions(space))
-        spent.append(time.process_time() - began)
         run.study.tell(trial, synthetic(space, trial.params))
-    return np.median(spent)

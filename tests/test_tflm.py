@@ -16,6 +16,7 @@ from edgeml.target.measure import METERS, figures_at_rest, known_target, measure
 from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import tflm
 from edgeml.target.profile import load_target
+from tests.speed import SOON_S, assert_within
 
 REPORTED = {
     "kws_ref_model.tflite": 24_272,
@@ -81,12 +82,11 @@ def test_the_arena_is_the_smallest_that_works():
         assert (run.returncode == 0) == works, run.stderr
 
 
+@pytest.mark.alone
 def test_a_model_takes_less_than_a_second():
     """0.05 s on an idle machine, 0.4 s with the start of the process."""
     figures(small_cnn())
-    began = time.monotonic()
-    figures(small_cnn())
-    assert time.monotonic() - began < 1
+    assert_within(1, lambda: figures(small_cnn()), time.perf_counter)
 
 
 def test_flash_is_model_runtime_and_kernels():
@@ -174,9 +174,9 @@ def child_that(code):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("time.sleep(60)", "did not answer in 0.5 s"),
+        ("time.sleep(600)", "did not answer in 0.5 s"),
         ("sys.stdin.readline(); sys.exit('out of order')", "ended: out of order"),
-        ("print('nonsense', flush=True); time.sleep(60)", "expected JSON"),
+        ("print('nonsense', flush=True); time.sleep(600)", "expected JSON"),
     ],
 )
 def test_a_child_that_hangs_or_ends_is_one_sentence_within_the_limit(fresh_process, monkeypatch, code, words):
@@ -185,7 +185,7 @@ def test_a_child_that_hangs_or_ends_is_one_sentence_within_the_limit(fresh_proce
     began = time.monotonic()
     with pytest.raises(ModelError, match=re.escape(words)):
         tflm.measure({"": Subject.of(small_cnn())}, target)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON_S
     monkeypatch.undo()
     assert figures(small_cnn())["ram_bytes"].value > 0
 

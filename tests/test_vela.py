@@ -22,6 +22,7 @@ from edgeml.target.meter import MeterUnavailableError, Subject
 from edgeml.target.meters import vela
 from edgeml.target.profile import Target, load_target
 from tests.make_tflite import ModelSpec, make
+from tests.speed import SOON_S, assert_within
 
 TARGETS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u85-256")
 MLPERF = (
@@ -117,15 +118,15 @@ def test_one_model_is_compiled_once() -> None:
 
 @needs_vela
 @pytest.mark.alone
-def test_a_small_model_takes_less_than_50_ms() -> None:
+def test_a_small_model_takes_less_than_100_ms() -> None:
     content, _ = small()
-    taken = []
-    for _ in range(5):
+
+    def again() -> None:
         ethosu_vela._DONE.clear()
-        began = time.perf_counter()
         compile_model(content, VelaOptions())
-        taken.append(time.perf_counter() - began)
-    assert min(taken) < 0.05
+
+    again()  # the worker runs
+    assert_within(0.1, again, time.perf_counter)
 
 
 @needs_vela
@@ -201,7 +202,7 @@ def test_time_limit_holds() -> None:
     spec.conv(spec.conv(spec.tensor(1, 16, 16, 512), 512, 3), 512, 3)
     began = time.monotonic()
     assert "did not answer in 0.01 s" in refused(make(spec), time_limit_s=0.01)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON_S
 
 
 @needs_vela
@@ -229,7 +230,7 @@ def test_300_mb_model_ends_at_the_time_limit() -> None:
     assert len(content) > 300e6
     began = time.monotonic()
     assert "did not answer in 1 s" in refused(content, time_limit_s=1)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < SOON_S
 
 
 @needs_vela
