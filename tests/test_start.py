@@ -84,15 +84,16 @@ def test_a_warm_start_is_not_stopped_before_the_run_knows_such_curves():
     rising = tuple((0.85, 0.86, 0.87, 0.88, 0.885, 0.89, 0.892, 0.893, 0.894, 0.895) for _ in range(8))
     split = Split(np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64))
 
-    def judge(epochs=10.0, **changes):
-        order = Order(0, "k", {}, {}, 0, Fidelity(10.0), needed=0.99, **changes)
-        return Watching(order, split)._judge(dip, epochs)
+    def judge(epochs=10.0, warm=True, curves=()):
+        order = Order(0, "k", {}, {}, 0, Fidelity(10.0), needed=0.99, curves=curves)
+        return Watching(order, split, warm)._judge(dip, epochs)
 
-    assert judge(carry=True) is None and judge(parent="p", curves=rising[:7]) is None
-    assert "needed to join the front" in judge(carry=True, curves=rising)
+    assert judge() is None and judge(curves=rising[:7]) is None
+    assert "needed to join the front" in judge(warm=False, curves=rising[:7])
+    assert "needed to join the front" in judge(curves=rising)
     # What counts is how far it is on the schedule that it has, which --time may have shortened.
-    assert "60 % of training done" in judge(epochs=5.0, carry=True, curves=rising)
-    assert judge(epochs=20.0, carry=True, curves=rising) is None  # too early
+    assert "60 % of training done" in judge(epochs=5.0, curves=rising)
+    assert judge(epochs=20.0, curves=rising) is None  # too early
 
 
 def test_a_rung_that_starts_from_fresh_weights_takes_back_what_the_one_below_inherited(tmp_path, monkeypatch):

@@ -189,7 +189,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
             untrained = _untrained(arch, job, order)
             _check_untrained(untrained, arch.graph, job)
     started = start(RunDir(Path(job.run)), job, order, graph, model)
-    watching = Watching(order, data.val)
+    watching = Watching(order, data.val, warm=order.carry or bool(started.get("source")))
     found = fitted(
         model, graph, data, order.fidelity, order.recipe, order.seed, calibration, clock, watching.watch
     )

@@ -148,7 +148,7 @@ def _prepare(
     task = task_of(data, space)
     space = space.suited(task)
     ladder.check(task)
-    rungs = ladder.for_trials(settings.planned_trials).rungs
+    rungs = ladder.rungs
     job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal, rungs)
     if settings.epochs is None:
         settings = replace(settings, epochs=budget(settings.budget).epochs(len(data.train)))

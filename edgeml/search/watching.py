@@ -21,17 +21,22 @@ WORTH_WATCHING = 10
 
 
 class Watching:
-    """What one training is watched for; `watch` is what `fit` takes."""
+    """What one training is watched for; `watch` is what `fit` takes.
 
-    def __init__(self, order: Order, val: Split) -> None:
-        self._order = order
+    Args:
+        order: the training.
+        val: what its curve is measured on.
+        warm: it starts from trained weights.
+    """
+
+    def __init__(self, order: Order, val: Split, warm: bool) -> None:
+        self._order, self._warm = order, warm
         self._extrapolator = Extrapolator(order.curves)
         self._last: Prediction | None = None
         self.watch = Watch(val, self._judge, WORTH_WATCHING) if order.top else None
 
     def _judge(self, curve: Sequence[CurvePoint], epochs: float) -> str | None:
-        warm = self._order.carry or self._order.parent is not None
-        if self._order.needed <= 0 or (warm and len(self._order.curves) < KNOWN_CURVES):
+        if self._order.needed <= 0 or (self._warm and len(self._order.curves) < KNOWN_CURVES):
             return None
         points = [(min(1.0, p.epoch / epochs), p.accuracy) for p in curve]
         if points[-1][0] < EARLIEST:
