@@ -15,8 +15,9 @@ from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_outline import Outline, outline
 from edgeml.errors import ConfigError, DisconnectedArchError
 from edgeml.target.arm_work import TERMS, amounts, computes_in
-from edgeml.target.measure import METERS, expected, known_target
+from edgeml.target.measure import expected, known_target
 from edgeml.target.meter import Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.profile import Target, load_target
 from tests.speed import assert_within
 

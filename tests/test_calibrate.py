@@ -23,9 +23,10 @@ from edgeml.target.calibrate.csv_file import Sample
 from edgeml.target.calibrate.estimators import ESTIMATORS, estimator_of
 from edgeml.target.calibrate.models import designed_set, spread
 from edgeml.target.calibrate.write import write_profile
-from edgeml.target.measure import METERS, known_target
+from edgeml.target.measure import known_target
 from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.profile import load_target
 
 

@@ -16,8 +16,10 @@ from edgeml.deploy.fold import fold
 from edgeml.errors import DisconnectedArchError
 from edgeml.resources import names
 from edgeml.target.check import check
-from edgeml.target.measure import METERS, expected, known_target
+from edgeml.target.measure import expected, known_target
 from edgeml.target.measurement import KINDS
+from edgeml.target.meter import Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.rule_sets import RULE_SETS
 from edgeml.train.build import build, get_weights
 from tests.make_tflite import ModelSpec, make
@@ -153,6 +155,26 @@ def test_bad_options(cli, tmp_path, model):
     ):
         code, _, err = cli(*arguments)
         assert code == 2 and word in err and len(err.splitlines()) == 1, err
+
+
+@pytest.mark.parametrize("name", ["coral", "cpu", "ethos-u55-128", "mcu-m4", "mobile"])
+def test_a_meter_tells_of_each_metric_the_kind_its_figures_have(name, model):
+    """tflite-micro's arena is measured, the flash beside it an estimate."""
+    target = known_target(name)
+    for meter in target.meters:
+        entry = METERS[meter]
+        if not entry.missing(target):
+            found = entry.measure({"": Subject.of(model)}, target)[""]
+            assert found and {metric: figure.kind for metric, figure in found.items()} == {
+                metric: kind for metric, kind in entry.kinds.items() if metric in found
+            }
+
+
+def test_targets_name_says_the_kind_of_each_metric(cli):
+    out = cli("targets", "mcu-m4")[1]
+    assert "ram_bytes measured; flash_bytes estimated" in " ".join(out.split())
+    states = json.loads(cli("targets", "mcu-m4", "--json")[1])["meter_states"]
+    assert states[0]["kinds"] == {"ram_bytes": "measured", "flash_bytes": "estimated"}
 
 
 def test_a_profile_with_unknown_meters_or_options_is_refused(cli, tmp_path):

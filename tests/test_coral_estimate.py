@@ -23,8 +23,9 @@ from edgeml.target.coral.latency import LAYER_TERMS, amounts, latency
 from edgeml.target.coral.layers import workload
 from edgeml.target.coral.memory import MIB, block_bytes, memory
 from edgeml.target.coral.verdicts import check, verdicts
-from edgeml.target.measure import METERS, expected, known_target
+from edgeml.target.measure import expected, known_target
 from edgeml.target.meter import Figures, Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.meters.coral_estimate import estimate
 from edgeml.target.profile import load_target
 from tests.make_tflite import ModelSpec, make

@@ -8,8 +8,8 @@ from make_tflite import ModelSpec, make
 from bench.fit_cortex_m import M4, MODELS, REFERENCE, fit, held_out, published, works
 from edgeml.deploy.tflite_outline import Outline
 from edgeml.target.mcu.cortex_m import work
-from edgeml.target.measure import METERS
 from edgeml.target.meter import Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.profile import load_target
 
 

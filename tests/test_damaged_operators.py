@@ -11,8 +11,9 @@ from edgeml.deploy.tflite import Operator, Quantization, Tensor, TfliteModel
 from edgeml.deploy.tflite_macs import count_macs
 from edgeml.deploy.tflite_schema import OPTIONS
 from edgeml.errors import ModelError
-from edgeml.target.measure import METERS, known_target
+from edgeml.target.measure import known_target
 from edgeml.target.meter import Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.rule_sets import verdicts
 
 NAMES = (

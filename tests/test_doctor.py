@@ -46,8 +46,9 @@ def test_quick_says_versions_computer_meters_and_files(cli, tmp_path: Path) -> N
     assert code == 0 and not err
     numpy = metadata.version("numpy")
     for words in (
-        f"numpy: {numpy}, tested: >=", "vector instructions: ", "cores: ", "litert_host: measured, usable",
-        "ssh: note: not usable here", "files: locks, renames, fsync and SQLite work", "network: not used",
+        f"numpy: {numpy}, tested: >=", "vector instructions: ", "cores: ",
+        "litert_host: usable (for cpu): latency_ms measured", "ssh: note: not usable here",
+        "files: locks, renames, fsync and SQLite work", "network: not used",
     ):  # fmt: skip
         assert words in out
     assert out.rstrip().endswith("all well, as far as that was looked at (--quick)")
@@ -248,6 +249,23 @@ def test_a_missing_meter_says_what_to_install(monkeypatch: pytest.MonkeyPatch, t
     coral = line(tools.meters(), "coral_compiler")
     assert coral.state == "note" and "edgetpu_compiler is not on PATH" in coral.advice
     assert line(tools.programs(), "adb").found == "not found"
+
+
+def test_a_meter_is_asked_for_every_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A profile with a board of its own comes after those that name none."""
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "zz.yaml").write_text(
+        'inherits: rpi4\ndescription: mine\noptions: {ssh: {url: "ssh://pi@board"}}\n'
+    )
+    (tmp_path / "ssh").write_text("#!/bin/sh\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("EDGEML_SSH", raising=False)
+    found = [one for one in tools.meters().lines if one.what == "ssh"]
+    assert [one.state for one in found] == ["ok", "note"]
+    assert "usable (for zz): latency_ms measured" in found[0].found
+    assert "(for rpi4, rpi5)" in found[1].found and "no board given" in found[1].advice
 
 
 def test_programs_that_hang_or_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

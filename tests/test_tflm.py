@@ -12,8 +12,9 @@ from make_tflite import ModelSpec, make
 
 from edgeml.errors import ModelError
 from edgeml.target.mcu import process as tflm_process
-from edgeml.target.measure import METERS, figures_at_rest, known_target, measure
+from edgeml.target.measure import figures_at_rest, known_target, measure
 from edgeml.target.meter import MeterUnavailableError, Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.meters import tflm
 from edgeml.target.profile import load_target
 from tests.speed import SOON_S, assert_within

@@ -17,8 +17,9 @@ from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_outline import outline
 from edgeml.target.mcu import process as tflm_process
 from edgeml.target.mcu.plan import Buffer, arena, cmsis_nn_extra_bytes, planned
-from edgeml.target.measure import METERS, expected, known_target
+from edgeml.target.measure import expected, known_target
 from edgeml.target.meter import Subject
+from edgeml.target.meter_table import METERS
 from edgeml.target.profile import load_target
 from tests.speed import assert_within
 

@@ -10,6 +10,7 @@ from edgeml.doctor.finding import Line, Section
 from edgeml.errors import EdgemlError
 
 if TYPE_CHECKING:
+    from edgeml.target.meter import MeterEntry
     from edgeml.target.profile import Target
 
 PROGRAMS = {
@@ -24,7 +25,7 @@ ANSWER_S = 5.0
 
 
 def meters() -> Section:
-    """Every meter, whether it can be used here, or what it lacks."""
+    """Every meter: for which targets it can be used here, and what it lacks for the others."""
     return Section("Meters of the targets", tuple(_meters()))
 
 
@@ -35,7 +36,8 @@ def programs() -> Section:
 
 def _meters() -> Iterator[Line]:
     from edgeml.resources import names
-    from edgeml.target.measure import METERS, known_target
+    from edgeml.target.measure import known_target
+    from edgeml.target.meter_table import METERS
 
     uses: dict[str, list[Target]] = {}
     for name in names("targets"):
@@ -47,19 +49,24 @@ def _meters() -> Iterator[Line]:
         for meter in target.meters:
             uses.setdefault(meter, []).append(target)
     for meter, entry in METERS.items():
-        targets = uses.get(meter, [])
-        if not targets:
-            yield Line(meter, f"{entry.kind}; no target profile uses it")
-            continue
-        among = ", ".join(one.name for one in targets[:4]) + (", ..." if len(targets) > 4 else "")
-        try:
-            missing = entry.missing(targets[0])
-        except Exception as error:  # a broken tool must not end the report
-            missing = f"cannot be asked ({type(error).__name__}: {error})"
-        if missing:
-            yield Line(meter, f"not usable here (for {among})", "note", missing.rstrip("."))
-        else:
-            yield Line(meter, f"{entry.kind}, usable (for {among})")
+        lacks: dict[str, list[str]] = {}
+        for target in uses.get(meter, []):
+            lacks.setdefault(_missing(entry, target), []).append(target.name)
+        if not lacks:
+            yield Line(meter, f"no target profile uses it: {entry.gives}")
+        for missing, targets in sorted(lacks.items()):
+            among = ", ".join(targets)
+            if missing:
+                yield Line(meter, f"not usable here (for {among})", "note", missing.rstrip("."))
+            else:
+                yield Line(meter, f"usable (for {among}): {entry.gives}")
+
+
+def _missing(entry: MeterEntry, target: Target) -> str:
+    try:
+        return entry.missing(target)
+    except Exception as error:  # a broken tool must not end the report
+        return f"cannot be asked ({type(error).__name__}: {error})"
 
 
 def _program(name: str, arguments: list[str], use: str) -> Line:

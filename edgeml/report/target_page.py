@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeml.target.limits import describe as amount
-from edgeml.target.measure import METERS
+from edgeml.target.meter_table import METERS
 from edgeml.target.profile import Target
 from edgeml.target.rule_sets import refusals
 
@@ -27,10 +27,7 @@ def page(target: Target) -> Group:
     parts += _block("Minimises beside the error", [[", ".join(target.objectives)]])
     parts += _block(
         "Figures come from the first of these that can be used",
-        [
-            [m["name"], m["kind"], ", ".join(m["metrics"]), m["missing"] or "usable here"]
-            for m in _meters(target)
-        ],
+        [[m["name"], METERS[m["name"]].gives, m["missing"] or "usable here"] for m in _meters(target)],
     )
     parts += _block("Refuses", [[r["says"], r["instead"]] for r in refusals(target)])
     parts += _block("The device", [[f.what, f.value, f.source] for f in target.facts])
@@ -45,8 +42,7 @@ def _meters(target: Target) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "kind": entry.kind,
-            "metrics": list(entry.metrics),
+            "kinds": dict(entry.kinds),
             "does": entry.does,
             "before_training": entry.before_training,
             "missing": entry.missing(target),

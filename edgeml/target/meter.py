@@ -1,4 +1,4 @@
-"""What a meter is: models in, figures out. The meters are in target/meters/, their table in measure.py."""
+"""What a meter is: models in, figures out. Meters are in target/meters/, their table in meter_table.py."""
 
 from __future__ import annotations
 
@@ -98,8 +98,7 @@ class MeterEntry:
 
     Attributes:
         measure: the meter.
-        metrics: what it may give.
-        kind: of its figures (see measurement.KINDS).
+        kinds: what it may give, and of which kind each figure is (see measurement.KINDS).
         does: one sentence for users.
         before_training: works on an outline alone.
         wall_clock: differs from run to run, so the front is measured again in one session.
@@ -108,10 +107,22 @@ class MeterEntry:
     """
 
     measure: Meter
-    metrics: tuple[str, ...]
-    kind: str
+    kinds: Mapping[str, str]
     does: str
     before_training: bool = False
     wall_clock: bool = False
     options: type[Options] = Options
     missing: Callable[[Target], str] = _nothing_missing
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it may give."""
+        return tuple(self.kinds)
+
+    @property
+    def gives(self) -> str:
+        """The same with the kinds: "ram_bytes measured; flash_bytes estimated"."""
+        by_kind: dict[str, list[str]] = {}
+        for metric, kind in self.kinds.items():
+            by_kind.setdefault(kind, []).append(metric)
+        return "; ".join(f"{', '.join(metrics)} {kind}" for kind, metrics in by_kind.items())
