@@ -49,7 +49,7 @@ def find(kind: str, name: str, what: str) -> Path:
     Raises:
         UnknownNameError: no such file; the message lists and suggests the known names.
     """
-    if name.endswith((".yaml", ".yml")):
+    if is_path(name):
         path = Path(name)
         if _is_file(path):
             return path
@@ -59,6 +59,20 @@ def find(kind: str, name: str, what: str) -> Path:
         if _is_file(path) and path.parent == folder:
             return path
     raise UnknownNameError(what, name, names(kind))
+
+
+def is_path(name: str) -> bool:
+    """Whether `find` takes it as the path of a file."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def name_of(kind: str, path: Path, what: str) -> str:
+    """A YAML file -> the name that `find` takes for it: its stem where that leads there, else its path."""
+    try:
+        named = find(kind, path.stem, what)
+    except UnknownNameError:
+        return str(path)
+    return path.stem if named.resolve() == path.resolve() else str(path)
 
 
 def _is_file(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from edgeml.target.measurement import Measurement
 from edgeml.target.meter import Subject
 from edgeml.target.meter_table import METERS
 from edgeml.target.profile import load_target
+from tests.make_tflite import ModelSpec, make
 
 
 def outlines(count: int, space: str = "mbconv_macro", size: int = 48):
@@ -109,7 +111,7 @@ def test_the_interval_is_that_of_the_left_out_errors():
 @pytest.mark.parametrize("base", ["cpu", "null", "ethos-u55-128"])
 def test_a_base_without_estimator_is_refused(base, tmp_path):
     with pytest.raises(ConfigError, match=f"target {base} has no estimator"):
-        calibrate("host", load_target(base), tmp_path / "x.yaml")
+        calibrate("host", base, tmp_path / "x.yaml")
 
 
 def test_too_few_or_mixed_models_are_refused():
@@ -124,8 +126,6 @@ def test_too_few_or_mixed_models_are_refused():
 
 
 def float_conv() -> bytes:
-    from make_tflite import ModelSpec, make
-
     spec = ModelSpec()
     source = spec.tensor(1, 8, 8, 4, dtype="FLOAT32")
     weights = spec.constant(np.ones((8, 1, 1, 4)), "FLOAT32")
@@ -164,6 +164,50 @@ def test_a_base_that_is_not_found_by_name_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["away.yaml"]
 
 
+def sample_file(folder):
+    """csv:FILE of small int8 models with made-up latencies."""
+    lines = ["model,latency_ms"]
+    for index in range(10):
+        spec = ModelSpec()
+        spec.conv(spec.tensor(1, 16, 16, 4), 8 * (index + 1))
+        (folder / f"{index}.tflite").write_bytes(make(spec))
+        lines.append(f"{index}.tflite,{0.1 * (index + 1)}")
+    (folder / "t.csv").write_text("\n".join(lines))
+    return f"{CSV}{folder / 't.csv'}"
+
+
+def test_a_base_given_as_a_file_is_inherited_even_where_a_name_leads_elsewhere(cli, tmp_path):
+    """`mobile` is a profile of the package too; a file can be moved with its base, from any folder."""
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "mobile.yaml").write_text("inherits: pixel3\ndescription: mine\nthreads: 3\n")
+    asked = ("calibrate", "--device", sample_file(tmp_path), "--base", "desk/mobile.yaml", "--out")
+    for out, name in (
+        ("targets/my.yaml", "my"), ("elsewhere/my.yaml", "elsewhere/my.yaml"), ("my.yml", "my.yml"),
+    ):  # fmt: skip
+        code, said, err = cli(*asked, out)
+        assert code == 0 and said.rstrip().endswith(f"use it with --target {name}"), err
+        assert known_target(name).threads == 3
+    assert yaml.safe_load((tmp_path / "targets" / "my.yaml").read_text())["inherits"] == "../desk/mobile.yaml"
+    shutil.move(tmp_path / "desk", tmp_path / "moved" / "desk")
+    shutil.move(tmp_path / "targets", tmp_path / "moved" / "targets")
+    assert load_target(str(tmp_path / "moved" / "targets" / "my.yaml")).threads == 3
+    code, _, err = cli(*asked, "desk/mobile.yaml", "--force")
+    assert code == 2 and "inherit itself" in err
+
+
+@pytest.mark.parametrize("lost", ["low_factor", "operator_ms"])
+def test_a_base_without_a_coefficient_is_refused_before_anything_is_timed(lost, tmp_path):
+    base = yaml.safe_load(Path("targets/mobile.yaml").read_text())
+    del base["coefficients"][lost]
+    (tmp_path / "bare.yaml").write_text(yaml.safe_dump(base))
+
+    def time_models(contents):
+        raise AssertionError("timed")
+
+    with pytest.raises(ConfigError, match=f"bare: coefficients lack '{lost}'"):
+        calibrate("host", str(tmp_path / "bare.yaml"), tmp_path / "x.yaml", time_models=time_models)
+
+
 def timed(contents):
     """A device with coefficients of its own, instead of a real one."""
     true = 2 * np.array([load_target("pixel3").coefficient(name) for name in TERMS])
@@ -186,7 +230,7 @@ def test_a_designed_set_calibrates_a_device_and_a_csv_of_it_does_the_same(tmp_pa
         return timed(contents)
 
     base = load_target("mobile")
-    found = calibrate("host", base, tmp_path / "a.yaml", models=10, seed=3, time_models=time_models)
+    found = calibrate("host", "mobile", tmp_path / "a.yaml", models=10, seed=3, time_models=time_models)
     assert len(kept) == 10 and found.held_out.mape_pct < 25
     monkeypatch.setattr(calibrate_models, "_convert", lambda graph, rng: graph)
     again = {name: amounts(outline(graph)) for name, graph in designed_set(10, 3, base).items()}

@@ -104,10 +104,9 @@ def calibrate(
         EdgemlError: no such profile or estimator, a device that does not answer, a CSV that cannot be used.
     """
     from edgeml.target.calibrate.calibration import calibrate as fit_profile
-    from edgeml.target.measure import known_target
 
     work = partial(fit_profile, models=models, seed=seed, force=force)
-    return in_child(None, work, device, known_target(base), out, limit_s=CALIBRATE_LIMIT_S)
+    return in_child(None, work, device, base, out, limit_s=CALIBRATE_LIMIT_S)
 
 
 def in_child(

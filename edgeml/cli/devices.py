@@ -95,6 +95,7 @@ def calibrate(device: str, base: str, out: Path, models: int, seed: int, force: 
         print_json(found.to_dict())
     else:
         from edgeml.report.calibration_table import text
+        from edgeml.resources import name_of
 
         console().print(text(found), highlight=False)
-        say(f"wrote {out}; use it with --target {out.stem if out.parent.name == 'targets' else out}")
+        say(f"wrote {out}; use it with --target {name_of('targets', out, 'target')}")

@@ -1,4 +1,4 @@
-"""Target: what a device allows and costs, from targets/NAME.yaml. A file may `inherits:` another."""
+"""Target: what a device allows and costs, from targets/NAME.yaml; `inherits:` names another one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeml.errors import ConfigError
-from edgeml.resources import find, load_yaml, validation_message
+from edgeml.resources import find, is_path, load_yaml, validation_message
 
 MAX_DEPTH = 8
 
@@ -124,9 +124,14 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], dict[tu
     if parent is None:
         return value, lines
     if not isinstance(parent, str):
-        raise ConfigError(f"{path}: inherits: found {parent!r}, expected the name of a target.")
-    inherited, _ = _merged(find("targets", parent, "target"), (*seen, path))
+        raise ConfigError(f"{path}: inherits: found {parent!r}, expected the name or path of a target.")
+    inherited, _ = _merged(_parent(path, parent), (*seen, path))
     return _overlay(inherited, value), lines
+
+
+def _parent(path: Path, parent: str) -> Path:
+    """A path in `inherits` is as from the folder of the file that says it, so that both can be moved."""
+    return find("targets", str(path.parent / parent) if is_path(parent) else parent, "target")
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ seen it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from edgeml.target.arm_work import computes_in
 from edgeml.target.calibrate.csv_file import MIN_MODELS, Sample, read_csv
 from edgeml.target.calibrate.estimators import Estimator, estimator_of
 from edgeml.target.calibrate.fit import Array, Errors, errors, fit, held_out, macs_prior
-from edgeml.target.calibrate.write import check_out, write_profile
+from edgeml.target.calibrate.write import check_out, inherits, write_profile
+from edgeml.target.measure import known_target
 from edgeml.target.measurement import Measurement
 from edgeml.target.profile import Coefficient, Option, Target
 
@@ -53,7 +54,8 @@ class Calibration:
     """A fitted profile.
 
     Attributes:
-        base: name of the profile it inherits.
+        base: name of the profile that was fitted.
+        inherits: how the new profile names it: its name, or its path as from the new one's folder.
         device: what was timed.
         date: day, UTC.
         estimator: meter whose coefficients these are.
@@ -67,6 +69,7 @@ class Calibration:
     """
 
     base: str
+    inherits: str
     device: str
     date: str
     estimator: str
@@ -93,7 +96,7 @@ class Calibration:
 
 def calibrate(
     device: str,
-    base: Target,
+    base: str,
     out: Path,
     *,
     models: int = 20,
@@ -105,7 +108,7 @@ def calibrate(
 
     Args:
         device: "host", "ssh://user@board", "adb[:SERIAL]" or "csv:FILE".
-        base: its estimator is fitted; its threads are used.
+        base: name or path of the profile whose estimator is fitted and whose threads are used.
         out: YAML file to write.
         models: how many are timed; a CSV file has as many as it has.
         seed: of their choice.
@@ -113,22 +116,25 @@ def calibrate(
         time_models: times them; what `device` names when None.
 
     Raises:
-        ConfigError: a base without estimator, a device it cannot be timed on, a path that cannot be used.
+        UnknownNameError: no such base.
+        ConfigError: a base without estimator or a coefficient of it, a device it cannot be timed on, a path
+            that cannot be used.
         DataError: a CSV file that cannot be used.
         DeviceError, MissingToolError, ModelError: see target.devices.time_on.
     """
-    name, estimator = estimator_of(base)
-    check_out(out, base.name, force)
+    target, parent = known_target(base), inherits(base, out)
+    name, estimator = estimator_of(target)
+    check_out(out, parent, force)
     if device.startswith(CSV):
         samples = read_csv(Path(device.removeprefix(CSV)))
     elif not estimator.on_cpu:
         raise ConfigError(
-            f"target {base.name}: {name} predicts another processor than the CPU that --device {device} "
+            f"target {target.name}: {name} predicts another processor than the CPU that --device {device} "
             "times; time the models there yourself and give csv:FILE."
         )
     else:
-        samples = _timed(device, base, models, seed, time_models)
-    found = fit_target(base, samples, device)
+        samples = _timed(device, target, models, seed, time_models)
+    found = replace(fit_target(target, samples, device), inherits=parent)
     write_profile(found, out, force)
     return found
 
@@ -148,10 +154,10 @@ def _timed(device: str, base: Target, count: int, seed: int, time_models: TimeMo
 
 
 def fit_target(base: Target, samples: Sequence[Sample], device: str, date: str = "") -> Calibration:
-    """Timed models -> Calibration, without writing it.
+    """Timed models -> Calibration that inherits the base by its name, without writing it.
 
     Raises:
-        ConfigError: the target has no estimator.
+        ConfigError: the target has no estimator, or lacks a coefficient of it.
         DataError: too few models, of several types, or of a type the estimator does not take.
     """
     name, estimator = estimator_of(base)
@@ -170,6 +176,7 @@ def fit_target(base: Target, samples: Sequence[Sample], device: str, date: str =
     spans = _spans(amounts, latency, prior, base, estimator)
     return Calibration(
         base=base.name,
+        inherits=base.name,
         device=device,
         date=today,
         estimator=name,

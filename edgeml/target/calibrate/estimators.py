@@ -53,11 +53,14 @@ def estimator_of(target: Target) -> tuple[str, Estimator]:
     """Target -> the first of its meters that is an estimator in the table, with its name.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: it has none, or lacks a coefficient that a fit starts from or writes.
     """
     for name in target.meters:
         if name in ESTIMATORS:
-            return name, ESTIMATORS[name]
+            found = ESTIMATORS[name]
+            for written in (*found.write(found.prior(target), target), *found.interval(0.0)):
+                target.coefficient(written)
+            return name, found
     raise ConfigError(
         f"target {target.name} has no estimator to fit (meters: {', '.join(target.meters) or 'none'}); give "
         f"--base a target with one of {', '.join(ESTIMATORS)}, for example mobile."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeml.errors import ConfigError, EdgemlError, StorageError
+from edgeml.resources import is_path, name_of
 from edgeml.target.profile import load_target
 
 if TYPE_CHECKING:
@@ -16,15 +17,31 @@ if TYPE_CHECKING:
 HEADER = "# Written by `edgeml calibrate`; run it again rather than edit the coefficients.\n"
 
 
+def inherits(base: str, out: Path) -> str:
+    """What a profile at `out` has to say to inherit `base`, a name or path as a user gives it.
+
+    A path is told by its name only where the name leads to that file: another of the same stem may be nearer.
+    """
+    if not is_path(base):
+        return base
+    name = name_of("targets", Path(base), "target")
+    return os.path.relpath(Path(base).resolve(), out.parent.resolve()) if is_path(name) else name
+
+
 def check_out(out: Path, base: str, force: bool) -> None:
     """Refuse a path that `write_profile` would refuse, before anything is timed.
 
+    Args:
+        out: file to write.
+        base: what it will inherit: a name, or a path as from its folder.
+        force: replace it where it exists.
+
     Raises:
-        ConfigError: not a .yaml file, the base's own name, or it exists.
+        ConfigError: not a .yaml file, the base itself, or it exists.
     """
-    if out.suffix not in (".yaml", ".yml"):
+    if not is_path(out.name):
         raise ConfigError(f"--out {out}: expected a path that ends in .yaml, for example targets/mine.yaml.")
-    if out.stem == base:
+    if base in (out.stem, out.name):
         raise ConfigError(f"--out {out}: it would inherit itself; choose another name than the base's.")
     try:
         folder, there = out.is_dir(), out.exists()
@@ -45,7 +62,7 @@ def write_profile(calibration: Calibration, out: Path, force: bool = False) -> N
     """
     import yaml
 
-    check_out(out, calibration.base, force)
+    check_out(out, calibration.inherits, force)
     body = yaml.safe_dump(profile(calibration), sort_keys=False, allow_unicode=True, width=110)
     temporary = out.with_name(f".{out.stem}-{os.getpid()}{out.suffix}")
     try:
@@ -61,7 +78,7 @@ def write_profile(calibration: Calibration, out: Path, force: bool = False) -> N
     except EdgemlError as error:
         raise ConfigError(
             f"--out {out}: the profile would not load: {error} A base must be found by its name "
-            f"{calibration.base!r}, in targets/ of the working directory or of a folder in $EDGEML_PATH."
+            f"{calibration.inherits!r}, in targets/ of the working directory or of a folder in $EDGEML_PATH."
         ) from error
     finally:
         with suppress(OSError):  # its folder may be what cannot be written
@@ -73,7 +90,7 @@ def profile(calibration: Calibration) -> dict[str, Any]:
     found = calibration
     fact = {"what": "calibration", "value": found.summary, "source": f"edgeml calibrate, {found.date}"}
     value: dict[str, Any] = {
-        "inherits": found.base,
+        "inherits": found.inherits,
         "description": f"{found.base} calibrated on {found.device}: {len(found.rows)} models, {found.dtype}.",
     }
     if found.options:
