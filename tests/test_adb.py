@@ -244,8 +244,8 @@ def test_every_call_names_the_phone(phone: Phone) -> None:
     folder = phone()
     adb.time_models({"small": SMALL}, settings=settings())
     calls = [json.loads(line) for line in (folder / "bin" / "calls.json").read_text().splitlines()]
-    assert calls[0] == ["devices"]
-    assert all(call[:2] == ["-s", "9A2B"] and call[2] in ("shell", "push") for call in calls[1:])
+    assert calls[:2] == [["version"], ["devices"]]
+    assert all(call[:2] == ["-s", "9A2B"] and call[2] in ("shell", "push") for call in calls[2:])
     assert all(len(call) == 4 for call in calls if call[2:3] == ["shell"])  # one word: quoted once, by us
 
 

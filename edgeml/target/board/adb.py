@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.errors import DeviceError
-from edgeml.target.board.process import Finished, converse, printable
+from edgeml.target.board.process import Finished, converse, find_program, printable
 from edgeml.target.meter import MeterUnavailableError
 
-NO_ADB = "no `adb` program on PATH; install Android's platform tools (Debian: adb)"
 ANSWER_S = 30.0
 """For commands that answer at once; a phone that does not is gone."""
 SIZE_LIMIT = 1 << 20
@@ -93,10 +91,13 @@ class Phone:
                 f"phone {self.serial}: files cannot be copied to it ({finished.complaint or 'no message'})."
             )
 
+    def command(self, *arguments: str) -> list[str]:
+        """Command line of this computer that asks adb for something of this phone."""
+        return [self.program, "-s", self.serial, *arguments]
+
     def _adb(self, arguments: Sequence[str], limit_s: float) -> Finished:
         left = self.deadline - time.monotonic()
-        command = [self.program, "-s", self.serial, *arguments]
-        finished = converse(command, time_limit_s=min(left, limit_s), size_limit=SIZE_LIMIT)
+        finished = converse(self.command(*arguments), time_limit_s=min(left, limit_s), size_limit=SIZE_LIMIT)
         if finished.timed_out and limit_s < left:
             raise DeviceError(f"phone {self.serial}: no answer within {limit_s:g} s; is it still connected?")
         if finished.timed_out:
@@ -115,16 +116,21 @@ class Phone:
         )
 
 
+def find_adb() -> tuple[str, str]:
+    """(Path of adb, ""), or ("", why it cannot be used here)."""
+    return find_program("adb", ("version",), "Android's platform tools (Debian: adb)")
+
+
 def find_phone(serial: str | None, limit_s: float) -> Phone:
     """Serial, or None where one phone is connected -> that phone.
 
     Raises:
-        MeterUnavailableError: no adb.
+        MeterUnavailableError: no adb, or one that does not start.
         DeviceError: no phone, several, not that one, or one that does not let this computer in.
     """
-    program = shutil.which("adb")
-    if program is None:
-        raise MeterUnavailableError(NO_ADB)
+    program, reason = find_adb()
+    if reason:
+        raise MeterUnavailableError(reason)
     deadline = time.monotonic() + limit_s
     states = _connected(program, min(ANSWER_S, limit_s))
     listed = ", ".join(f"{name} ({state})" for name, state in states.items())

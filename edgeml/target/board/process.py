@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import IO
 
 GRACE_S = 2.0
 """How long a finished command's pipes may stay open: a server it started can hold them (adb does)."""
 CHUNK = 65536
+START_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,32 @@ class Finished:
 def printable(text: str) -> str:
     """Text without what could steer a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def find_program(name: str, version: tuple[str, ...], install: str) -> tuple[str, str]:
+    """A program -> (its path, ""), or ("", why it cannot be used here).
+
+    Args:
+        name: of the program, looked for on PATH.
+        version: arguments with which it does next to nothing.
+        install: what brings it.
+    """
+    path = shutil.which(name)
+    if path is None:
+        return "", f"no `{name}` program on PATH; install {install}"
+    if refused := _start_refused(path, Path(path).stat().st_mtime_ns, version):
+        return "", f"{path} cannot be started ({refused}); install {install} for this computer"
+    return path, ""
+
+
+@lru_cache(maxsize=8)
+def _start_refused(path: str, changed_ns: int, arguments: tuple[str, ...]) -> str:
+    """Why the system does not start a program: it is another processor's, say. Once for each state of it."""
+    try:
+        converse([path, *arguments], time_limit_s=START_S)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 class _Pipe:
@@ -87,7 +117,7 @@ def converse(
         hold_stdin: keep standard input open until it ends (else it is closed after `told`).
 
     Raises:
-        FileNotFoundError: no such program.
+        OSError: no such program, or one that the system does not start.
     """
     began = time.monotonic()
     process = subprocess.Popen(

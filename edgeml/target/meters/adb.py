@@ -11,11 +11,10 @@ import random
 import re
 import secrets
 import shlex
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ from pydantic import Field
 
 from edgeml.errors import ConfigError, DeviceError, ModelError
 from edgeml.target.board import report
-from edgeml.target.board.adb import ANSWER_S, NO_ADB, Phone, Ran, facts, find_phone, state
+from edgeml.target.board.adb import ANSWER_S, Phone, Ran, facts, find_adb, find_phone, state
+from edgeml.target.board.afterwards import afterwards
 from edgeml.target.board.benchmark import Run, complaint, read_run
 from edgeml.target.board.turn import turn
 from edgeml.target.measurement import Measurement
@@ -57,8 +57,8 @@ class AdbOptions(Options):
 
 def missing(target: Target) -> str:
     """Why the meter cannot be used here; "" where it can."""
-    if not shutil.which("adb"):
-        return NO_ADB
+    if reason := find_adb()[1]:
+        return reason
     given = options(target, "adb", AdbOptions)
     if not (given.benchmark_model or os.environ.get(TOOL_VARIABLE)):
         return (
@@ -90,7 +90,7 @@ def time_models(
             the rest.
 
     Raises:
-        MeterUnavailableError: no adb.
+        MeterUnavailableError: no adb, or one that does not start.
         ConfigError: the tool is neither a file here nor a path on the phone.
         DeviceError: no phone, several, no trust, no tool that runs there, or the phone goes away.
         ModelError: the tool refuses a model.
@@ -169,12 +169,13 @@ def _file(index: int) -> str:
 def _installed(
     phone: Phone, models: Mapping[str, bytes], threads: int, settings: AdbOptions
 ) -> Iterator[_Session]:
-    """Tool and models in a private folder of the phone, which is removed afterwards whatever happens."""
+    """Tool and models in a private folder of the phone, which is removed afterwards whatever happens here."""
     folder = f"{FOLDER}/edgeml-{secrets.token_hex(8)}"
-    made = phone.shell(f"mkdir -m 700 {folder}")
-    if made.code:
-        raise DeviceError(f"phone {phone.serial}: cannot make {folder} ({made.output.strip()[:200]}).")
-    try:
+    remove = f"kill -9 $(cat {folder}/pid 2>/dev/null) 2>/dev/null; rm -rf {folder}"
+    with afterwards(phone.command("shell", remove)):
+        made = phone.shell(f"mkdir -m 700 {folder}")
+        if made.code:
+            raise DeviceError(f"phone {phone.serial}: cannot make {folder} ({made.output.strip()[:200]}).")
         with tempfile.TemporaryDirectory(prefix="edgeml-") as here:
             files = []
             for index, model in enumerate(models.values()):
@@ -185,11 +186,6 @@ def _installed(
         hashed = phone.shell(f"sha256sum {shlex.quote(tool)}").output
         digest = re.match(r"([0-9a-f]{12})[0-9a-f]{52}\s", hashed)
         yield _Session(phone, folder, tool, f"sha256 {digest[1]}" if digest else "", threads, settings)
-    finally:
-        with suppress(DeviceError):  # it has gone away: the first error says so
-            replace(phone, deadline=float("inf")).shell(
-                f"kill -9 $(cat {folder}/pid 2>/dev/null) 2>/dev/null; rm -rf {folder}", limit_s=10
-            )
 
 
 def _tool(phone: Phone, folder: str, given: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from edgeml.errors import ConfigError, DeviceError
 from edgeml.target.board import report, runner
 from edgeml.target.board.address import FORM, SshAddress, parse_address
 from edgeml.target.board.failure import CONNECT_S, explain
-from edgeml.target.board.process import converse
+from edgeml.target.board.process import converse, find_program
 from edgeml.target.board.turn import turn
 from edgeml.target.host_timing import ROUND_S, ROUNDS, WARM_UP_RUNS
 from edgeml.target.measurement import Measurement
@@ -85,10 +84,11 @@ def missing(target: Target) -> str:
             f"no board given: set `options: {{ssh: {{url: ...}}}}` in the profile or ${ADDRESS_VARIABLE}, "
             f"or name it with --device; the form is {FORM}"
         )
-    return "" if shutil.which("ssh") else _NO_CLIENT
+    return _client()[1]
 
 
-_NO_CLIENT = "no `ssh` program on PATH; install the OpenSSH client (Debian: openssh-client)"
+def _client() -> tuple[str, str]:
+    return find_program("ssh", ("-V",), "the OpenSSH client (Debian: openssh-client)")
 
 
 def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figures]:
@@ -114,7 +114,7 @@ def time_models(
 
     Raises:
         ConfigError: the address is not of the form.
-        MeterUnavailableError: no ssh program.
+        MeterUnavailableError: no ssh program, or one that does not start.
         DeviceError: the board cannot be reached, is not trusted, lacks a runtime, is too slow or goes away.
         ModelError: the runtime there refuses a model.
     """
@@ -123,9 +123,9 @@ def time_models(
     address = replace(address, python=address.python or settings.python)
     if not models:
         return {}
-    program = shutil.which("ssh")
-    if program is None:
-        raise MeterUnavailableError(_NO_CLIENT)
+    program, reason = _client()
+    if reason:
+        raise MeterUnavailableError(reason)
     place = f"board {address.name}"
     with turn(place, settings.timeout_s):
         finished = converse(
