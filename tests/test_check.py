@@ -8,12 +8,13 @@ import random
 import numpy as np
 import pytest
 
+from edgeml.api import devices
 from edgeml.arch.cell import lower
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.deploy.convert import to_tflite
 from edgeml.deploy.fold import fold
-from edgeml.errors import DisconnectedArchError
+from edgeml.errors import DisconnectedArchError, ModelError
 from edgeml.resources import names
 from edgeml.target.check import check
 from edgeml.target.measure import expected, known_target
@@ -175,6 +176,39 @@ def test_targets_name_says_the_kind_of_each_metric(cli):
     assert "ram_bytes measured; flash_bytes estimated" in " ".join(out.split())
     states = json.loads(cli("targets", "mcu-m4", "--json")[1])["meter_states"]
     assert states[0]["kinds"] == {"ram_bytes": "measured", "flash_bytes": "estimated"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "session_s", "at_least_s"),
+    [
+        (("measure", "m.tflite", "--target", "slow.yaml"), None, 2 * 900 + 7000),
+        (("check", "m.tflite", "--target", "slow.yaml"), None, 2 * 900 + 7000),
+        (("measure", "m.tflite", "--device", "adb", "--target", "slow.yaml"), 900, 2 * 900),
+        (("measure", "m.tflite", "--device", "ssh://b", "--target", "slow.yaml"), 4000, 2 * 4000),
+    ],
+)
+def test_a_profiles_own_time_limit_holds(cli, tmp_path, monkeypatch, arguments, session_s, at_least_s):
+    """No outer limit ends a meter before its own does, which for a phone is 15 minutes without a profile."""
+    (tmp_path / "m.tflite").write_bytes(relu())
+    (tmp_path / "slow.yaml").write_text(
+        "inherits: mobile\noptions: {qemu_arm: {time_limit_s: 7000}, ssh: {timeout_s: 4000}}\n"
+    )
+    asked = {}
+
+    def instead(path, function, *given, limit_s):
+        asked.update(given=given, limit_s=limit_s)
+        raise ModelError("enough")
+
+    monkeypatch.setattr(devices, "in_child", instead)
+    assert cli(*arguments)[0] == 2
+    assert asked["limit_s"] > at_least_s
+    assert session_s is None or asked["given"][-1] == session_s
+
+
+def relu():
+    spec = ModelSpec()
+    spec.op("RELU", [spec.tensor(1, 8, 8, 4)], (1, 8, 8, 4))
+    return make(spec)
 
 
 def test_a_profile_with_unknown_meters_or_options_is_refused(cli, tmp_path):

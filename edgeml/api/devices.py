@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MEASURE_LIMIT_S = 120
+"""Beside what a profile allows its meters: for reading a model and for what has no limit of its own."""
 CALIBRATE_LIMIT_S = 3600
 
 
@@ -33,17 +34,20 @@ def measure(model: Path, target: str = "cpu", device: str | None = None) -> dict
         EdgemlError: not a model, one that crashes the runtime, no such target, a device that does not answer.
     """
     from edgeml.deploy.runtime import read_file
-    from edgeml.target.measure import known_target
+    from edgeml.target.measure import known_target, longest_s
     from edgeml.target.measure import measure as measure_model
 
     profile, content = known_target(target), read_file(model)
     if device is not None:
-        from edgeml.target.devices import time_on
+        from edgeml.target.devices import settings_of, time_on
 
-        limit_s = 0.9 * MEASURE_LIMIT_S
-        found = in_child(model, time_on, device, {model.name: content}, profile.threads, limit_s)
+        given = settings_of(device, profile)
+        session_s, limit_s = (given.timeout_s, given.longest_s) if given else (None, 0.0)
+        asked = (device, {model.name: content}, profile.threads, session_s)
+        found = in_child(model, time_on, *asked, limit_s=MEASURE_LIMIT_S + limit_s)
         return {"latency_ms": found[model.name]}
-    return in_child(model, measure_model, content, None, profile)
+    limit_s = MEASURE_LIMIT_S + longest_s(profile)
+    return in_child(model, measure_model, content, None, profile, limit_s=limit_s)
 
 
 def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
@@ -61,6 +65,7 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
     from edgeml.search.own_files import own
     from edgeml.search.run_dir import RunDir
     from edgeml.target.check import check as check_model
+    from edgeml.target.measure import longest_s
     from edgeml.target.targets import Targets
 
     if _is_folder(path):
@@ -74,7 +79,7 @@ def check(path: Path, targets: Sequence[str] = ()) -> list[Check]:
         models, named = {str(path): read_file(path)}, targets or ["cpu"]
     members = Targets.load(named).members
     return [
-        in_child(path, check_model, content, target, name)
+        in_child(path, check_model, content, target, name, limit_s=MEASURE_LIMIT_S + longest_s(target))
         for name, content in models.items()
         for target in members
     ]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from edgeml.errors import ConfigError, MissingToolError
 from edgeml.target.board.address import FORM, parse_address
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import MeterUnavailableError
+from edgeml.target.meter import MeterUnavailableError, options
 from edgeml.target.meters import adb, litert_host, ssh
+from edgeml.target.profile import Target
 
 Timer = Callable[[str, Mapping[str, bytes], int, float | None], dict[str, Measurement]]
 
@@ -38,6 +39,18 @@ def time_on(
         return timer(device, models, threads, time_limit_s)
     except MeterUnavailableError as error:
         raise MissingToolError(f"device {device}: {error}.") from error
+
+
+def settings_of(device: str, target: Target) -> ssh.SshOptions | adb.AdbOptions | None:
+    """A target's settings of the meter that times on a device; None for this computer, which needs none.
+
+    Raises:
+        ConfigError: the profile's options do not fit.
+    """
+    kind = device.partition(":")[0]
+    if kind == "ssh":
+        return options(target, kind, ssh.SshOptions)
+    return options(target, kind, adb.AdbOptions) if kind == "adb" else None
 
 
 def check_device(device: str) -> None:

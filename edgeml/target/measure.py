@@ -79,6 +79,11 @@ def measure_again(models: Mapping[str, bytes], target: Target) -> dict[str, Figu
     return _by_meters(subjects, target, lambda entry: entry.wall_clock)
 
 
+def longest_s(target: Target) -> float:
+    """Seconds that the target's meters may take for a model, by the limits that the profile gives them."""
+    return sum(options(target, meter, METERS[meter].options).longest_s for meter in target.meters)
+
+
 def metrics_of_artifact(target: Target) -> set[str]:
     """Metrics that a usable meter of the target reads off the artifact, trained or not."""
     entries = [METERS[name] for name in target.meters]

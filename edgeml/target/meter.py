@@ -67,6 +67,11 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds that the meter may take for a model by limits of its own; 0 where it has none."""
+        return 0.0
+
 
 Some = TypeVar("Some", bound=Options)
 

@@ -39,6 +39,11 @@ class CompilerOptions(Options):
 
     timeout_s: int = Field(600, ge=1)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds of all tries."""
+        return ATTEMPTS * (self.timeout_s + GRACE_S)
+
 
 @dataclass(frozen=True)
 class Compiler:

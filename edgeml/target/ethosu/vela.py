@@ -62,6 +62,11 @@ class VelaOptions(Options):
     time_limit_s: float = Field(60, gt=0, le=3600)
     memory_limit_mib: int = Field(4096, ge=1024)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds of a model."""
+        return self.time_limit_s
+
     def arguments(self, model: Path, folder: Path) -> list[str]:
         """Command line of Vela."""
         return [

@@ -54,6 +54,11 @@ class AdbOptions(Options):
     warmup_runs: int = Field(2, ge=1, le=10_000)
     timeout_s: float = Field(TIMEOUT_S, gt=0, le=86400)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds, with the wait for another session on the phone."""
+        return 2 * self.timeout_s
+
 
 def missing(target: Target) -> str:
     """Why the meter cannot be used here; "" where it can."""

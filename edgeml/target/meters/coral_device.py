@@ -39,6 +39,11 @@ class DeviceOptions(Options):
 
     time_limit_s: float = Field(120, gt=0)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds of a model."""
+        return self.time_limit_s
+
 
 def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figures]:
     """Latency of each model.

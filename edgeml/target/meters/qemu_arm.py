@@ -34,6 +34,11 @@ class QemuArmOptions(Options):
     kernels: Literal["xnnpack", "reference"] = "xnnpack"
     time_limit_s: float = Field(300, gt=0)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds of a model."""
+        return self.time_limit_s
+
     @field_validator("cpu")
     @classmethod
     def _known(cls, name: str) -> str:

@@ -61,6 +61,11 @@ class SshOptions(Options):
     timeout_s: float = Field(TIMEOUT_S, gt=0, le=86400)
     rounds: int = Field(ROUNDS, ge=runner.MIN_ROUNDS, le=1000)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds, with the wait for another session on the board."""
+        return 2 * self.timeout_s
+
     @field_validator("url")
     @classmethod
     def _without_config(cls, url: str | None) -> str | None:

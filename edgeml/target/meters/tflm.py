@@ -27,6 +27,11 @@ class TflmOptions(Options):
     time_limit_s: float = Field(60, gt=0)
     memory_limit_mib: int = Field(4096, ge=1024)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds of a model."""
+        return self.time_limit_s
+
 
 def missing(target: Target) -> str:
     """Why the meter cannot be used here and how that changes, "" where it can."""
