@@ -14,8 +14,11 @@ import pytest
 
 from edgeml.errors import DeviceError, ModelError
 from edgeml.target.board import process as board_process
+from edgeml.target.coral.compile import Compiler
+from edgeml.target.measure import measure as measure_target
+from edgeml.target.measure import metrics_of_clock, passed_over
 from edgeml.target.meter import MeterUnavailableError, Subject
-from edgeml.target.meters import coral_device
+from edgeml.target.meters import coral_compiler, coral_device
 from edgeml.target.meters.coral_device import connection, measure, missing, run_child
 from edgeml.target.profile import load_target
 from tests.make_tflite import ModelSpec, make
@@ -31,6 +34,19 @@ def relu(filters: int = 4) -> bytes:
     spec = ModelSpec()
     spec.op("RELU", [spec.tensor(1, 8, 8, filters)], (1, 8, 8, filters))
     return make(spec)
+
+
+def compiled() -> bytes:
+    spec = ModelSpec()
+    spec.op("CUSTOM", [spec.tensor(1, 8)], (1, 8), custom="edgetpu-custom-op")
+    return make(spec)
+
+
+def connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Edge TPU that answers what is made up here."""
+    child_prints(monkeypatch, 'print(\'{"times_ms": [2.0, 1.0, 3.0], "first_ms": 30.0}\')')
+    monkeypatch.setattr(coral_device, "_installed", lambda: True)
+    monkeypatch.setattr(coral_device, "connection", lambda: "PCIe")
 
 
 def child_prints(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
@@ -55,6 +71,10 @@ def test_without_a_device_the_next_meter_is_tried(monkeypatch: pytest.MonkeyPatc
     assert "no Edge TPU is connected" in missing(CORAL)
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/apex_0").touch()
+    assert missing(CORAL).startswith(
+        "only files that are compiled already can be timed: edgetpu_compiler is not"
+    )
+    monkeypatch.setattr(coral_device.coral_compiler, "missing", lambda target: "")
     assert missing(CORAL) == ""
 
 
@@ -94,10 +114,8 @@ def test_a_library_that_is_no_delegate_is_no_device() -> None:
 
 
 def test_a_model_the_interpreter_refuses_is_the_models_fault() -> None:
-    spec = ModelSpec()
-    spec.op("CUSTOM", [spec.tensor(1, 8)], (1, 8), custom="edgetpu-custom-op")
     with pytest.raises(ModelError, match="unresolved custom op: edgetpu-custom-op"):
-        run_child(make(spec), None, "", 1, 60)
+        run_child(compiled(), None, "", 1, 60)
 
 
 @pytest.mark.parametrize(
@@ -128,14 +146,41 @@ def test_a_device_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
 
 def test_figures_say_how_they_were_got(monkeypatch: pytest.MonkeyPatch) -> None:
     """A compiled model; the child's answer is made up here."""
-    spec = ModelSpec()
-    spec.op("CUSTOM", [spec.tensor(1, 8)], (1, 8), custom="edgetpu-custom-op")
-    answer = 'print(\'{"times_ms": [2.0, 1.0, 3.0], "first_ms": 30.0}\')'
-    child_prints(monkeypatch, answer)
-    monkeypatch.setattr(coral_device, "missing", lambda target: "")
-    monkeypatch.setattr(coral_device, "connection", lambda: "PCIe")
-    found = measure({"a": Subject.of(make(spec))}, CORAL)["a"]["latency_ms"]
+    connect(monkeypatch)
+    found = measure({"a": Subject.of(compiled())}, CORAL)["a"]["latency_ms"]
     assert (found.value, found.n, found.kind) == (2.0, 3, "measured")
     assert found.conditions["connection"] == "PCIe"
     assert found.conditions["first_run_ms"] == 30.0
     assert found.low < found.value < found.high
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_a_compiled_file_is_timed_with_or_without_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, compiler: bool
+) -> None:
+    """Compiler and estimate cannot look into it, and say nothing of it."""
+    connect(monkeypatch)
+    if compiler:
+        monkeypatch.setattr(coral_compiler, "find_compiler", lambda: Compiler(Path("absent"), "16.0"))
+    found = measure_target(compiled(), None, CORAL)
+    assert (found["latency_ms"].value, found["latency_ms"].kind) == (2.0, "measured")
+    assert found["host_ops"].value == 0 and "macs" not in found and "parameter_bytes" not in found
+
+
+def test_a_compiled_file_without_a_device_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coral_device, "_installed", lambda: False)
+    with pytest.raises(ModelError) as caught:
+        measure_target(compiled(), None, CORAL)
+    assert "already compiled for the Edge TPU" in str(caught.value)
+    assert "(coral_device: libedgetpu.so.1 is not installed; install libedgetpu1-std" in str(caught.value)
+
+
+def test_a_plain_file_without_a_compiler_is_estimated_and_the_reason_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect(monkeypatch)
+    found = measure_target(relu(), None, CORAL)
+    assert found["latency_ms"].kind == "estimated" and "latency_ms" not in metrics_of_clock(CORAL)
+    device, compiling = passed_over(CORAL, found)
+    assert device.startswith("latency_ms is estimated: coral_device cannot be used here (only files that are")
+    assert "host_ops is estimated: coral_compiler cannot be used here (edgetpu_compiler is not" in compiling

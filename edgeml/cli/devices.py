@@ -60,6 +60,11 @@ def measure(model: Path, target: str, device: str | None, as_json: bool) -> None
         return
     for m in found.values():
         say(_line(m))
+    if device is None:
+        from edgeml.target.measure import known_target, passed_over
+
+        for sentence in passed_over(known_target(target), found):
+            say(f"note: {sentence}")
 
 
 def _line(m: Measurement) -> str:

@@ -13,9 +13,16 @@ from importlib.metadata import version
 from edgeml.arch.cost import Cost, cost
 from edgeml.arch.graph import Graph
 from edgeml.deploy.tflite_outline import outline
-from edgeml.errors import UnknownNameError
+from edgeml.errors import ModelError, UnknownNameError
 from edgeml.target.measurement import exact
-from edgeml.target.meter import Figures, MeterEntry, MeterUnavailableError, Subject, options
+from edgeml.target.meter import (
+    Figures,
+    MeterEntry,
+    MeterUnavailableError,
+    Subject,
+    UnreadableModelError,
+    options,
+)
 from edgeml.target.meter_table import METERS
 from edgeml.target.profile import Target, load_target
 from edgeml.target.rule_sets import refusals, verdicts
@@ -74,9 +81,32 @@ def measure(model: bytes, known: Cost | None, target: Target) -> Figures:
 
 
 def measure_again(models: Mapping[str, bytes], target: Target) -> dict[str, Figures]:
-    """Models by name -> the figures that differ from run to run, all taken in one session."""
-    subjects = {name: Subject.of(model) for name, model in models.items()}
-    return _by_meters(subjects, target, lambda entry: entry.wall_clock)
+    """Models by name -> the figures that differ from run to run, all taken in one session.
+
+    What an earlier meter of the profile says without a clock is not timed by a later one.
+    """
+    subjects, timed = {name: Subject.of(model) for name, model in models.items()}, metrics_of_clock(target)
+
+    def wanted(entry: MeterEntry) -> bool:
+        return entry.wall_clock and not timed.isdisjoint(entry.kinds)
+
+    found = _by_meters(subjects, target, wanted)
+    return {
+        name: {metric: figure for metric, figure in figures.items() if metric in timed}
+        for name, figures in found.items()
+    }
+
+
+def passed_over(target: Target, found: Figures) -> list[str]:
+    """Figures of a model -> a sentence for each meter that would give others but cannot be used here."""
+    said = []
+    for meter in target.meters:
+        entry = METERS[meter]
+        worse = [m for m, kind in entry.kinds.items() if m in found and found[m].kind != kind]
+        if worse and (reason := entry.missing(target)):
+            kinds = ", ".join(f"{metric} is {found[metric].kind}" for metric in worse)
+            said.append(f"{kinds}: {meter} cannot be used here ({reason.rstrip('.')}).")
+    return said
 
 
 def longest_s(target: Target) -> float:
@@ -112,9 +142,15 @@ def metrics_of_clock(target: Target) -> set[str]:
 def _by_meters(
     subjects: Mapping[str, Subject], target: Target, wanted: Callable[[MeterEntry], bool] = lambda _: True
 ) -> dict[str, Figures]:
-    """Figures of every model by the target's meters; the first that gives a metric decides it."""
+    """Figures of every model by the target's meters; the first that gives a metric decides it.
+
+    Raises:
+        ModelError: the device cannot run a model, or no meter here can look into it.
+    """
     found: dict[str, Figures] = {name: {} for name in subjects}
     known: set[str] = set()
+    unread: UnreadableModelError | None = None
+    untimed: list[str] = []
     for meter in target.meters:
         entry = METERS[meter]
         if not set(entry.metrics) - known:
@@ -123,11 +159,17 @@ def _by_meters(
             continue
         try:
             given = entry.measure(subjects, target)
-        except MeterUnavailableError:
+        except MeterUnavailableError as error:
+            untimed += [f"{meter}: {str(error).rstrip('.')}"] if entry.wall_clock else []
+            continue
+        except UnreadableModelError as error:
+            unread = error
             continue
         for name, figures in given.items():
             found[name] = figures | found[name]
         known |= set.intersection(*(set(figures) for figures in found.values()))
+    if unread is not None and not any(found.values()):
+        raise ModelError(f"{str(unread).rstrip('.')} ({'; '.join(untimed)})." if untimed else str(unread))
     return found
 
 
@@ -140,13 +182,11 @@ def _with_host_ops(found: Figures, subject: Subject, target: Target) -> Figures:
 
 
 def _file_figures(subject: Subject) -> Figures:
-    """What the file itself says."""
+    """What the file itself says; a compiled one does not say its MACs."""
     model = subject.model
     size = exact("size_bytes", model.file_bytes, "bytes", "measured", "length of the .tflite file")
-    return {
-        "size_bytes": size,
-        "macs": exact("macs", model.macs, "MACs", "counted", _own("operators of the file")),
-    }
+    macs = exact("macs", model.macs, "MACs", "counted", _own("operators of the file"))
+    return {"size_bytes": size} | ({} if model.compiled_for_edgetpu else {"macs": macs})
 
 
 def _own_figures(known: Cost) -> Figures:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgeml.deploy.tflite import TfliteModel, read_model
-from edgeml.errors import ConfigError
+from edgeml.errors import ConfigError, ModelError
 from edgeml.target.measurement import Measurement
 from edgeml.target.profile import Target
 
@@ -19,6 +19,10 @@ Figures = dict[str, Measurement]
 
 class MeterUnavailableError(Exception):
     """The tool or the device is not there; the target's next meter is tried. The text says why, for users."""
+
+
+class UnreadableModelError(ModelError):
+    """The meter cannot look into a model, one that is compiled already say; others may have figures of it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Meter(Protocol):
         Raises:
             MeterUnavailableError: the tool or device is not there.
             ModelError: the device cannot run a model; the message says why.
+            UnreadableModelError: only other meters can say something of a model.
         """
         ...
 

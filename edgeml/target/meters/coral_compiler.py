@@ -13,7 +13,7 @@ from edgeml.target.coral.compile import COMPILER, Compiled, CompilerOptions, com
 from edgeml.target.coral.log import apply
 from edgeml.target.coral.verdicts import check, coral_options
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import Figures, MeterUnavailableError, Subject, options
+from edgeml.target.meter import Figures, MeterUnavailableError, Subject, UnreadableModelError, options
 from edgeml.target.meters.coral_estimate import ALREADY_COMPILED, nothing_maps
 from edgeml.target.profile import Target
 
@@ -23,6 +23,7 @@ def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figure
 
     Raises:
         MeterUnavailableError: no compiler on PATH, or one that does not start.
+        UnreadableModelError: a model is compiled already.
         ModelError: the compiler refuses a model, crashes, hangs, or maps nothing of it.
     """
     return {name: _figures(compiled(subject, target)) for name, subject in subjects.items()}
@@ -38,13 +39,13 @@ def compiled(subject: Subject, target: Target) -> Compiled:
     """A plain model -> what the compiler makes of it.
 
     Raises:
-        MeterUnavailableError, ModelError: as `measure`.
+        MeterUnavailableError, UnreadableModelError, ModelError: as `measure`.
     """
     compiler = find_compiler()
     if isinstance(compiler, str):
         raise MeterUnavailableError(compiler)
     if subject.model.compiled_for_edgetpu:
-        raise ModelError(ALREADY_COMPILED)
+        raise UnreadableModelError(ALREADY_COMPILED)
     wanted, limits = coral_options(target), options(target, "coral_compiler", CompilerOptions)
     made = compile_model(subject.artifact, compiler, wanted.flags, limits.timeout_s)
     if not made.log.mapped:

@@ -53,14 +53,19 @@ def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figure
         ModelError: the compiler or the device refuses a model.
         DeviceError: the runtime crashes, does not end, or the device goes away.
     """
-    reason = missing(target)
-    if reason:
+    if reason := _no_device():
         raise MeterUnavailableError(reason)
     return {name: {"latency_ms": _latency(subject, target)} for name, subject in subjects.items()}
 
 
 def missing(target: Target) -> str:
-    """Why the device cannot be used here and how that changes, "" where it can."""
+    """Why models as a search makes them cannot be timed here and how that changes, "" where they can."""
+    compiler = coral_compiler.missing(target)
+    without = f"only files that are compiled already can be timed: {compiler}" if compiler else ""
+    return _no_device() or without
+
+
+def _no_device() -> str:
     if not _installed():
         return f"{LIBRARY} is not installed; install libedgetpu1-std (coral.ai/software)."
     if not connection():

@@ -17,13 +17,13 @@ from edgeml.target.coral.layers import workload
 from edgeml.target.coral.memory import CACHE_RANGE, MIB, Memory, block_bytes, memory
 from edgeml.target.coral.verdicts import check, coral_options
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import Figures, Subject
+from edgeml.target.meter import Figures, Subject, UnreadableModelError
 from edgeml.target.profile import Target
 from edgeml.target.rules import OpVerdict
 
 ALREADY_COMPILED = (
     "the model is already compiled for the Edge TPU, so its layers cannot be read; give the .tflite file "
-    "that edgetpu_compiler was given."
+    "that edgetpu_compiler was given, or time this one on an Edge TPU with `edgeml measure`."
 )
 
 
@@ -31,7 +31,8 @@ def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figure
     """Estimates for each model.
 
     Raises:
-        ModelError: a model is compiled already, or nothing of it maps.
+        UnreadableModelError: a model is compiled already.
+        ModelError: nothing of it maps.
     """
     return {name: estimate(subject, target) for name, subject in subjects.items()}
 
@@ -40,11 +41,12 @@ def estimate(subject: Subject, target: Target) -> Figures:
     """A plain model, or an outline -> its figures.
 
     Raises:
-        ModelError: the model is compiled already, or nothing of it maps.
+        UnreadableModelError: the model is compiled already.
+        ModelError: nothing of it maps.
     """
     model, wanted = subject.model, coral_options(target)
     if model.compiled_for_edgetpu:
-        raise ModelError(ALREADY_COMPILED)
+        raise UnreadableModelError(ALREADY_COMPILED)
     verdicts = check(model, wanted.runtime, wanted.several_subgraphs)
     if not any(verdict.mapped for verdict in verdicts):
         raise ModelError(nothing_maps(verdicts))
