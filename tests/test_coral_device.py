@@ -182,5 +182,5 @@ def test_a_plain_file_without_a_compiler_is_estimated_and_the_reason_is_said(
     found = measure_target(relu(), None, CORAL)
     assert found["latency_ms"].kind == "estimated" and "latency_ms" not in metrics_of_clock(CORAL)
     device, compiling = passed_over(CORAL, found)
-    assert device.startswith("latency_ms is estimated: coral_device cannot be used here (only files that are")
-    assert "host_ops is estimated: coral_compiler cannot be used here (edgetpu_compiler is not" in compiling
+    assert device.startswith("latency_ms: estimated, since coral_device cannot be used here (only files that")
+    assert "host_ops: estimated, since coral_compiler cannot be used here (edgetpu_compiler is" in compiling

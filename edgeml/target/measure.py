@@ -104,8 +104,10 @@ def passed_over(target: Target, found: Figures) -> list[str]:
         entry = METERS[meter]
         worse = [m for m, kind in entry.kinds.items() if m in found and found[m].kind != kind]
         if worse and (reason := entry.missing(target)):
-            kinds = ", ".join(f"{metric} is {found[metric].kind}" for metric in worse)
-            said.append(f"{kinds}: {meter} cannot be used here ({reason.rstrip('.')}).")
+            kinds = " or ".join(sorted({found[metric].kind for metric in worse}))
+            said.append(
+                f"{', '.join(worse)}: {kinds}, since {meter} cannot be used here ({reason.rstrip('.')})."
+            )
     return said
 
 
