@@ -119,8 +119,7 @@ def near(name: str, source: Source) -> dict[str, Any]:
     """How near copies are, and the nearest pictures of a clean set."""
     images = source.parts["train"].inputs[:30_000]
     rows, _ = thumbnails(images, np.arange(len(images)))
-    numbers = np.arange(len(rows))
-    nearest = nearest_distances(rows, numbers, numbers)
+    nearest = nearest_distances(rows, np.arange(len(rows)))
     limit = limit_of(nearest)
     picked = np.random.default_rng(0).choice(len(images), COPIES, replace=False)
     found = {}

@@ -109,21 +109,23 @@ def _means(side: int) -> Floats:
 def near_pairs(rows: Floats, numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Thumbnails -> pairs nearer than the limit, each picture with its nearest; exact copies are no pairs.
 
+    Equal pictures are compared once, and each keeps its nearest only: a set may be copies of a few.
+
     Args:
         rows: (n, values), of length 1.
         numbers: (n,) equal where the pictures are.
     """
-    asked = np.arange(0, len(rows), max(1, -(-len(rows) // _ASKED)))
-    limit = limit_of(nearest_distances(rows, numbers, asked))
-    one, other = _near(rows, limit)
-    different = numbers[one] != numbers[other]
-    one, other = one[different], other[different]
-    correlation = np.einsum("nv,nv->n", rows[one], rows[other])
-    nearest: dict[int, tuple[float, int]] = {}
-    for a, b, value in zip(one.tolist(), other.tolist(), correlation.tolist(), strict=True):
-        for picture, partner in ((a, b), (b, a)):
-            nearest[picture] = max(nearest.get(picture, (value, -partner)), (value, -partner))
-    return sorted({(min(a, -b), max(a, -b)) for a, (_, b) in nearest.items()})
+    _, first, own = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # by their places in the set, which decide between equally near ones
+    different = rows[first[order]]
+    asked = np.arange(0, len(different), max(1, -(-len(different) // _ASKED)))
+    partner = _nearest_within(different, limit_of(nearest_distances(different, asked)))
+    partner_of = np.full(len(first), -1)
+    partner_of[order] = np.where(partner < 0, -1, first[order][partner])
+    others = partner_of[own]
+    near = np.flatnonzero(others >= 0)
+    pairs = zip(near.tolist(), others[near].tolist(), strict=True)
+    return sorted({(min(pair), max(pair)) for pair in pairs})
 
 
 def _distance(correlation: Floats) -> Floats:
@@ -136,19 +138,19 @@ def limit_of(distances: Floats) -> float:
     return min(LIMIT, SHARE * float(np.median(distances)))
 
 
-def nearest_distances(rows: Floats, numbers: NDArray[np.int64], asked: NDArray[np.int64]) -> Floats:
-    """Distance of the pictures `asked` to the nearest of all that are not equal, (m,)."""
+def nearest_distances(rows: Floats, asked: NDArray[np.int64]) -> Floats:
+    """Distance of the rows `asked`, of rows that all differ, to the nearest other, (m,)."""
     best = np.empty(len(asked), np.float32)
     for start in range(0, len(asked), _BLOCK):
         block = asked[start : start + _BLOCK]
         found = rows[block] @ rows.T
-        found[numbers[block, None] == numbers[None, :]] = -1
+        found[np.arange(len(block)), block] = -1
         best[start : start + len(block)] = found.max(axis=1)
     return _distance(best)
 
 
-def _near(rows: Floats, limit: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of rows whose distance is below the limit: their positions, (pairs,) each.
+def _nearest_within(rows: Floats, limit: float) -> NDArray[np.int64]:
+    """Rows -> the position of the nearest other of each, the first of equal ones; -1 beyond the limit.
 
     What is near is near in every projection too: one on a line leaves few to look at, and one on the
     directions in which the rows differ most fewer still.
@@ -158,14 +160,29 @@ def _near(rows: Floats, limit: float) -> tuple[NDArray[np.int64], NDArray[np.int
     flat, along = flat[order], flat[order, 0]
     length = np.einsum("nv,nv->n", flat, flat)
     reach = limit + _ROUNDING
-    pairs = [np.empty((2, 0), np.int64)]
+    best, partner = np.full(len(rows), -np.inf, np.float32), np.full(len(rows), -1)
     for start in range(0, len(rows), _BLOCK):
         stop = min(len(rows), start + _BLOCK)
         end = int(np.searchsorted(along, along[stop - 1] + reach, side="right"))
         square = length[start:stop, None] + length[None, start:end] - 2 * flat[start:stop] @ flat[start:end].T
-        a, b = np.nonzero(square < reach**2)
-        a, b = order[start + a[a < b]], order[start + b[a < b]]
-        close = _distance(np.einsum("nv,nv->n", rows[a], rows[b])) < limit
-        pairs.append(np.stack([a[close], b[close]]))
-    one, other = np.concatenate(pairs, axis=1)
-    return one, other
+        block, known = np.sort(order[start:stop]), np.sort(order[start:end][(square < reach**2).any(axis=0)])
+        alike = rows[block] @ rows[known].T
+        alike[(block[:, None] == known[None, :]) | ~(_distance(alike) < limit)] = -np.inf
+        _keep_nearer(best, partner, block, known, alike)
+        _keep_nearer(best, partner, known, block, alike.T)
+    return partner
+
+
+def _keep_nearer(
+    best: Floats,
+    partner: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    others: NDArray[np.int64],
+    alike: Floats,
+) -> None:
+    """Note for each of `rows` the most alike of `others`, both sorted, where it beats what is known."""
+    if not len(others):
+        return
+    found, at = alike.max(axis=1), others[alike.argmax(axis=1)]
+    better = (found > best[rows]) | ((found == best[rows]) & np.isfinite(found) & (at < partner[rows]))
+    best[rows[better]], partner[rows[better]] = found[better], at[better]
