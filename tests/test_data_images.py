@@ -89,7 +89,7 @@ def test_unlabelled_test_folder(tmp_path):
     image_folder(tmp_path / "train")
     (tmp_path / "test").mkdir()
     picture().save(tmp_path / "test" / "1.png")
-    with pytest.raises(DataError, match="test: found 1 images directly inside"):
+    with pytest.raises(DataError, match="test: found 1 images outside of class folders"):
         load(str(tmp_path))
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_image_is_ignored_and_counted(tmp_path):
 
 def test_no_class_folders(tmp_path):
     picture().save(tmp_path / "a.png")
-    refused(tmp_path, "1 images directly inside", "FOLDER/CLASS/IMAGE.png")
+    refused(tmp_path, "1 images outside of class folders", "FOLDER/CLASS/IMAGE.png")
 
 
 def test_empty_folder_and_empty_class_folders(tmp_path):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from edgeml.data.anomaly import normal_and_rest
 from edgeml.data.source import shown, some
 from edgeml.data.split import PARTS
 from edgeml.errors import DataError
@@ -24,25 +25,25 @@ LOOKED_AT = 40
 
 @dataclass(frozen=True)
 class Filed:
-    """A file, the part ("train", "val", "test") and the class folder it lies in."""
+    """A file and what it is: its part ("train", "val", "test"), its class, and where given its group."""
 
     path: Path
     part: str
     label: str
+    group: str | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Files part after part, class names in order, the others that were passed over, and what to say."""
+    """Files part after part, the others that were passed over, and what to say."""
 
     files: tuple[Filed, ...]
-    classes: tuple[str, ...]
     others: tuple[Path, ...]
     warnings: tuple[str, ...]
 
 
-def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
-    """FOLDER/CLASS/FILE, or FOLDER/train/CLASS/FILE with val and test beside it -> Listing.
+def list_classes(root: Path, suffixes: frozenset[str], what: str, example: str) -> Listing:
+    """FOLDER/CLASS/**/FILE, or FOLDER/train/CLASS/**/FILE with val and test beside it -> Listing.
 
     Hidden files are passed over; a folder that symlinks lead to again is entered once.
 
@@ -50,58 +51,70 @@ def list_classes(root: Path, suffixes: frozenset[str], what: str) -> Listing:
         root: the folder.
         suffixes: endings in lower case, with their dot.
         what: the files, in the plural, for messages.
+        example: the name of such a file.
 
     Raises:
-        DataError: no such files, none in class folders, or a class that train lacks.
+        DataError: no such files, or none in class folders.
     """
-    nested = given_parts(root)
-    given = nested or {"train": root}
+    given = given_parts(root)
     files: list[Filed] = []
     others: list[Path] = []
+    said: list[str] = []
+    besides = sorted(entry.name for entry in visible(root) if entry.is_dir() and entry not in given.values())
+    if given and besides:
+        said.append(f"sub-folders besides train, val and test were ignored: {some(besides)}.")
     empty: dict[str, None] = {}
-    loose = 0
-    for part in PARTS:
-        if part not in given:
-            continue
-        before = len(files)
-        for entry in visible(given[part]):
-            if not entry.is_dir():
-                if entry.suffix.lower() not in suffixes:
-                    others.append(entry)
-                loose += entry.suffix.lower() in suffixes
-                continue
-            found = list(walk(entry, set()))
+    for part, folder in (given or {"train": root}).items():
+        before, loose = len(files), 0
+        for entry in visible(folder):
+            inside = entry.is_dir()
+            found = list(walk(entry, set())) if inside else [entry]
             fitting = [file for file in found if file.suffix.lower() in suffixes]
             others += [file for file in found if file.suffix.lower() not in suffixes]
+            if not inside:
+                loose += len(fitting)
+                continue
             files += [Filed(file, part, entry.name) for file in fitting]
             if not fitting:
                 empty[entry.name] = None
         if len(files) == before:
             held = f"{loose} {what} outside of class folders" if loose else f"no {what}"
             raise DataError(
-                f"{shown(given[part])}: found {held}, expected one sub-folder per class with {what} in it; "
+                f"{shown(folder)}: found {held}, expected one sub-folder per class, FOLDER/CLASS/{example}; "
                 "sort them into such folders."
             )
-    classes = sorted({file.label for file in files if file.part == "train"})
-    alien = sorted({file.label for file in files} - set(classes))
-    if alien:
-        raise DataError(
-            f"{shown(root)}: val or test has classes that train lacks ({some(alien)}), expected the same "
-            "class folders; add them to train or remove them."
-        )
-    said = [f"{loose} {what} outside of class folders have no class and were ignored."] if loose else []
+        if loose:
+            said.append(f"{loose} {what} directly in {shown(folder)} have no class and were ignored.")
     if empty:
-        said.append(without(what, list(empty)))
-    folders = {entry.name.lower() for entry in visible(root) if entry.is_dir()}
-    besides = sorted(folders - set(PART_NAMES))
-    if nested and besides:
-        said.append(f"sub-folders besides train, val and test were ignored: {some(besides)}.")
-    return Listing(tuple(files), tuple(classes), tuple(others), tuple(said))
+        said.append(f"sub-folders without {what} were ignored: {some(list(empty))}.")
+    return Listing(tuple(files), tuple(others), tuple(said))
 
 
-def without(what: str, folders: Sequence[str]) -> str:
-    """A warning for class folders in which nothing was found."""
-    return f"sub-folders without {what} were ignored: {some(folders)}."
+def class_names(where: str, found: Iterable[tuple[str, str]], task: str | None) -> list[str]:
+    """(Part, class) of each sample -> names of the classes, sorted.
+
+    Given parts may bring no class that train lacks, unless anomalies are looked for: those need no training.
+
+    Args:
+        where: shown path, for messages.
+        found: of each sample.
+        task: `--task`.
+
+    Raises:
+        DataError: a given part brings a class that train lacks.
+    """
+    pairs = set(found)
+    known = {label for part, label in pairs if part == "train"}
+    alien = sorted({label for _, label in pairs} - known)
+    if alien and task != "anomaly":
+        parts = " and ".join(part for part in PARTS if any((part, label) in pairs for label in alien))
+        told = normal_and_rest([*known, *alien])
+        hint = ", or look for anomalies with --task anomaly" if told and known == {told[0][0]} else ""
+        raise DataError(
+            f"{where}: the {parts} part has classes that train lacks ({some(alien)}), expected the same "
+            f"classes; add them to train or remove them{hint}."
+        )
+    return sorted({*known, *alien})
 
 
 def given_parts(root: Path) -> dict[str, Path]:

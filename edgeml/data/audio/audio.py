@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.audio.clips import CLIPS_A_RECORDING, Recording, Taken, clip_seconds, fitted, take
 from edgeml.data.audio.wav import Wav, read_header, read_samples, resampled, to_int16
-from edgeml.data.class_folders import ENDINGS, Filed, Listing, endings, list_classes
+from edgeml.data.class_folders import ENDINGS, Filed, Listing, class_names, endings, list_classes
 from edgeml.data.guardrails.finding import Finding
 from edgeml.data.options import ReadOptions
 from edgeml.data.scratch import available_bytes
@@ -62,6 +62,7 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
             or `strict` and one is unreadable.
     """
     listing = _listed(path)
+    classes = class_names(shown(path), ((file.part, file.label) for file in listing.files), options.task)
     read = _headers(listing.files, options.strict)
     _check_train(path, read.files, read.bad)
     rate = min(HIGHEST_HZ, *(header.rate_hz for header in read.headers))
@@ -79,13 +80,13 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
     waveforms, taken, bad = _waveforms(read.headers, taken, samples, rate, options.strict)
     files = [read.files[one.recording] for one in taken]
     _check_train(path, files, [*read.bad, *bad])
-    split = _Parts(files, taken, listing.classes)
+    split = _Parts(files, taken, classes)
     cut = Counter(one.recording for one in taken if one.start_s is not None)
     return Source(
         name=readable(path.resolve().name),
         kind="audio",
         path=shown(path),
-        classes=tuple(readable(name) for name in listing.classes),
+        classes=tuple(readable(name) for name in classes),
         parts=split.parts(waveforms),
         groups=split.groups() if cut else {},
         preprocessing={"kind": "audio", "rate_hz": rate, "samples": samples},
@@ -99,7 +100,7 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
 
 def _listed(path: Path) -> Listing:
     try:
-        return list_classes(path, WAV, "WAV files")
+        return list_classes(path, WAV, "WAV files", "RECORDING.wav")
     except DataError as error:
         kinds = OTHERS.intersection(endings(path))
         if not kinds:

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeml.data.class_folders import Filed
 from edgeml.data.images import image_cache
 from edgeml.data.images.pixels import Header, disguised, read_header, read_pixels
 from edgeml.data.options import ReadOptions
@@ -28,16 +28,6 @@ _THREADS = 2  # Pillow decodes without the GIL
 _AHEAD = 64
 """Images that threads decode before they are asked for."""
 _R = TypeVar("_R")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A file and what it is: its part, its class, and where given its group (a person, an object)."""
-
-    path: Path
-    part: str
-    label: str
-    group: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +44,7 @@ class Decoded:
         disguised: names of files that hold another format than they are called.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Filed, ...]
     images: NDArray[np.uint8]
     bad: tuple[str, ...]
     sizes: Counter[tuple[int, int]]
@@ -63,7 +53,7 @@ class Decoded:
     disguised: tuple[str, ...]
 
 
-def decode(samples: Sequence[Sample], options: ReadOptions, where: str) -> Decoded:
+def decode(samples: Sequence[Filed], options: ReadOptions, where: str) -> Decoded:
     """All files -> Decoded; read from the cache where they have been decoded before.
 
     Raises:
@@ -89,7 +79,7 @@ def decode(samples: Sequence[Sample], options: ReadOptions, where: str) -> Decod
     )
 
 
-def _decode(samples: Sequence[Sample], options: ReadOptions, where: str, key: str) -> image_cache.Cached:
+def _decode(samples: Sequence[Filed], options: ReadOptions, where: str, key: str) -> image_cache.Cached:
     about: dict[str, Any] = {"lost": [], "bad": []}
 
     def read(index: int) -> Header | None:
@@ -115,7 +105,7 @@ def _decode(samples: Sequence[Sample], options: ReadOptions, where: str, key: st
             return made or image_cache.write(folder, shape, len(good), blocks, about)
 
 
-def _described(headers: Sequence[Header | None], samples: Sequence[Sample]) -> dict[str, Any]:
+def _described(headers: Sequence[Header | None], samples: Sequence[Filed]) -> dict[str, Any]:
     found = [(header, sample.path) for header, sample in zip(headers, samples, strict=True) if header]
     sizes = Counter((header.height, header.width) for header, _ in found)
     return {
@@ -129,7 +119,7 @@ def _described(headers: Sequence[Header | None], samples: Sequence[Sample]) -> d
 
 
 def _blocks(
-    samples: Sequence[Sample],
+    samples: Sequence[Filed],
     good: Sequence[int],
     shape: tuple[int, int, int],
     about: dict[str, Any],
@@ -159,7 +149,7 @@ def _blocks(
         raise _nothing(where, samples, about)
 
 
-def _nothing(where: str, samples: Sequence[Sample], about: dict[str, Any]) -> DataError:
+def _nothing(where: str, samples: Sequence[Filed], about: dict[str, Any]) -> DataError:
     return DataError(
         f"{where}: none of its {len(samples)} image files can be read ({some(about['bad'])}); save them "
         "again."
@@ -178,7 +168,7 @@ def _each(read: Callable[[int], _R], indices: Sequence[int], what: str) -> Itera
 
 
 def _attempt(
-    read: Callable[[], _R], index: int, samples: Sequence[Sample], about: dict[str, Any], strict: bool
+    read: Callable[[], _R], index: int, samples: Sequence[Filed], about: dict[str, Any], strict: bool
 ) -> _R | None:
     """What `read` gives; None, written down, for a file that Pillow cannot read."""
     try:

@@ -10,23 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.class_folders import given_parts, visible, walk, without
+from edgeml.data.class_folders import Filed, class_names, list_classes
 from edgeml.data.guardrails.files import file_findings
 from edgeml.data.guardrails.finding import Finding
-from edgeml.data.images.image_files import Decoded, Sample, decode
+from edgeml.data.images.image_files import Decoded, decode
 from edgeml.data.images.pixels import SUFFIXES
 from edgeml.data.options import ReadOptions
 from edgeml.data.source import Source, Split, readable, shown, some
 from edgeml.errors import DataError
-
-LAYOUT = "expected one sub-folder per class, FOLDER/CLASS/IMAGE.png"
 
 
 @dataclass
 class Listing:
     """Files found so far, part after part."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[Filed] = field(default_factory=list)
     ignored: int = 0
     warnings: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -40,13 +38,15 @@ def read_folder(path: Path, options: ReadOptions) -> Source:
 
     Args:
         path: the folder.
-        options: image_size and strict count.
+        options: image_size, strict and task count.
 
     Raises:
         DataError: no class folders, no images, an unknown class in a given part, or `strict` and unreadable.
         StorageError: there are many images and the cache for them cannot be written.
     """
-    return from_listing(path, "folder", readable(path.resolve().name), _list_parts(path), path, options)
+    found = list_classes(path, SUFFIXES, "images", "IMAGE.png")
+    listing = Listing(list(found.files), len(found.others), list(found.warnings))
+    return from_listing(path, "folder", readable(path.resolve().name), listing, path, options)
 
 
 def from_listing(
@@ -57,7 +57,8 @@ def from_listing(
     Raises:
         DataError, StorageError: as `read_folder`.
     """
-    classes = _classes(listing, path)
+    pairs = ((sample.part, sample.label) for sample in listing.samples)
+    classes = class_names(shown(path), pairs, options.task)
     found = decode(listing.samples, options, shown(path))
     if not any(sample.part == "train" for sample in found.samples):
         raise DataError(
@@ -78,57 +79,6 @@ def from_listing(
         names=_names(found.samples, root),
         findings=file_findings(found, size),
     )
-
-
-def _list_parts(root: Path) -> Listing:
-    listing = Listing()
-    given = given_parts(root)
-    if not given:
-        _list_classes(root, "train", listing)
-        return listing
-    folders = [entry.name for entry in visible(root) if entry.is_dir()]
-    others = sorted(set(folders) - {folder.name for folder in given.values()})
-    if others:
-        listing.warnings.append(f"sub-folders besides train, val and test were ignored: {some(others)}.")
-    for part, folder in given.items():
-        _list_classes(folder, part, listing)
-    return listing
-
-
-def _list_classes(folder: Path, part: str, listing: Listing) -> None:
-    before, loose, empty = len(listing.samples), 0, []
-    for entry in visible(folder):
-        if entry.is_dir():
-            files = list(walk(entry, set()))
-            images = [file for file in files if file.suffix.lower() in SUFFIXES]
-            listing.ignored += len(files) - len(images)
-            listing.samples += [Sample(file, part, entry.name) for file in images]
-            if not images:
-                empty.append(entry.name)
-        elif entry.suffix.lower() in SUFFIXES:
-            loose += 1
-        else:
-            listing.ignored += 1
-    if len(listing.samples) == before:
-        held = f"{loose} images directly inside and no class folder with images" if loose else "no images"
-        raise DataError(f"{shown(folder)}: found {held}, {LAYOUT}; sort the images into class folders.")
-    if empty:
-        listing.warnings.append(without("images", empty))
-    if loose:
-        listing.warnings.append(f"{loose} images directly in {shown(folder)} have no class and were ignored.")
-
-
-def _classes(listing: Listing, root: Path) -> list[str]:
-    """Folder names of the classes, sorted; given parts may not bring new ones."""
-    known = {sample.label for sample in listing.samples if sample.part == "train"}
-    for part in ("val", "test"):
-        alien = sorted({sample.label for sample in listing.samples if sample.part == part} - known)
-        if alien:
-            raise DataError(
-                f"{shown(root)}: the {part} part has classes that the train part lacks ({some(alien)}), "
-                "expected the same class folders; add them to train or remove them."
-            )
-    return sorted(known)
 
 
 def _warnings(found: Decoded, size: tuple[int, int]) -> Iterator[str]:
@@ -160,7 +110,7 @@ def _parts(found: Decoded, classes: Sequence[str]) -> dict[str, Split]:
     return parts
 
 
-def _groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
+def _groups(samples: Sequence[Filed]) -> dict[str, NDArray[np.int64]]:
     """By part, the number of each sample's group; one without is a group of its own."""
     if not any(sample.group for sample in samples):
         return {}
@@ -172,7 +122,7 @@ def _groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
     return {part: np.array(listed, np.int64) for part, listed in found.items()}
 
 
-def _names(samples: Sequence[Sample], root: Path) -> dict[str, list[str]]:
+def _names(samples: Sequence[Filed], root: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for sample in samples:
         inside = sample.path.is_relative_to(root)

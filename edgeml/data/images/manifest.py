@@ -14,9 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from edgeml.data.class_folders import PART_NAMES
+from edgeml.data.class_folders import PART_NAMES, Filed
 from edgeml.data.guardrails.finding import Finding
-from edgeml.data.images.image_files import Sample
 from edgeml.data.images.images import Listing, from_listing
 from edgeml.data.images.pixels import SUFFIXES
 from edgeml.data.options import ReadOptions
@@ -69,7 +68,7 @@ def read_manifest(path: Path, options: ReadOptions) -> Source:
 
     Args:
         path: the list.
-        options: label, group, image_size and strict count.
+        options: label, group, image_size, strict and task count.
 
     Raises:
         DataError: it is no such list, lacks a column, leaves its folder, or names no image that can be read.
@@ -166,7 +165,7 @@ def _listing(path: Path, root: Path, rows: list[Row], options: ReadOptions) -> L
             continue
         part = _part(where, number, row.get(split, "")) if split else "train"
         image = root / _inside(where, root, number, row[file])
-        listing.samples.append(Sample(image, part, row[label], row.get(group) or None if group else None))
+        listing.samples.append(Filed(image, part, row[label], row.get(group) or None if group else None))
     if unlabelled:
         listing.findings.append(
             Finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.class_folders import endings, given_parts, visible, without
+from edgeml.data.class_folders import Filed, class_names, endings, given_parts, list_classes
 from edgeml.data.images.pixels import SUFFIXES as PICTURES
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.grouping import group
@@ -59,31 +59,23 @@ def read_recordings(path: Path, options: ReadOptions) -> Source:
     found: list[tuple[Path, Recorded]] = []
     skipped: list[str] = []
     reasons: list[str] = []
-    files, empty = _listed(path)
-    for file, place in files:
+    listing = list_classes(path, TABLES, "recordings", "RECORDING.csv")
+    depth = 2 if given_parts(path) else 1  # folders above a file that are its part and its class
+    for file in listing.files:
         try:
-            found.append((file, record(read_table(file), options, place)))
+            found.append((file.path, record(_table(file.path), options, _place(path, file, depth))))
         except (DataError, OSError) as error:
             if options.strict or (isinstance(error, DataError) and options.label):
                 raise
-            skipped.append(readable(str(file.relative_to(path))))
+            skipped.append(readable(str(file.path.relative_to(path))))
             reasons.append(str(error))
     if not found:
-        said = (
-            f"none of its {len(skipped)} recordings can be read; {reasons[0]}"
-            if skipped
-            else (
-                "found no recordings, expected FOLDER/CLASS/RECORDING.csv; put each class's files in a "
-                "folder of its name."
-            )
-        )
-        raise DataError(f"{shown(path)}: {said}")
+        raise DataError(f"{shown(path)}: none of its {len(skipped)} recordings can be read; {reasons[0]}")
     _check_columns(path, found)
     _check_rates(path, found)
     warnings = list(dict.fromkeys(warning for _, one in found for warning in one.warnings))
     warnings = [*warnings[:5], *([f"and {len(warnings) - 5} more like these."] if len(warnings) > 5 else [])]
-    if empty:
-        warnings.append(without("recordings", empty))
+    warnings += listing.warnings
     if skipped:
         warnings.append(f"{len(skipped)} recordings could not be read and were left out: {reasons[0]}")
     rates = [one.rate_hz for _, one in found if one.rate_hz]
@@ -98,29 +90,17 @@ def read_recordings(path: Path, options: ReadOptions) -> Source:
     return replace(source, skipped=tuple(skipped))
 
 
-def _listed(path: Path) -> tuple[list[tuple[Path, Place]], list[str]]:
-    """Files and what their place says, part after part; names of class folders without any."""
-    found: list[tuple[Path, Place]] = []
-    empty: dict[str, None] = {}
-    for part, root in (given_parts(path) or {"train": path}).items():
-        for label in (entry for entry in visible(root) if entry.is_dir()):
-            files = list(_files(label, 2))
-            if not files:
-                empty[label.name] = None
-            for file in files:
-                between = file.relative_to(label).parent.as_posix()
-                person = "" if between == "." else readable(between)
-                name = readable(str(file.relative_to(path)))
-                found.append((file, Place(readable(label.name), name, person, part)))
-    return found, list(empty)
+def _table(file: Path) -> Table:
+    if not file.is_file():  # a pipe would be waited for
+        raise DataError(f"{shown(file)}: not a regular file, expected a recording; remove it.")
+    return read_table(file)
 
 
-def _files(folder: Path, depth: int) -> Iterator[Path]:
-    for entry in visible(folder):
-        if entry.is_dir() and depth:
-            yield from _files(entry, depth - 1)
-        elif entry.is_file() and entry.suffix.lower() in TABLES:
-            yield entry
+def _place(root: Path, file: Filed, depth: int) -> Place:
+    """What the place of a file says: folders within the class folder are a person."""
+    names = file.path.relative_to(root).parts
+    person = readable("/".join(names[depth:-1]))
+    return Place(readable(file.label), readable("/".join(names)), person, file.part)
 
 
 def _check_columns(path: Path, found: Sequence[tuple[Path, Recorded]]) -> None:
@@ -166,13 +146,8 @@ def windowed(where: str, name: str, found: Recorded, options: ReadOptions) -> So
             f"{where}: found no row with a label and all values, expected recordings; check them."
         )
     found = _without_constant(found)
-    names = roles.in_order({segment.label for segment in found.segments if segment.part == "train"})
-    unknown = sorted({segment.label for segment in found.segments} - set(names))
-    if unknown:
-        raise DataError(
-            f"{where}: the other parts have classes that train lacks ({some(unknown)}), expected those of "
-            "train; move or rename them."
-        )
+    pairs = ((segment.part, segment.label) for segment in found.segments)
+    names = roles.in_order(class_names(where, pairs, options.task))
     task, classes, of = classes_of(where, names, options.task)
     meant = {label: classes[of[index]] for index, label in enumerate(names)}
     if task == "anomaly":  # groups are looked for in all that is anomalous, not in every way to be so
