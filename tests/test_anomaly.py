@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import edgeml
 from edgeml.cli import main
 from edgeml.data.dataset import load
 from edgeml.data.options import ReadOptions
-from edgeml.errors import DataError
-from tests.data_samples import npz
+from edgeml.data.split import PARTS
+from edgeml.errors import ConfigError, DataError
+from tests.audio_samples import tone, wav
+from tests.data_samples import image_folder, npz, picture, refused, said
+from tests.sensor_samples import gesture_folder
 
 ANOMALY = ReadOptions(task="anomaly")
 
@@ -60,6 +64,72 @@ def test_what_cannot_be_used(tmp_path, labels, words):
     with pytest.raises(DataError, match=words) as caught:
         load(samples(tmp_path, labels), ANOMALY)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def of_mvtec(root, good=24, test=(("good", 6), ("crack", 5), ("cut", 4)), val=()):
+    """train/good, test/{good,crack,...} and ground_truth/{crack,...} with masks."""
+    image_folder(root / "train", ("good",), good)
+    for part, classes in (("test", test), ("val", val)):
+        for number, (name, count) in enumerate(classes):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                picture(1000 + 100 * number + index).save(folder / f"{index}.png")
+    for name, _ in test[1:]:
+        image_folder(root / "ground_truth", (name,), 3, mode="L")
+    return root
+
+
+def test_folders_of_mvtec_are_read_without_their_masks(tmp_path):
+    data = load(str(of_mvtec(tmp_path / "bottle")), ANOMALY)
+    assert data.classes == ("good", "anomalous") and data.input_shape == (10, 12, 3)
+    kinds = {part: np.bincount(getattr(data, part).labels, minlength=2).tolist() for part in PARTS}
+    assert kinds == {"train": [20, 0], "val": [4, 4], "test": [6, 5]}
+    assert data.provenance["counts"] == {"train": 20, "val": 8, "test": 11}
+    said(data, "4 anomalous samples of test went to val")
+    said(data, "sub-folders besides", "ground_truth")
+    assert edgeml.inspect(str(tmp_path / "bottle"), task="anomaly").ok
+    given = load(str(of_mvtec(tmp_path / "full", val=(("good", 3), ("crack", 2)))), ANOMALY)
+    assert [len(split) for split in (given.train, given.val, given.test)] == [24, 5, 15]
+
+
+def test_folders_of_mvtec_that_cannot_be_used(tmp_path):
+    refused(of_mvtec(tmp_path / "a"), "classes that train lacks ('crack', 'cut')", "--task anomaly")
+    few = of_mvtec(tmp_path / "b", test=(("good", 6), ("crack", 1)))
+    refused(few, "found 24 normal and 0 anomalous samples to learn from", task="anomaly")
+    bare = of_mvtec(tmp_path / "c", test=(("crack", 4), ("cut", 4)))
+    refused(bare, "the test part has one kind of sample only", task="anomaly")
+
+
+def test_sound_and_readings_in_folders_of_mvtec(tmp_path):
+    """Recordings that are lent go whole; a list of pictures does the same as folders."""
+    for part, classes in (("train", {"normal": 24}), ("test", {"normal": 4, "faulty": 5})):
+        for name, count in classes.items():
+            for number in range(count):
+                place = tmp_path / "sound" / part / name
+                place.mkdir(parents=True, exist_ok=True)
+                pitch = 300 + 100 * (name == "faulty") + 7 * number
+                (place / f"{number}.wav").write_bytes(wav(tone(pitch, 0.2, 8000, seed=number), 8000))
+            gesture_folder(tmp_path / "readings", classes=(name,), count=count, part=part)
+    for kind, what in (("sound", "samples"), ("readings", "recordings")):
+        data = load(str(tmp_path / kind), ANOMALY)
+        said(data, f"2 anomalous {what} of test went to val")
+        counts = [
+            np.bincount(split.labels, minlength=2).tolist() for split in (data.train, data.val, data.test)
+        ]
+        assert [row[1] for row in counts] == [0, 2, 3] and sum(row[0] for row in counts[:2]) == 24
+
+
+@pytest.mark.parametrize(("mode", "most"), [("L", 64), ("RGB", 36)])
+def test_an_image_size_is_kept_or_refused_never_made_of_smaller_pictures(tmp_path, mode, most):
+    root = image_folder(tmp_path / "d", ("good",), 40, size=(90, 90), mode=mode)
+    image_folder(tmp_path / "d", ("odd",), 4, size=(90, 90), mode=mode)
+    assert load(str(root), ANOMALY).input_shape[:2] == (most, most)
+    for side in (20, most):
+        data = load(str(root), ReadOptions(task="anomaly", image_size=side))
+        assert data.input_shape[:2] == (side, side) and "resized_from" not in data.provenance
+    with pytest.raises(ConfigError, match=f"image size is {most + 1}, expected at most {most} px"):
+        load(str(root), ReadOptions(task="anomaly", image_size=most + 1))
 
 
 def test_an_autoencoder_is_searched(tmp_path):

@@ -12,8 +12,9 @@ from math import isqrt
 import numpy as np
 
 from edgeml.data.images.pixels import resize_all
+from edgeml.data.lending import with_lent
 from edgeml.data.source import Source, Split, some
-from edgeml.errors import DataError
+from edgeml.errors import ConfigError, DataError
 
 NORMAL = frozenset(
     ("normal", "ok", "good", "healthy", "nominal", "negative", "fine", "inlier", "pass", "no", "0", "0.0")
@@ -36,11 +37,16 @@ def normal_and_rest(names: Sequence[str]) -> tuple[tuple[str, str], list[int]] |
     return (names[codes.index(0)], others[0] if len(others) == 1 else "anomalous"), codes
 
 
-def as_anomalies(found: Source) -> Source:
+def as_anomalies(found: Source, image_size: int | None = None) -> Source:
     """A source of classes -> the same of the classes normal (0) and anomalous (1).
+
+    Args:
+        found: what a reader found.
+        image_size: side (px) that the user asked for; None makes pictures as small as an autoencoder takes.
 
     Raises:
         DataError: no class is named as normal ones are, or several are.
+        ConfigError: image_size is more than an autoencoder takes.
     """
     if found.task == "regression" or len(found.classes) < 2:
         raise DataError(
@@ -54,34 +60,37 @@ def as_anomalies(found: Source) -> Source:
             f"named {', '.join(sorted(NORMAL)[2:])}; rename it."
         )
     classes, codes = told
+    others = [name for name, code in zip(found.classes, codes, strict=True) if code]
+    if len(others) > 1:
+        said = f"{len(others)} classes were taken as anomalous: {some(others)}."
+        found = replace(found, warnings=(*found.warnings, said))
+    found = found if found.preprocessing else _sized(found, image_size)
+    found = with_lent(found, np.array(codes, np.bool_))
     parts = {
         part: Split(split.inputs, np.array(codes, np.int64)[split.labels])
         for part, split in found.parts.items()
     }
-    others = [name for name, code in zip(found.classes, codes, strict=True) if code]
-    warnings = list(found.warnings)
-    if len(others) > 1:
-        warnings.append(f"{len(others)} classes were taken as anomalous: {some(others)}.")
-    made = replace(
-        found,
-        task="anomaly",
-        classes=classes,
-        parts=parts,
-        warnings=tuple(warnings),
-    )
-    return made if found.preprocessing else _smaller(made)
+    return replace(found, task="anomaly", classes=classes, parts=parts)
 
 
 def _found(classes: Sequence[str]) -> str:
     return f"one class only ({some(classes)})" if len(classes) == 1 else "no classes"
 
 
-def _smaller(found: Source) -> Source:
-    """Pictures of at most LARGEST values."""
+def _sized(found: Source, image_size: int | None) -> Source:
+    """Pictures of at most LARGEST values; those of a side that the user asked for are resized later."""
     height, width, channels = found.parts["train"].inputs.shape[1:]
+    most = isqrt(LARGEST // channels)
+    if image_size is not None:
+        if image_size > most:
+            raise ConfigError(
+                f"image size is {image_size}, expected at most {most} px for an autoencoder of pictures with "
+                f"{channels} channel{'s' * (channels > 1)} ({LARGEST:,} values); choose that or less."
+            )
+        return found
     if height * width * channels <= LARGEST:
         return found
-    side = min(height, width, isqrt(LARGEST // channels) // 4 * 4)
+    side = min(height, width, most // 4 * 4)
     parts = {
         part: replace(split, inputs=resize_all(split.inputs, side, side))
         for part, split in found.parts.items()

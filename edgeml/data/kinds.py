@@ -43,6 +43,7 @@ def read_source(source: str, options: ReadOptions) -> Source:
 
     Raises:
         DataError: it does not exist, cannot be read, or cannot be used.
+        ConfigError: an option does not fit what was found.
     """
     try:
         found = _read(source, options)
@@ -54,7 +55,7 @@ def read_source(source: str, options: ReadOptions) -> Source:
         ) from error
     _check_kind(found, options.task)
     if options.task == "anomaly" and found.task != "anomaly":
-        found = as_anomalies(found)
+        found = as_anomalies(found, options.image_size)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeml.data.class_folders import Filed, class_names, endings, given_parts, list_classes
 from edgeml.data.images.pixels import SUFFIXES as PICTURES
+from edgeml.data.lending import lender, lending_said, lent
 from edgeml.data.options import ReadOptions
 from edgeml.data.sensors.grouping import group
 from edgeml.data.sensors.ranges import Ranges, fit_ranges
@@ -150,7 +151,9 @@ def windowed(where: str, name: str, found: Recorded, options: ReadOptions) -> So
     names = roles.in_order(class_names(where, pairs, options.task))
     task, classes, of = classes_of(where, names, options.task)
     meant = {label: classes[of[index]] for index, label in enumerate(names)}
-    if task == "anomaly":  # groups are looked for in all that is anomalous, not in every way to be so
+    if task == "anomaly":
+        found = _with_lent(found, {label for label in names if meant[label] == classes[1]})
+        # groups are looked for in all that is anomalous, not in every way to be so
         found = replace(found, segments=tuple(replace(s, label=meant[s.label]) for s in found.segments))
     window = options.window or default_window(where, found.segments, found.rate_hz)
     warnings = (*found.warnings, *check_lengths(where, found.segments, window))
@@ -177,6 +180,21 @@ def windowed(where: str, name: str, found: Recorded, options: ReadOptions) -> So
         about,
         warnings=(*warnings, *_told(about, parts)),
     )
+
+
+def _with_lent(found: Recorded, anomalous: Collection[str]) -> Recorded:
+    """Anomalous recordings moved to train, where it has none and another part would have none either."""
+    odd = [segment for segment in found.segments if segment.label in anomalous]
+    of_parts = {segment.part for segment in odd}
+    part = lender({segment.part: segment.part in of_parts for segment in found.segments})
+    lending = [segment for segment in odd if segment.part == part]
+    gone = lent((s.label for s in lending), ((s.person, s.recording) for s in lending))
+    if not gone:
+        return found
+    moved = {id(segment) for segment in lending if (segment.person, segment.recording) in gone}
+    segments = tuple(replace(s, part="train") if id(s) in moved else s for s in found.segments)
+    said = lending_said(len(gone), "recordings", str(part))
+    return replace(found, segments=segments, warnings=(*found.warnings, said))
 
 
 def classes_of(where: str, labels: Sequence[str], task: str | None) -> tuple[str, tuple[str, ...], list[int]]:
