@@ -14,7 +14,7 @@ import pytest
 
 from edgeml.data.options import ReadOptions
 from edgeml.errors import RunError, StorageError
-from edgeml.export.place import write_folder
+from edgeml.export.place import check_place, write_folder
 from edgeml.report.run_files import open_run
 from tests.test_cli import one_sentence
 
@@ -249,3 +249,53 @@ def test_a_later_export_takes_what_an_earlier_one_left_behind(tmp_path):
     (out / ".edgeml-export-killed" / "half").write_text("x")
     write_folder(out, export_of({"a": b"3"}))
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*")) == ["a", "model.json"]
+
+
+class Killed(BaseException):
+    """Nothing is tidied up once files get their places, so that this ends as a kill would."""
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_export_killed_at_any_step_is_taken_up_by_the_next(tmp_path, monkeypatch, earlier):
+    """Between any two renames or removals; what is the user's is refused there too, and stays."""
+    replace, unlink = Path.replace, Path.unlink
+    left = 0
+
+    def counted(act, path, *given, **options):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return act(path, *given, **options)
+
+    for step in range(2, 20):  # the first two are those of the note, before anything gets its place
+        out, ended = tmp_path / str(step), False
+        if earlier:
+            write_folder(out, export_of({"a": b"old", "old/x": b"old"}))
+        with monkeypatch.context() as patched:
+            left = step
+            patched.setattr(Path, "replace", lambda *given: counted(replace, *given))
+            patched.setattr(Path, "unlink", lambda *given, **options: counted(unlink, *given, **options))
+            try:
+                write_folder(out, export_of({"a": b"new", "b/c": b"new"}))
+                ended = True
+            except Killed:
+                pass
+        (out / "mine.txt").write_text("keep")
+        with pytest.raises(RunError):
+            write_folder(out, export_of({"d": b"newer"}))
+        assert (out / "mine.txt").read_text() == "keep"
+        (out / "mine.txt").unlink()
+        write_folder(out, export_of({"d": b"newer"}))
+        assert sorted(path.name for path in out.iterdir()) == ["d", "model.json"]
+        if ended:
+            break
+    assert ended and step >= 4
+
+
+def test_an_out_that_cannot_be_written_to_is_found_at_once(tmp_path):
+    with pytest.raises(StorageError, match="/proc/edgeml-out: cannot be written"):
+        check_place(Path("/proc/edgeml-out"))
+    check_place(tmp_path / "new" / "er")
+    check_place(tmp_path)
+    assert list(tmp_path.iterdir()) == []

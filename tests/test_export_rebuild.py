@@ -211,6 +211,8 @@ def test_a_folder_that_is_none(cli, folder, tmp_path):
     (tmp_path / "file").write_text("keep")
     one_sentence(cli("rebuild", folder, "--out", tmp_path / "file"), "is a file")
     one_sentence(cli("rebuild", folder, "--out", folder), "the original itself")
+    data = ("--data", tmp_path / "absent")  # looked for after the place
+    one_sentence(cli("rebuild", folder, *data, "--out", "/proc/out"), "/proc/out: cannot be written")
 
 
 @pytest.mark.parametrize(

@@ -14,34 +14,42 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeml.data.source import some
+from edgeml.durable import whole
 from edgeml.errors import ModelError, RunError, StorageError
 from edgeml.export.checksums import SUMS, read_sums
 
 CARD = "model.json"
 """What makes a folder an export of ours."""
 _STAGING = ".edgeml-export-"
+_OWN = "own.json"
+"""In the staging folder, before anything gets its place: names of all files that are an export's, old or new.
+After a kill it tells the next export what it may replace."""
 RETRAINED = "model_retrained.tflite"
 """What train.py writes where nothing else is said; a later export leaves it."""
 
 
 def check_place(out: Path) -> None:
-    """Refuse a folder that is a file or holds something that no export wrote.
+    """Refuse a folder that cannot be written to, is a file or holds something that no export wrote.
 
     Raises:
-        RunError: it does; the message names what.
+        RunError: it holds something else; the message names what.
+        StorageError: it cannot be read or written to.
     """
     with _errors(out, 0):
         there = out.exists()
+        above = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+        if above.is_dir():
+            with tempfile.TemporaryFile(dir=above):  # has no name: nothing of it is seen or left
+                pass
     if not there:
-        above = next(parent for parent in out.absolute().parents if parent.exists())
         if not above.is_dir():
             raise RunError(f"{out}: {above} is a file, expected a folder; choose another --out.")
         return
     if not out.is_dir():
         raise RunError(f"{out} is a file, expected a folder to write to; choose another --out.")
     with _errors(out, 0):
-        held = _files(out)
-    if held and CARD not in held:
+        held = _files(out) - _interrupted(out)
+    if held and CARD not in _files(out):
         raise RunError(f"{out} exists and is not an earlier export; choose another --out.")
     others = sorted(held - _written(out)) if held else []
     if others:
@@ -53,7 +61,8 @@ def check_place(out: Path) -> None:
 def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     """Write the files into `out`, in place of those of an earlier export.
 
-    They are written beside their places first, so that a full disk leaves the folder as it was.
+    They are written beside their places first, so that a full disk leaves the folder as it was; what a kill
+    leaves the next export takes for its own.
 
     Args:
         out: made if missing.
@@ -80,25 +89,40 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
 
 def _swap(out: Path, files: Mapping[str, bytes]) -> None:
     """Staged inside `out`: that is surely the same file system, even where `out` is a mount point."""
-    for rest in out.glob(f"{_STAGING}*"):  # of an export that was killed; we hold the lock
-        shutil.rmtree(rest, ignore_errors=True)
-    before = _files(out)
+    before = _files(out) | _interrupted(out)
+    rests = list(out.glob(f"{_STAGING}*"))  # of killed exports, for we hold the lock
+    for rest in rests:
+        shutil.rmtree(rest / "files", ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=out))
     try:
         for name, content in files.items():
-            path = staging / name
+            path = staging / "files" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        for name in sorted(files, key=lambda name: (name in (CARD, SUMS), name == SUMS, name)):
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (staging / name).replace(out / name)
-    finally:
+        with whole(staging / _OWN) as temporary:
+            temporary.write_text(json.dumps(sorted(before | set(files))), encoding="utf-8")
+    except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
+        raise
+    for name in sorted(files, key=lambda name: (name in (CARD, SUMS), name == SUMS, name)):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (staging / "files" / name).replace(out / name)
     for name in before - set(files):
         (out / name).unlink(missing_ok=True)
         for parent in (out / name).relative_to(out).parents:
             with contextlib.suppress(OSError):  # not empty, or the folder itself
                 (out / parent).rmdir() if parent != Path() else None
+    for rest in (*rests, staging):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
+def _interrupted(out: Path) -> set[str]:
+    """Names of an export's files, as those noted that were killed while files got their places."""
+    found: set[str] = set()
+    for note in out.glob(f"{_STAGING}*/{_OWN}"):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            found.update(map(str, json.loads(note.read_text(encoding="utf-8"))))
+    return found
 
 
 def _files(out: Path) -> set[str]:
