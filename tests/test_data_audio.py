@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgeml.data.audio.clips import Recording, clip_seconds, fitted, loudest, take
+from edgeml.data.audio.clips import Recording, clip_seconds, take
+from edgeml.data.audio.wave_steps import fitted, loudest
 from edgeml.data.dataset import load
 from edgeml.data.kinds import read_source
 from edgeml.data.options import ReadOptions
@@ -26,7 +27,7 @@ def read(path, **options):
 def test_a_folder_of_tones(tmp_path):
     data = load(str(folder(tmp_path / "d", each=10)))
     assert data.classes == ("high", "low") and data.task == "classification"
-    assert data.preprocessing == {"kind": "audio", "rate_hz": 16000, "samples": 6400}
+    assert data.preprocessing == {"kind": "audio", "rate_hz": 16000, "samples": 6400, "crop_below": 32000}
     assert data.input_shape == (6400, 1, 1) and data.train.inputs.dtype == np.int16
     assert data.warnings == ("read as audio: 20 clips of 6400 samples (0.4 s at 16000 Hz).",)
     fronted = data.fronted("logmel-30-20-32")
@@ -66,7 +67,7 @@ def test_mixed_rates_become_the_lowest_with_a_warning_and_a_finding(tmp_path):
 
 def test_high_rates_become_16_khz(tmp_path):
     found = read(folder(tmp_path / "d", each=3, rate=44100))
-    assert found.preprocessing == {"kind": "audio", "rate_hz": 16000, "samples": 6400}
+    assert found.preprocessing == {"kind": "audio", "rate_hz": 16000, "samples": 6400, "crop_below": 32000}
     assert any("resampled from 44100 to 16000 Hz" in said for said in found.warnings)
 
 

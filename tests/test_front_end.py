@@ -16,10 +16,13 @@ from scipy.fft import dct
 from edgeml.data.audio.front_end import FrontEnd
 from edgeml.data.audio.front_steps import log2_q10
 from edgeml.data.audio.wav import read_header, read_samples
+from edgeml.data.audio.wave_steps import to_int16
 from edgeml.data.dataset import load
+from edgeml.data.kinds import read_source
+from edgeml.data.options import ReadOptions
 from edgeml.errors import ConfigError
-from edgeml.export.front_end import front_end_files
-from tests.audio_samples import tone, wav
+from edgeml.export.front_end import audio_files, front_end_files
+from tests.audio_samples import container, tone, wav
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 NAMES = ["logmel-30-20-32", "logmel-25-10-40", "mfcc-30-20-13", "mfcc-40-40-10", "logmel-5-4-8"]
@@ -211,7 +214,7 @@ def test_both_read_a_wav_file_as_training_did(tmp_path):
             sound = tone(300 + 50 * number, length / 8000, 8000, seed=number) * np.linspace(0, 1, length)
             (tmp_path / "d" / name / f"{number}.wav").write_bytes(wav(sound, 8000))
     data = load(str(tmp_path / "d"))
-    files = front_end_files("logmel-30-20-32", data.preprocessing["samples"], 8000)
+    files = audio_files("logmel-30-20-32", data.preprocessing)
     program = compiled(files, tmp_path)
     found = runpy.run_path(str(tmp_path / "front_end.py"))
     wanted = {
@@ -229,14 +232,62 @@ def test_both_read_a_wav_file_as_training_did(tmp_path):
     assert refused.returncode == 2 and b"8000 Hz" in refused.stderr
 
 
-def test_the_python_reads_other_widths_channels_and_rates(tmp_path):
+@needs_gcc
+@pytest.mark.parametrize("window", [None, 3200])
+def test_what_is_cropped_and_what_is_cut_is_as_in_training(tmp_path, window):
+    """With --window what has two clips is cut; else what has four, and 2 s."""
+    lengths = (3200, 3100, 3000, 3200, 6399, 6400, 9600, 15999, 16000, 22400)
+    for name in ("low", "high"):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for number, length in enumerate(lengths if name == "low" else [3200] * 70):
+            sound = tone(300 + 10 * number, length / 8000, 8000, seed=number) * np.linspace(0.1, 1, length)
+            (tmp_path / "d" / name / f"{number}.wav").write_bytes(wav(sound, 8000))
+    source = read_source(str(tmp_path / "d"), ReadOptions(window=window))
+    split = source.parts["train"]
+    files = audio_files(NAMES[0], source.preprocessing)
+    program = compiled(files, tmp_path)
+    found = runpy.run_path(str(tmp_path / "front_end.py"))
+    made = FrontEnd.parse(NAMES[0]).apply(split.inputs[:, :, 0, 0], 8000)
+    for number in range(len(lengths)):
+        path = tmp_path / "d" / "low" / f"{number}.wav"
+        names = source.names["train"]
+        own = [row for row, name in enumerate(names) if name.partition(" at ")[0] == f"low/{number}.wav"]
+        np.testing.assert_array_equal(found["read"](path), made[own])
+        done = subprocess.run([program], input=path.read_bytes(), capture_output=True, check=True)
+        assert done.stdout == made[own[0]].tobytes()
+    assert source.preprocessing["crop_below"] == (2 * 3200 if window else 16000)
+
+
+def test_the_python_reads_every_kind_that_training_reads(tmp_path):
     (tmp_path / "front_end.py").write_bytes(front_end_files(NAMES[0], 3200, 8000)["front_end.py"])
     found = runpy.run_path(str(tmp_path / "front_end.py"))
     path, sound = tmp_path / "a.wav", tone(440, 0.4, 8000)
-    for bits in (8, 16, 24, 32):
-        path.write_bytes(wav(sound, 8000, bits, channels=2))
-        np.testing.assert_array_equal(found["read_wav"](path), read_samples(read_header(path)))
+    kinds = [{"bits": bits, "channels": 2} for bits in (8, 16, 24, 32)]
+    kinds += [{"bits": 32, "tag": 3}, {"bits": 64, "tag": 3}, {"extensible": True}]
+    for kind in kinds:
+        path.write_bytes(wav(sound, 8000, **kind))
+        wanted = to_int16(read_samples(read_header(path)))
+        np.testing.assert_array_equal(found["read"](path), found["to_input"](wanted))
     path.write_bytes(wav(tone(440, 0.4, 16000), 16000))
     assert found["read"](path).shape == (1, 19, 32, 1)
     path.write_bytes(wav(tone(440, 5.0, 8000), 8000))
     assert found["read"](path).shape == (12, 19, 32, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty, expected a WAV file"),
+        (b"ID3" + bytes(40), "it is an MP3 file, expected"),
+        (container(bytes(64), tag=17, bits=4), "it holds format 17 in 4 bits"),
+        (wav(np.full(3200, np.nan), 8000, bits=32, tag=3), "3200 of its samples are NaN"),
+        (None, "cannot be read \\(No such file"),
+    ],
+)
+def test_what_the_python_cannot_read_is_one_sentence(tmp_path, content, said):
+    (tmp_path / "front_end.py").write_bytes(front_end_files(NAMES[0], 3200, 8000)["front_end.py"])
+    found = runpy.run_path(str(tmp_path / "front_end.py"))
+    if content is not None:
+        (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(SystemExit, match=f"a.wav: {said}"):
+        found["read"](tmp_path / "a.wav")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeml.data.audio.wav import read_header, read_samples, resampled, to_int16
+from edgeml.data.audio.wav import read_header, read_samples
+from edgeml.data.audio.wave_steps import resampled, to_int16
 from edgeml.errors import DataError
 from tests.audio_samples import container, tone, wav
 

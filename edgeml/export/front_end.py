@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from math import ceil
 from pprint import pformat
 from typing import Any
 
-from edgeml.data.audio.clips import CROPPED_UP_TO, LONGEST_S
+from edgeml.data.audio.clips import crop_limit
 from edgeml.data.audio.front_end import FrontEnd
 from edgeml.export.fill import filled
 from edgeml.export.literals import rows
 
 A_ROW = 12
-_IMPORTS = "from __future__ import annotations\n\nimport math\nimport sys\nimport wave\n"
+STEPS = ("front_steps", "wave_steps")
+_IMPORTS = (ast.Import, ast.ImportFrom)
 _LEVEL = "(level * {gain} + (1 << 10)) >> 11"
 _DCT_TABLE = """\
 static const int32_t dct[FRONT_END_BINS * MELS] = {{ /* Q24 a step */
@@ -37,11 +40,20 @@ def audio_files(front: str, preprocessing: Mapping[str, Any]) -> dict[str, bytes
     """A network's front end ("" for none) and `Dataset.preprocessing` -> the files beside its models."""
     if not front:
         return {}
-    return front_end_files(front, int(preprocessing["samples"]), int(preprocessing["rate_hz"]))
+    samples, rate_hz, crop_below = (preprocessing.get(name) for name in ("samples", "rate_hz", "crop_below"))
+    return front_end_files(front, int(samples), int(rate_hz), crop_below)
 
 
-def front_end_files(front: str, samples: int, rate_hz: int) -> dict[str, bytes]:
+def front_end_files(
+    front: str, samples: int, rate_hz: int, crop_below: int | None = None
+) -> dict[str, bytes]:
     """Name of a front end, samples of a clip and their rate -> front_end.c, .h, .py and front_end_main.c.
+
+    Args:
+        front: the name.
+        samples: of a clip.
+        rate_hz: their rate.
+        crop_below: samples from which a recording is cut into clips, not cropped to one; None for short ones.
 
     Raises:
         ConfigError: no such front end, or the clip is shorter than a frame.
@@ -49,13 +61,18 @@ def front_end_files(front: str, samples: int, rate_hz: int) -> dict[str, bytes]:
     made = FrontEnd.parse(front)
     frames = made.shape(samples, rate_hz)[0]
     tables = made.tables(rate_hz)
-    values = {**_c_values(front, tables), "samples": str(samples), "frames": str(frames)}
-    values["longest"] = str(max(CROPPED_UP_TO * samples, int(LONGEST_S * rate_hz)))
+    limit = crop_below or ceil(crop_limit(samples / rate_hz, False) * rate_hz)
+    values = {
+        **_c_values(front, tables),
+        "samples": str(samples),
+        "frames": str(frames),
+        "crop_below": str(limit),
+    }
     return {
         "front_end.c": filled("front_end.c", values).encode("ascii"),
         "front_end.h": filled("front_end.h", values).encode("ascii"),
         "front_end_main.c": filled("front_end_main.c", values).encode("ascii"),
-        "front_end.py": _python(front, samples, frames, tables).encode("ascii"),
+        "front_end.py": _python(front, values, tables).encode("ascii"),
     }
 
 
@@ -85,17 +102,38 @@ def _c_values(front: str, tables: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _python(front: str, samples: int, frames: int, tables: Mapping[str, Any]) -> str:
-    """The steps of edgeml/data/audio/front_steps.py themselves, the tables, and a reader of WAV files."""
-    steps = (files("edgeml.data.audio") / "front_steps.py").read_text(encoding="ascii")
-    steps = steps.replace("from __future__ import annotations\n\n", _IMPORTS, 1)
-    values = {
-        "name": front,
-        "samples": str(samples),
-        "frames": str(frames),
-        "cropped": str(CROPPED_UP_TO),
-        "longest_s": f"{LONGEST_S:g}",
-        "tables": pformat(dict(tables), width=110, compact=True, sort_dicts=False),
-        **{name: str(tables[name]) for name in ("rate_hz", "bins")},
-    }
-    return steps.rstrip() + "\n" + filled("front_end_read.py", values)
+def _python(front: str, values: Mapping[str, str], tables: Mapping[str, Any]) -> str:
+    """The steps of training itself (front_steps.py, wave_steps.py), the tables, and what joins them."""
+    listed = pformat(dict(tables), width=110, compact=True, sort_dicts=False)
+    steps = [(files("edgeml.data.audio") / f"{name}.py").read_text("ascii") for name in STEPS]
+    return _one_module([*steps, filled("front_end_read.py", {**values, "name": front, "tables": listed})])
+
+
+def _one_module(sources: Sequence[str]) -> str:
+    """Modules that do not import each other -> one: the first's docstring, all imports, then the rest."""
+    trees = [ast.parse(source) for source in sources]
+    docstring = ast.get_docstring(trees[0], clean=False)
+    bodies = []
+    for source, tree in zip(sources, trees, strict=True):
+        head = max(node.end_lineno or 0 for node in tree.body if isinstance(node, _IMPORTS))
+        bodies.append("\n".join(source.splitlines()[head:]).strip())
+    rest = "\n\n\n".join(bodies)
+    return f'"""{docstring}"""\n\n{_imports(trees)}\n\n{rest}\n'
+
+
+def _imports(trees: Sequence[ast.Module]) -> str:
+    """What modules import, each name once, in three sections: the future, Python's own, NumPy's."""
+    found: dict[str, set[str]] = {}
+    for node in (node for tree in trees for node in tree.body if isinstance(node, _IMPORTS)):
+        for name in map(ast.unparse, node.names):
+            if isinstance(node, ast.ImportFrom):
+                found.setdefault(f"from {node.module} import ", set()).add(name)
+            else:
+                found[f"import {name}"] = set()
+    sections: list[list[str]] = [[], [], []]
+    for start in sorted(found, key=lambda start: (start.startswith("from"), start)):
+        module = start.split()[1].partition(".")[0]
+        sections[0 if module == "__future__" else 2 if module == "numpy" else 1].append(
+            start + ", ".join(sorted(found[start]))
+        )
+    return "\n\n".join("\n".join(section) for section in sections)

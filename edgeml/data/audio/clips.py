@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 LONGEST_S = 2.0
 """Longest clip by default: a word, a bark, a turn of a machine; devices hold little more."""
@@ -59,6 +58,16 @@ def clip_seconds(recordings: Sequence[Recording]) -> float:
     return float(min(LONGEST_S, max(0.1, np.ceil(np.percentile(usual, 95) * 100) / 100)))
 
 
+def crop_limit(clip_s: float, cut_all: bool) -> float:
+    """Seconds below which a recording is one clip, its loudest stretch, and from which it is cut into clips.
+
+    Args:
+        clip_s: length of a clip.
+        cut_all: whatever is two clips long is cut; else only what is far longer than a clip.
+    """
+    return 2 * clip_s if cut_all else max(CROPPED_UP_TO * clip_s, LONGEST_S)
+
+
 def take(
     recordings: Sequence[Recording], clip_s: float, stride_s: float, cut_all: bool, needed: int
 ) -> list[Taken]:
@@ -68,10 +77,10 @@ def take(
         recordings: what there is.
         clip_s: length of a clip.
         stride_s: from one clip of a recording to the next.
-        cut_all: whatever is two clips long is cut; else only what is far longer than a clip.
+        cut_all: as `crop_limit` has it.
         needed: splits that are made of the train part: a class of fewer recordings is divided in time.
     """
-    limit = 2 * clip_s if cut_all else max(CROPPED_UP_TO * clip_s, LONGEST_S)
+    limit = crop_limit(clip_s, cut_all)
     by_class = Counter(one.label for one in recordings if one.part == "train")
     found: list[Taken] = []
     group = 0
@@ -100,23 +109,4 @@ def _without_overlap(taken: list[Taken], clip_s: float) -> list[Taken]:
             if clip.start_s < last.start_s + clip_s - 1e-9:
                 continue
         found.append(clip)
-    return found
-
-
-def loudest(samples: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """The stretch of `length` samples with the most energy; of nearly equal ones the middle one."""
-    energy = np.concatenate([[0.0], np.cumsum(np.square(samples))])
-    held = energy[length:] - energy[:-length]
-    good = np.flatnonzero(held >= 0.99 * held.max())
-    start = int(good[len(good) // 2])
-    return samples[start : start + length]
-
-
-def fitted(samples: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Samples -> `length` of them: the loudest stretch, or all in the middle of silence."""
-    if len(samples) >= length:
-        return loudest(samples, length) if len(samples) > length else samples
-    found = np.zeros(length)
-    start = (length - len(samples)) // 2
-    found[start : start + len(samples)] = samples
     return found
