@@ -16,7 +16,11 @@ from edgeml.deploy.tflite import read_model
 from edgeml.deploy.tflite_join import joined
 from edgeml.deploy.waveform import FULL_SCALE, front_end_model, with_waveform_input
 from edgeml.errors import ModelError
+from edgeml.export.given import ExportInput
+from edgeml.export.waveform import tflite_waveform
+from edgeml.target.targets import Targets
 from tests.audio_samples import tone
+from tests.test_metadata import fields, labels
 
 SAMPLES, RATE = 4000, 8000
 
@@ -82,3 +86,24 @@ def test_models_that_do_not_fit_are_refused():
     model = front_end_model(FrontEnd.parse("logmel-30-20-32").tables(RATE), SAMPLES)
     with pytest.raises(ModelError, match="expected the same"):
         joined(model, model)
+
+
+def test_the_exported_file_says_what_it_takes_and_gives_what_it_gave(waveforms, tmp_path):
+    space = load_space("audio_cell")
+    shapes = {name: FrontEnd.parse(name).shape(SAMPLES, RATE) for name in space.fronts}
+    arch = space.decode(
+        space.sample(random.Random(3)), Task((SAMPLES, 1, 1), 4, "classification", shapes, False)
+    )
+    network = random_tflite(arch.graph, 1)
+    about = {"kind": "audio", "rate_hz": RATE, "samples": SAMPLES}
+    dataset = {"name": "words", "classes": ["go", "left", "right", "stop"], "preprocessing": about}
+    record = {"key": "k", "arch": {"front": arch.front}}
+    told = {"dataset": dataset, "edgeml": "1"}
+    given = ExportInput(arch.graph, {}, network, record, told, Targets(()), tmp_path)
+    (made,) = tflite_waveform(given).values()
+    plain = with_waveform_input(network, FrontEnd.parse(arch.front).tables(RATE), SAMPLES)
+    np.testing.assert_array_equal(run(made, waveforms[:8]), run(plain, waveforms[:8]))
+    (graph,) = fields(made).tables(3)
+    (sound,) = graph.tables(2)
+    assert sound.text(0) == "waveform" and "4000 samples at 8000 Hz, -1 to 1" in sound.text(1)
+    assert labels(made) == dataset["classes"]

@@ -18,8 +18,8 @@ from edgeml.export.c99 import c99
 from edgeml.export.coreml import coreml
 from edgeml.export.edgetpu import edgetpu
 from edgeml.export.given import Exporter, ExportInput, check_images
-from edgeml.export.keras_files import keras, output_name, savedmodel
-from edgeml.export.metadata import About, Output, described
+from edgeml.export.keras_files import keras, savedmodel
+from edgeml.export.labelled import labelled, output_said
 from edgeml.export.micro import c
 from edgeml.export.script import script
 from edgeml.export.vela import vela
@@ -75,7 +75,7 @@ def make(given: ExportInput, names: Sequence[str]) -> Made:
 
 def tflite(given: ExportInput) -> dict[str, bytes]:
     """`model.tflite`: the int8 model that was scored; metadata says what it takes and names its classes."""
-    return {"model.tflite": _labelled(given, given.tflite)}
+    return {"model.tflite": labelled(given, given.tflite)}
 
 
 def mediapipe(given: ExportInput) -> dict[str, bytes]:
@@ -88,16 +88,14 @@ def mediapipe(given: ExportInput) -> dict[str, bytes]:
     """
     check_images(given, "mediapipe", "MediaPipe's image classifier takes")
     grey = given.graph.input_shape[2] == 1
-    return {
-        "model_mediapipe.tflite": _labelled(given, with_rgb_input(given.tflite) if grey else given.tflite)
-    }
+    return {"model_mediapipe.tflite": labelled(given, with_rgb_input(given.tflite) if grey else given.tflite)}
 
 
 def tflite_fp32(given: ExportInput) -> dict[str, bytes]:
     """`model_fp32.tflite`: the network in float32, not quantised."""
     from edgeml.deploy.convert import to_tflite
 
-    return {"model_fp32.tflite": _labelled(given, to_tflite(given.graph, given.folded, None))}
+    return {"model_fp32.tflite": labelled(given, to_tflite(given.graph, given.folded, None))}
 
 
 def tflite_fp16(given: ExportInput) -> dict[str, bytes]:
@@ -115,37 +113,7 @@ def tflite_dynamic(given: ExportInput) -> dict[str, bytes]:
 
 
 def _float(name: str, given: ExportInput, convert: Convert) -> dict[str, bytes]:
-    return {name: _labelled(given, convert(given.graph, given.folded))}
-
-
-def _labelled(given: ExportInput, model: bytes) -> bytes:
-    """With metadata, which does not touch what is computed."""
-    dataset, task = str(given.run["dataset"]["name"]), given.goal.task
-    classes = tuple(given.classes) if task == "classification" else ()
-    what = {
-        "classification": ("classifier", f"Tells {len(classes)} classes of {dataset} apart"),
-        "regression": ("regressor", f"Predicts the label of {dataset}"),
-        "anomaly": ("anomaly detector", f"Gives back what is normal in {dataset}"),
-    }[task]
-    about = About(
-        name=f"{dataset} {what[0]} {given.key}",
-        description=f"{what[1]}; edgeml candidate {given.key}.",
-        version=given.key,
-        author=f"edgeml {given.run['edgeml']}",
-    )
-    name = {"classification": "probability"}.get(task, output_name(given))
-    output = Output(name, _said(given), classes, given.graph.output_shape[2])
-    return described(model, about, given.kind, output)
-
-
-def _said(given: ExportInput) -> str:
-    """What the outputs are, in a sentence."""
-    goal = given.goal
-    if goal.task == "classification":
-        return "Probability of each class, 0 to 1 (softmax)."
-    if goal.task == "regression":
-        return f"Standardised value: label = output * {goal.std!r} + {goal.mean!r}."
-    return "The input / 255 again; the mean squared difference between them is the anomaly score."
+    return {name: labelled(given, convert(given.graph, given.folded))}
 
 
 def onnx(given: ExportInput) -> dict[str, bytes]:
@@ -175,7 +143,7 @@ def _described(given: ExportInput, model: bytes, more: Mapping[str, str] | None 
     proto = ModelProto.FromString(model)
     classifies = given.goal.task == "classification"
     said = {
-        **({"classes": json.dumps(list(given.classes))} if classifies else {"output": _said(given)}),
+        **({"classes": json.dumps(list(given.classes))} if classifies else {"output": output_said(given)}),
         "input": "raw values 0 to 255, batch x height x width x channels",
         "edgeml": str(given.run["edgeml"]),
         "candidate": given.key,

@@ -51,28 +51,30 @@ class About:
     author: str
 
 
-def described(model: bytes, about: About, kind: str, output: Output) -> bytes:
+def described(model: bytes, about: About, kind: str, output: Output, rate_hz: int | None = None) -> bytes:
     """TFLite model of one input and one output -> the same with metadata.
 
-    Raw values 0..255 go in: normalisation is mean 0, std 1 for uint8 and float inputs alike.
+    Raw values 0..255 go in, or a waveform: normalisation is mean 0, std 1 for uint8 and float inputs alike.
 
     Args:
         model: flatbuffer.
         about: for people.
         kind: of data, in CONTENT; only an image is an image in the metadata, all else are features.
         output: what comes out.
+        rate_hz: of the waveform (1, samples) that goes in; None for values 0..255 (1, height, width, c).
 
     Raises:
         ModelError: another number of inputs, outputs or values.
     """
     read = read_model(model)
     shapes = [read.tensors[index].shape for index in (*read.inputs, *read.outputs)]
-    if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[1][-1] != output.count:
+    axes = 2 if rate_hz else 4
+    if len(shapes) != 2 or len(shapes[0]) != axes or shapes[1][-1] != output.count:
         raise ModelError(
             f"the model has inputs and outputs of the shapes {shapes}; expected one {kind} and "
             f"{output.count} {'scores' if output.classes else 'outputs'}."
         )
-    packed = io.BytesIO(with_metadata(model, ENTRY, _metadata(about, shapes[0][1:], kind, output)))
+    packed = io.BytesIO(with_metadata(model, ENTRY, _metadata(about, shapes[0][1:], kind, output, rate_hz)))
     if output.classes:
         # Mode "a" writes behind what is there, with offsets from the start of the file, as readers expect it.
         with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
@@ -80,12 +82,13 @@ def described(model: bytes, about: About, kind: str, output: Output) -> bytes:
     return packed.getvalue()
 
 
-def _metadata(about: About, shape: tuple[int, ...], kind: str, output: Output) -> bytes:
+def _metadata(about: About, shape: tuple[int, ...], kind: str, output: Output, rate_hz: int | None) -> bytes:
     """The flatbuffer ModelMetadata."""
     import flatbuffers
 
     write = _Writer(flatbuffers.Builder(4096))
-    given, taken = _input(write, shape, kind), _output(write, output)
+    given = _waveform(write, shape[0], rate_hz) if rate_hz else _input(write, shape, kind)
+    taken = _output(write, output)
     subgraph = write.table({2: write.tables(given), 3: write.tables(taken)})
     fields = {
         0: write.text(about.name),
@@ -108,15 +111,27 @@ def _input(write: _Writer, shape: tuple[int, ...], kind: str) -> _Field:
     else:
         content = write.table({0: write.byte(_FEATURE), 1: write.table({})})
         pixels = f"values 0 to 255, {height} x {width} x {channels}"
+    name = "image" if kind == "image" else "input"
+    return _raw(write, name, f"{CONTENT[kind]}: {pixels}.", content, (0.0, 255.0))
+
+
+def _waveform(write: _Writer, samples: int, rate_hz: int) -> _Field:
+    content = write.table({0: write.byte(_FEATURE), 1: write.table({})})
+    said = f"Sound of one channel: {samples} samples at {rate_hz} Hz, -1 to 1."
+    return _raw(write, "waveform", said, content, (-1.0, 1.0))
+
+
+def _raw(write: _Writer, name: str, said: str, content: _Field, ends: tuple[float, float]) -> _Field:
+    """An input that is taken as it is, between two values."""
     raw = write.table({0: write.floats(0.0), 1: write.floats(1.0)})
     process = write.table({0: write.byte(_NORMALIZATION), 1: raw})
     return write.table(
         {
-            0: write.text("image" if kind == "image" else "input"),
-            1: write.text(f"{CONTENT[kind]}: {pixels}."),
+            0: write.text(name),
+            1: write.text(said),
             3: content,
             4: write.tables(process),
-            5: write.table({0: write.floats(255.0), 1: write.floats(0.0)}),
+            5: write.table({0: write.floats(ends[1]), 1: write.floats(ends[0])}),
         }
     )
 

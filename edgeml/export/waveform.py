@@ -10,6 +10,7 @@ from edgeml.data.audio.front_end import FrontEnd
 from edgeml.data.dataset import Dataset
 from edgeml.errors import ModelError
 from edgeml.export.given import ExportInput
+from edgeml.export.labelled import labelled
 from edgeml.export.runtimes import Request, most_samples
 
 FILE = "model_waveform.tflite"
@@ -29,8 +30,9 @@ def tflite_waveform(given: ExportInput) -> dict[str, bytes]:
         raise ModelError(
             f"--format tflite-waveform: takes sound, this network is of kind {given.kind}; choose tflite."
         )
-    tables = FrontEnd.parse(given.front).tables(int(given.preprocessing["rate_hz"]))
-    return {FILE: with_waveform_input(given.tflite, tables, int(given.preprocessing["samples"]))}
+    rate_hz, samples = int(given.preprocessing["rate_hz"]), int(given.preprocessing["samples"])
+    tables = FrontEnd.parse(given.front).tables(rate_hz)
+    return {FILE: labelled(given, with_waveform_input(given.tflite, tables, samples), rate_hz)}
 
 
 def waveform_request(given: ExportInput, folder: Path) -> Request:
