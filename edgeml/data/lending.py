@@ -6,15 +6,17 @@ of test is counted with train, from which val is taken; the autoencoder is train
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeml.data import scratch
 from edgeml.data.source import Source, Split
+
+_Group = TypeVar("_Group", bound=Hashable)
 
 
 def lender(anomalous: Mapping[str, bool]) -> str | None:
@@ -26,9 +28,9 @@ def lender(anomalous: Mapping[str, bool]) -> str | None:
     return others[0] if len(anomalous) == 2 and not anomalous["train"] and others else None
 
 
-def lent(labels: Iterable[Hashable], groups: Iterable[Hashable]) -> Collection[Hashable]:
+def lent(labels: Iterable[Hashable], groups: Iterable[_Group]) -> set[_Group]:
     """Class and group of each anomalous sample -> the groups that are lent, every second one of a class."""
-    first: dict[Hashable, Hashable] = {}
+    first: dict[_Group, Hashable] = {}
     for label, group in zip(labels, groups, strict=True):
         first.setdefault(group, label)
     places = {label: place for place, label in enumerate(dict.fromkeys(first.values()))}
@@ -55,11 +57,12 @@ def with_lent(found: Source, anomalous: NDArray[np.bool_]) -> Source:
     if not moved.any():
         return found
     gone, kept = np.flatnonzero(moved), np.flatnonzero(~moved)
+    known = {one: numbers.tolist() for one, numbers in found.groups.items()}
     parts = {"train": _joined(found.parts["train"], source.take(gone)), part: source.take(kept)}
     return replace(
         found,
         parts={**found.parts, **parts},
-        groups={one: np.array(listed, np.int64) for one, listed in _moved(found.groups, part, moved).items()},
+        groups={one: np.array(listed, np.int64) for one, listed in _moved(known, part, moved).items()},
         names=_moved(found.names, part, moved),
         warnings=(*found.warnings, lending_said(len(gone), "samples", part)),
     )

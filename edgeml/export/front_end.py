@@ -40,8 +40,8 @@ def audio_files(front: str, preprocessing: Mapping[str, Any]) -> dict[str, bytes
     """A network's front end ("" for none) and `Dataset.preprocessing` -> the files beside its models."""
     if not front:
         return {}
-    samples, rate_hz, crop_below = (preprocessing.get(name) for name in ("samples", "rate_hz", "crop_below"))
-    return front_end_files(front, int(samples), int(rate_hz), crop_below)
+    samples, rate_hz = int(preprocessing["samples"]), int(preprocessing["rate_hz"])
+    return front_end_files(front, samples, rate_hz, preprocessing.get("crop_below"))
 
 
 def front_end_files(
