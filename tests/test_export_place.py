@@ -1,4 +1,4 @@
-"""Where an export is written: all of it or nothing, nothing of the user's is touched, kills leave no rubble."""
+"""Where an export is written: all of it or nothing, nothing of the user's is touched, a kill does no harm."""
 
 from __future__ import annotations
 
