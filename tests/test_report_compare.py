@@ -12,9 +12,14 @@ from test_report_page import Page
 from edgeml.cli import main
 from edgeml.errors import ConfigError, RunError
 from edgeml.report import headline, trades
-from edgeml.report.compare import _under, best, chance_error, compare, to_json
+from edgeml.report.compare import _under, compare
+from edgeml.report.compare_fronts import best, chance_error
+from edgeml.report.compare_json import to_json
 from edgeml.report.compare_page import write_comparison
+from edgeml.report.compare_tables import tables
 from edgeml.report.run_files import open_run
+
+RMSE = {"task": "regression", "metric": "rmse"}
 
 
 def data_of(path: Path) -> dict:
@@ -72,12 +77,63 @@ def test_json_holds_what_differs(two: list[Path]) -> None:
     assert any("a tie on the test split" in note for note in found["notes"])
 
 
-@pytest.mark.parametrize(("key", "words"), [("hash", "other data"), ("split_hash", "another test split")])
-def test_other_samples_are_refused_unless_forced(two: list[Path], key: str, words: str) -> None:
-    edit(two[1] / "run.json", dataset={**data_of(two[1]), key: "another"})
-    with pytest.raises(ConfigError, match=f"poor has {words} than good .hash another, not .*add --force"):
+def origin(path: Path, **changes: object) -> None:
+    data = data_of(path)
+    edit(path / "run.json", dataset={**data, "provenance": {**data["provenance"], **changes}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"content_hash": "another"}, r"other data \(content hash another, not 40c1e0\)"),
+        ({"content_hash": None}, r"other data \(content hash unknown, not 40c1e0\)"),
+        ({"split_hash": "another", "seed": 5}, r"another validation split \(seed 5, not 0\)"),
+        ({"split_hash": "another"}, "another validation split"),
+    ],
+)
+def test_other_samples_are_refused_unless_forced(two: list[Path], changes: dict, words: str) -> None:
+    origin(two[1], **changes)
+    with pytest.raises(ConfigError, match=f"poor has {words} than good, .*add --force"):
         compare(two)
-    assert any(words in note for note in compare(two, force=True).notes)
+    assert any(
+        "differences of scores may be of the samples" in note for note in compare(two, force=True).notes
+    )
+
+
+def test_given_splits_are_the_same_for_every_seed(two: list[Path]) -> None:
+    given = {"train": "train", "val": "val", "test": "test"}
+    origin(two[0], split_from=given)
+    origin(two[1], split_from=given, split_hash="another", seed=5)
+    edit(two[1] / "run.json", dataset={**data_of(two[1]), "hash": "of another order"})
+    assert not any("split" in note and "tie" not in note for note in compare(two).notes)
+    for path in two:
+        origin(path, split_from={**given, "val": "train"})
+    with pytest.raises(ConfigError, match=r"poor has another validation split \(seed 5, not 0\) than good"):
+        compare(two)
+    for path in two:
+        origin(path, split_from={**given, "test": "train"})
+    with pytest.raises(ConfigError, match=r"poor has another test split \(seed 5, not 0\) than good"):
+        compare(two)
+
+
+def test_errors_of_runs_with_other_baselines_are_compared_as_errors(two: list[Path]) -> None:
+    """Equal errors are equal, though the run whose constant guess is worse has the higher scores."""
+    for path, baseline in zip(two, (2.0, 4.0), strict=True):
+        edit(path / "run.json", dataset={**data_of(path), "goal": {**RMSE, "baseline": baseline}})
+        for file in path.rglob("candidate.json"):
+            value = json.loads(file.read_text())
+            if value["accuracy"] is not None:
+                score = 1 - 0.5 / baseline
+                edit(
+                    file, accuracy=score, test_accuracy={"value": score, "low": score, "high": score, "n": 9}
+                )
+    found = compare(two)
+    assert found.hypervolume("macs", 0) == pytest.approx(found.hypervolume("macs", 1))
+    assert {run["best"]["score"] for run in to_json(found)["runs"]} == {0.75}
+    assert {run["best"]["test"]["high"] for run in to_json(found)["runs"]} == {0.75}
+    assert any("a tie on the test split" in note for note in found.notes)
+    best_row = next(row for _, _, rows in tables(found) for row in rows if row[0].startswith("best int8"))
+    assert [cell.partition(" (")[0] for cell in best_row[1:]] == ["0.5", "0.5"]
 
 
 def test_other_targets_share_only_what_no_device_has_a_say_in(two: list[Path]) -> None:
@@ -134,7 +190,7 @@ def test_the_command(two: list[Path], tmp_path: Path) -> None:
     assert "latency on cpu up to 0.121 ms" in done.output
     assert "strategy" in done.output
     assert out.is_file()
-    edit(two[1] / "run.json", dataset={**data_of(two[1]), "hash": "another"})
+    origin(two[1], content_hash="another")
     refused = CliRunner().invoke(main, ["compare", *map(str, two)])
     assert refused.exit_code == 2
     forced = CliRunner().invoke(main, ["compare", *map(str, two), "--force", "--json"])

@@ -176,6 +176,12 @@ def _write_run_json(path: Path, hostile: str, timed: tuple[str, ...]) -> None:
                 "counts": {"train": 1078, "val": 359, "test": 360},
                 "hash": "1f3c9a",
                 "split_hash": "77ab01",
+                "provenance": {
+                    "content_hash": "40c1e0",
+                    "split_hash": "77ab01",
+                    "seed": 0,
+                    "split_from": {"train": "train", "val": "train", "test": "train"},
+                },
                 "warnings": [f"class {classes[-1]} has only 31 samples"],
             },
             "versions": {"python": "3.11.2", "tensorflow": "2.21.0"},

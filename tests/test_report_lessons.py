@@ -12,7 +12,7 @@ from test_report_files import arch, dump, edit, figure, learning, write_run
 from test_report_page import Page
 from test_report_rungs import climbing
 
-from edgeml.report import compare, convergence, importance, lesson_plots, plots, size_effect, trades
+from edgeml.report import compare_json, convergence, importance, lesson_plots, plots, size_effect, trades
 from edgeml.report.page import write_report
 from edgeml.report.run_files import RunFiles, open_run
 
@@ -93,7 +93,7 @@ def test_what_was_trained_further_counts_as_it_was_after_full_training(small: Ru
     changed = replace(best, further=(row, {**row, "before": 0.99}))
     run = replace(small, candidates=tuple(changed if c is best else c for c in small.candidates))
     assert {c.key: score for c, score in size_effect.sample(run).points}[best.key] == 0.8
-    assert compare.cpu_seconds(run) == (compare.cpu_seconds(small) or 0.0) + 10.0
+    assert compare_json.cpu_seconds(run) == (compare_json.cpu_seconds(small) or 0.0) + 10.0
 
 
 def test_a_history_goes_on_where_training_did() -> None:

@@ -30,7 +30,7 @@ def report(run: Path, show: bool) -> None:
 @click.option(
     "--under", multiple=True, metavar="K=V", help="Best accuracy at this cost, such as latency_ms=2."
 )
-@click.option("--force", is_flag=True, help="Compare runs of other data or another test split all the same.")
+@click.option("--force", is_flag=True, help="Compare runs of other data or another split all the same.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the comparison as an HTML page too.")
 @click.option("--json", "as_json", is_flag=True, help="An object instead of tables.")
 def compare(
@@ -38,7 +38,7 @@ def compare(
 ) -> None:
     """Put runs side by side: fronts, hypervolumes, best accuracy at given costs, settings that differ."""
     from edgeml.report.compare import compare as compare_runs
-    from edgeml.report.compare import to_json
+    from edgeml.report.compare_json import to_json
     from edgeml.report.compare_page import write_comparison
     from edgeml.report.compare_tables import rich_tables
     from edgeml.target.limits import parse_limits

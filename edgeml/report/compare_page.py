@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edgeml.report import cost_axis, figures, score_axis
 from edgeml.report.charts import Charts, section
-from edgeml.report.compare import Compared, Point, kinds
+from edgeml.report.compare import Compared, kinds
+from edgeml.report.compare_fronts import Point
 from edgeml.report.compare_tables import shown, tables
 from edgeml.report.markup import tag
 from edgeml.report.page import document, write_whole

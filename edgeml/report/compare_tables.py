@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeml.report import figures, score_axis
-from edgeml.report.compare import Compared, kinds, to_json
+from edgeml.report.compare import Compared, kinds
+from edgeml.report.compare_json import to_json
 from edgeml.report.plain_settings import differing
 from edgeml.report.run_files import Figure
 from edgeml.report.summary import duration
