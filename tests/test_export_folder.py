@@ -274,10 +274,10 @@ def test_a_compressed_finalist_has_its_finalists_history(finished_run, tmp_path)
     (variant / "candidate.json").write_text(json.dumps({**record, **made, "compression": told}))
     run_json = json.loads((run / "run.json").read_text())
     done = export_files(run, f"{key}-qat", tmp_path / "out", ("tflite",), run_json)
-    assert any("int8 loses 1.2 points" in note for note in done.notes)
+    assert any("the int8 artifact is 1.2 points worse" in note for note in done.notes)
     lineage = read_spec(tmp_path / "out" / "spec.json").search.lineage
     assert lineage.compression is not None and lineage.compression.of == key
     assert lineage.climbed and lineage.source == "morph" and lineage.parent == "0123456789ab"
     text = (tmp_path / "out" / "MODEL_CARD.md").read_text()
-    assert f"- compression: qat of {key}: drop 1.25" in text and "over the rungs of the search" in text
+    assert f"- compression: qat of {key}: drop 1.25 points" in text and "over the rungs of the search" in text
     assert "as quantisation-aware training left them" in text and "before compression" in text

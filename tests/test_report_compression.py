@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_report_files import write_run
 
+from edgeml.report import compression
 from edgeml.report.leaderboard import rows
 from edgeml.report.page import write_report
 from edgeml.report.pick import pick_key
@@ -49,14 +50,19 @@ def test_a_drop_above_the_threshold_is_said_everywhere(run):
     files = open_run(run)
     best = files.front[0]
     said = [sentence for sentence in sentences(files) if sentence.startswith("WARNING")]
-    assert any(f"{best} loses 3.0 points at int8, more than the 0.5 of --max-drop" in s for s in said)
+    assert any(
+        f"{best} is 3.0 points worse at int8 than as float, more than 0.5 points (--max-drop 0.5)" in s
+        for s in said
+    )
     assert any("quantisation-aware training included" in s for s in said)
-    assert any(f"{best}-prune (pruned (50 %)) loses 4.0 points" in s and "the 1 of" in s for s in said)
+    assert any(
+        f"{best}-prune (pruned (50 %)) is 4.0 points worse" in s and "--max-drop 1)" in s for s in said
+    )
     by_key = {row["key"]: row for row in rows(files)}
     assert by_key[best]["warning"] in said and by_key[f"{best}-prune"]["warning"] in said
     assert all(row["warning"] is None for key, row in by_key.items() if not key.startswith(best))
     page = write_report(run).read_text()
-    assert "loses 3.0 points at int8" in page and "percentile 99.9, 500 images: 93.00 %" in page
+    assert "is 3.0 points worse at int8" in page and "percentile 99.9, 500 images: 93.00 %" in page
 
 
 def test_variants_are_no_trials_and_do_not_blur_picks(run):
@@ -77,3 +83,24 @@ def test_what_could_not_be_made_is_said(run):
     said = sentences(open_run(run))
     assert f"WARNING: {best}-qat was not made: loss became nan." in said
     assert any("--compress auto or qat trains it" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    ("metric", "bare", "words"),
+    [("rmse", "0.12", "0.12 of RMSE"), ("auc", "0.030", "0.030 of AUC"), ("macro_f1", "3.0", "3.0 points")],
+)
+def test_a_drop_is_told_in_the_unit_of_the_metric(run, metric, bare, words):
+    """A score of 0.03 less is an error larger by 0.03 of the best constant's, not three points."""
+    task = {"rmse": "regression", "auc": "anomaly"}.get(metric, "classification")
+    described = json.loads((run / "run.json").read_text())
+    described["dataset"]["goal"] = {"task": task, "metric": metric, "baseline": 4.0}
+    (run / "run.json").write_text(json.dumps(described))
+    card = run / "candidates" / open_run(run).front[0] / "candidate.json"
+    value = json.loads(card.read_text())
+    card.write_text(json.dumps({**value, "accuracy_float": value["accuracy"] + 0.03}))
+    files = open_run(run)
+    best = next(c for c in files.candidates if c.key == files.front[0])
+    assert compression.shown_drop(files, best) == bare
+    assert f"{best.key} is {words} worse at int8 than as float, more than" in compression.warnings(files)[0]
+    page = write_report(run).read_text()
+    assert f"<td>{bare}</td>" in page and ("percentage points" in page) == (metric == "macro_f1")

@@ -99,7 +99,7 @@ def test_figures_that_are_null_are_left_out(tmp_path: Path) -> None:
     edit(path / "state.json", rungs=[{"rung": 0}, {"rung": 1}])
     run = open_run(path)
     assert "1/2" in printed(run) and "1/2" in str(rung_tables.endings(run))
-    assert "(pruned (0 %)) loses 0.0 points against float" in compression.warnings(run)[0]
+    assert "(pruned (0 %)) is 0.0 points worse at int8" in compression.warnings(run)[0]
 
 
 def test_the_table_fits_100_columns(tmp_path: Path) -> None:

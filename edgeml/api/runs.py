@@ -120,8 +120,8 @@ def search(
         confirm: train the front's members from scratch too and report both accuracies.
         compress: what is done to the front's members at the end: "auto" (default), "ptq", "qat",
             "prune[:0.7]", "prune:2:4", "cluster[:32]" or "none". A resumed run may name another.
-        max_drop: points of accuracy that int8 may lose against float (default 0.5); beyond it "auto" trains
-            quantisation-aware, and the report warns.
+        max_drop: points of accuracy (of an error: per cent of the best constant's) that int8 may lose against
+            float (default 0.5); beyond it "auto" trains quantisation-aware, and the report warns.
         image_size: side in pixels for folders of images.
         strict: unreadable files are fatal.
         task: what the data are, one of edgeml.data.options.TASK_NAMES; guessed when None.

@@ -85,6 +85,25 @@ class Goal:
             return f"{score:.{digits + 2}f}"
         return f"{self.value_of(score):.{digits + 2}g}"
 
+    def gap(self, difference: float, sign: bool = False, digits: int = 1) -> str:
+        """A difference of scores in words: "1.2 points", "0.012 of AUC", "0.31 of RMSE" (label's unit).
+
+        Args:
+            difference: of scores, 0..1; above 0 is better.
+            sign: say plus or minus; an error that becomes smaller has a minus.
+            digits: after the point of points; two more for 0..1, and as many significant ones for errors.
+        """
+        plus = "+" if sign else ""
+        if METRICS[self.metric].unit == "%":
+            number = 100 * difference
+            return (
+                f"{number:{plus}.{digits if not number or abs(number) >= 0.095 else max(2, digits)}f} points"
+            )
+        if METRICS[self.metric].higher_is_better:
+            return f"{difference:{plus}.{digits + 2}f} of {self.title}"
+        error = (-1 if sign else 1) * difference * self.baseline
+        return f"{error:{plus}.{digits + 2}g} of {self.title}"
+
     def intervals(
         self, outputs: NDArray[Any], split: Split, seed: int = 0, metrics: Collection[str] | None = None
     ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edgeml.data.goal import Goal
 from edgeml.export.literals import markdown_text as text
 from edgeml.export.search_spec import Lineage
 from edgeml.export.spec import Spec
@@ -71,7 +72,7 @@ def training(spec: Spec) -> str:
         ("amount", amount + ("" if spec.rebuilt else "".join(f"; {row}" for row in _rungs(spec)))),
         ("first weights", first),
         ("seed", f"{spec.seed} (weights, order of samples, augmentation)"),
-        ("compression", text(_compression(own), 600)),
+        ("compression", text(_compression(own, spec.data.goal), 600)),
         ("int8", f"full integer, uint8 in and out, ranges {_ranges(spec)}"),
     ))  # fmt: skip
 
@@ -85,12 +86,14 @@ def _ranges(spec: Spec) -> str:
     return f"from {found.images} training {what} ({found.rule}{share})"
 
 
-def _compression(lineage: Lineage) -> str:
+def _compression(lineage: Lineage, goal: Goal) -> str:
     """What was done to a finalist after its training, in words."""
     found = lineage.compression
     if found is None:
         return ""
     said = found.model_dump(exclude={"of", "method"}, exclude_none=True)
+    if found.drop is not None:
+        said["drop"] = goal.gap(found.drop / 100, digits=2)
     of = f" of {found.of}" if found.of else ", as its recipe says"
     return f"{found.method}{of}: {plain(said)}"
 

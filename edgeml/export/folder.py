@@ -113,9 +113,8 @@ def _notes(given: ExportInput, files: RunFiles, scores: Scores, proofs: Mapping[
         )
     compression = record.get("compression") or {}
     if compression.get("warning"):
-        notes.append(
-            f"int8 loses {compression.get('drop') or 0.0:.1f} points of {what} against the float network."
-        )
+        lost = given.goal.gap((compression.get("drop") or 0.0) / 100)
+        notes.append(f"the int8 artifact is {lost} worse than the float network.")
     if record["status"] == "infeasible":
         notes.append(f"this candidate breaks a limit of the search: {record.get('reason')}.")
     if not record.get("test_accuracy"):

@@ -27,7 +27,7 @@ class Compression(_Told):
     Attributes:
         of: the finalist that it was done to; None where the network's own recipe asks for it.
         method: ptq (its calibration was chosen), qat, prune or cluster, and what comes behind that.
-        drop: points of accuracy that int8 loses against float.
+        drop: points of its score that int8 loses against float.
         epochs: of fine-tuning.
         sparsity, pattern, clusters: of pruning and clustering.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgeml.data.metrics import METRICS
 from edgeml.report import figures
 from edgeml.report.markup import Markup, tag
 from edgeml.report.run_files import CandidateFile, RunFiles
@@ -19,10 +20,24 @@ METHODS = {
 
 
 def drop(candidate: CandidateFile) -> float | None:
-    """Points of accuracy that int8 loses against float; of a variant, against the float network it is of."""
+    """Points of its score that int8 loses against float; of a variant, against the float network it is of."""
     if candidate.accuracy is None or candidate.accuracy_float is None:
         return None
     return points(candidate.accuracy_float, candidate.accuracy)
+
+
+def shown_drop(run: RunFiles, candidate: CandidateFile, digits: int = 1) -> str:
+    """The drop as a number: in points, 0..1, or in the label's unit how much larger the error became."""
+    lost = drop(candidate)
+    return "-" if lost is None else run.goal.gap(lost / 100, digits=digits).partition(" ")[0]
+
+
+def drop_unit(run: RunFiles) -> str:
+    """What a drop is counted in."""
+    if not METRICS[run.goal.metric].higher_is_better:
+        return f"how much more {run.goal.title} int8 has than float"
+    points = ", in percentage points" if METRICS[run.goal.metric].unit == "%" else ""
+    return f"float minus int8{points}"
 
 
 def method(candidate: CandidateFile) -> str:
@@ -38,25 +53,26 @@ def method(candidate: CandidateFile) -> str:
     return words
 
 
-def warning(candidate: CandidateFile, max_drop: float) -> str | None:
+def warning(run: RunFiles, candidate: CandidateFile) -> str | None:
     """A sentence where a candidate loses more at int8 than it may; None where it does not."""
     record = candidate.compression or {}
     if not record.get("warning"):
         return None
-    allowed = max_drop if record.get("max_drop") is None else record["max_drop"]
-    lost = float(record.get("drop") or 0.0)
-    if candidate.is_variant:
-        what = f"{candidate.key} ({method(candidate)}) loses {lost:.1f} points against float"
-        return f"WARNING: {what}, more than the {allowed:g} of --max-drop."
+    allowed = _allowed_drop(run) if record.get("max_drop") is None else record["max_drop"]
+    lost, most = (run.goal.gap(points / 100) for points in (float(record.get("drop") or 0.0), allowed))
+    what = f" ({method(candidate)})" if candidate.is_variant else ""
     said = (
-        f"WARNING: {candidate.key} loses {lost:.1f} points at int8, more than the {allowed:g} of --max-drop"
+        f"WARNING: {candidate.key}{what} is {lost} worse at int8 than as float, more than {most} "
+        f"(--max-drop {allowed:g})"
     )
+    if candidate.is_variant:
+        return f"{said}."
     if any(row.get("method") == "qat" and not row.get("failure") for row in record.get("tried") or ()):
         return f"{said}, quantisation-aware training included; train longer (--epochs) or pick another."
     return f"{said}; --compress auto or qat trains it quantisation-aware."
 
 
-def allowed_drop(run: RunFiles) -> float:
+def _allowed_drop(run: RunFiles) -> float:
     """The run's --max-drop, in points."""
     said = (run.run.get("settings") or {}).get("max_drop")
     return DEFAULT_MAX_DROP if said is None else float(said)
@@ -64,7 +80,7 @@ def allowed_drop(run: RunFiles) -> float:
 
 def warnings(run: RunFiles) -> list[str]:
     """One sentence for every finalist and variant that loses too much at int8, or could not be compressed."""
-    found = [warning(candidate, allowed_drop(run)) for candidate in run.scored]
+    found = [warning(run, candidate) for candidate in run.scored]
     return [sentence for sentence in found if sentence] + [
         f"WARNING: {what} was not made: {str(why).rstrip('.')}."
         for candidate in run.scored
@@ -88,7 +104,10 @@ def sentences(run: RunFiles) -> list[str]:
     made = [candidate for candidate in run.scored if candidate.is_variant]
     if not made:
         return []
-    parts = [f"{c.key} {figures.score(run, c.accuracy)} (drop {drop(c) or 0.0:.1f} points)" for c in made]
+    parts = [
+        f"{c.key} {figures.score(run, c.accuracy)} (drop {run.goal.gap((drop(c) or 0.0) / 100)})"
+        for c in made
+    ]
     return [f"Compressed variants (int8, validation): {', '.join(parts)}."]
 
 
@@ -115,13 +134,13 @@ HEADS = [
 
 
 def _row(run: RunFiles, candidate: CandidateFile, what: str) -> list[Any]:
-    lost, record = drop(candidate), candidate.compression or {}
+    record = candidate.compression or {}
     seconds = record.get("compress_s", record.get("seconds"))
     return [
         tag("code", candidate.key),
         what if candidate.status == "complete" else f"{what}: {candidate.status}, {candidate.reason}",
         figures.score(run, candidate.accuracy, 2),
-        "-" if lost is None else f"{lost:.2f}",
+        shown_drop(run, candidate, 2),
         _kilobytes(candidate, "size_bytes"),
         _kilobytes(candidate, "size_zip_bytes"),
         _calibration(run, record),
@@ -150,12 +169,11 @@ def _choice(run: RunFiles, row: Mapping[str, Any]) -> str:
     return f"{row.get('rule')}{share}{images}: {figures.score(run, row['accuracy'], 2)}"
 
 
-def note() -> Markup:
+def note(run: RunFiles) -> Markup:
     """What the table's columns are."""
     return tag(
         "p",
         "int8 accuracies are on the validation split, which also chose the calibration, so the best of "
-        "several is a little too good; the test split chose nothing. Drop: points lost against the float "
-        "network.",
+        f"several is a little too good; the test split chose nothing. Drop: {drop_unit(run)}.",
         class_="note",
     )

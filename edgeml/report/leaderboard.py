@@ -33,16 +33,17 @@ def ranked(run: RunFiles) -> list[CandidateFile]:
 def rows(run: RunFiles) -> list[dict[str, Any]]:
     """RunFiles -> one JSON object per scored candidate, in the leaderboard's order.
 
-    Each holds key, number, status, accuracy and accuracy_float (fractions, validation), drop (points that
-    int8 loses against float), compression (of finalists and variants, see search/finishing/compressing.py),
-    warning (a sentence where the drop is above --max-drop, else null), test_accuracy (an object with
-    value, low, high, n; null off the front), latency_ms (an object with value, low, high, kind, tool;
-    null when the target has none), size_bytes, ram_bytes, macs, params (numbers or null), kinds (metric
-    to kind), pareto, knee, tie (its split cannot tell it from the most accurate), fidelity, rung (index
-    of the highest it was trained on), rungs (one object a training), reason (of what was stopped early,
-    failed or broke a limit), parent, source, lineage, inherited_fraction; further (one object a training)
-    where it was trained further as a member of the front, confirmed where from scratch too; and, under its
-    own name, an object like latency_ms for every other metric, such as "latency_ms@coral".
+    Each holds key, number, status, accuracy and accuracy_float (scores 0..1, validation), drop (points:
+    hundredths of the score that int8 loses against float, whatever the metric), compression (of finalists and
+    variants, see search/finishing/compressing.py), warning (a sentence where the drop is above --max-drop,
+    else null), test_accuracy (an object with value, low, high, n; null off the front), latency_ms (an object
+    with value, low, high, kind, tool; null when the target has none), size_bytes, ram_bytes, macs, params
+    (numbers or null), kinds (metric to kind), pareto, knee, tie (its split cannot tell it from the most
+    accurate), fidelity, rung (index of the highest it was trained on), rungs (one object a training), reason
+    (of what was stopped early, failed or broke a limit), parent, source, lineage, inherited_fraction; further
+    (one object a training) where it was trained further as a member of the front, confirmed where from
+    scratch too; and, under its own name, an object like latency_ms for every other metric, such as
+    "latency_ms@coral".
     """
     same = as_good_as_the_best(run)
     return [_row(run, candidate, candidate.key in same) for candidate in ranked(run)]
@@ -59,7 +60,7 @@ def _row(run: RunFiles, candidate: CandidateFile, tie: bool) -> dict[str, Any]:
         "accuracy_float": candidate.accuracy_float,
         "drop": compression.drop(candidate),
         "compression": None if candidate.compression is None else dict(candidate.compression),
-        "warning": compression.warning(candidate, compression.allowed_drop(run)),
+        "warning": compression.warning(run, candidate),
         "test_accuracy": candidate.test_accuracy,
         "latency_ms": _measured(found["latency_ms"]) if "latency_ms" in found else None,
         **{name: _agreed(candidate, name) for name in PLAIN},
@@ -153,13 +154,12 @@ def _cells(run: RunFiles, candidate: CandidateFile, costs: list[str], tie: bool)
     from rich.text import Text
 
     test = candidate.test_accuracy or {}
-    drop = compression.drop(candidate)
     front = "*" if candidate.key in run.front else "!" if candidate.ended else ""
     texts = [
         candidate.key,
         *([climb.label(run, candidate)] if climb.has_rungs(run) else []),
         *(_bare(run, value) for value in (candidate.accuracy, candidate.accuracy_float)),
-        "-" if drop is None else f"{drop:.1f}",
+        compression.shown_drop(run, candidate),
         _bare(run, test.get("value")),
         *costs,
         figures.count(_agreed(candidate, "macs")),

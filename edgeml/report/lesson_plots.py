@@ -162,7 +162,7 @@ def _middle(low: float, high: float) -> float:
 
 
 def _label(run: RunFiles, one: trades.Trade) -> str:
-    gain = score_axis.gap(run, one.gain, sign=True)
+    gain = run.goal.gap(one.gain, sign=True)
     return gain if one.ratio is None else f"{gain}\n{one.ratio:.3g}x"
 
 

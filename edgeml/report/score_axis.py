@@ -46,21 +46,3 @@ def upwards(run: RunFiles, low: float | None, high: float | None) -> tuple[float
 def tip_format(run: RunFiles) -> str:
     """d3 format of a score in a tooltip."""
     return ".2%" if _unit(run) == "%" else ".4g"
-
-
-def gap(run: RunFiles, difference: float, sign: bool = False) -> str:
-    """A difference of scores in words: "1.2 points", "0.012", or in the label's unit "0.31 of RMSE".
-
-    Args:
-        run: whose metric it is.
-        difference: of scores, 0..1; above 0 is better.
-        sign: say plus or minus; an error that becomes smaller has a minus.
-    """
-    plus = "+" if sign else ""
-    if _unit(run) == "%":
-        number = 100 * difference
-        return f"{number:{plus}.{1 if abs(number) >= 0.095 else 2}f} points"
-    if METRICS[run.goal.metric].higher_is_better:
-        return f"{difference:{plus}.3f} of {run.goal.title}"
-    error = (-1 if sign else 1) * difference * run.goal.baseline
-    return f"{error:{plus}.3g} of {run.goal.title}"

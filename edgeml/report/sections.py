@@ -98,7 +98,7 @@ def leaderboard(run: RunFiles, charts: Charts) -> Markup | None:
         return section("Leaderboard", tag("p", "No candidate has been scored yet."))
     note = (
         "int8 and float accuracies are on the validation split; the front of a finished run has the int8 "
-        "artifact's accuracy on the test split. Drop is float minus int8, in percentage points."
+        f"artifact's accuracy on the test split. Drop is {compression.drop_unit(run)}."
     )
     if as_good_as_the_best(run):
         note += " Tie: its split cannot tell it from the most accurate network (95 % intervals overlap)."
@@ -193,7 +193,7 @@ def compressed(run: RunFiles, charts: Charts) -> Markup | None:
     if not found:
         return None
     shown = tables.table("Compression", compression.HEADS, found)
-    return section("Compression", compression.note(), shown)
+    return section("Compression", compression.note(run), shown)
 
 
 def effort(run: RunFiles, charts: Charts) -> Markup | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeml.report import climb, figures, score_axis, trends
+from edgeml.report import climb, figures, trends
 from edgeml.report.run_files import CandidateFile, RunFiles
 from edgeml.report.trends import Trend
 
@@ -110,14 +110,14 @@ def sentence(run: RunFiles, taken: Sample, size: str) -> str | None:
     reach = f"{figures.count(found.smallest)} to {figures.count(found.largest)}"
     after = f"{found.n} candidates after {taken.training}"
     name = figures.capital(TITLES[size])
-    apart = f"candidates of one size lie {score_axis.gap(run, found.spread)} (one standard deviation) apart"
+    apart = f"candidates of one size lie {run.goal.gap(found.spread)} (one standard deviation) apart"
     if not found.clear:
         return (
             f"{name}: no clear effect of {reach} on the {run.goal.title} ({after}); {apart}, so "
             "what a network is made of matters more here than how large it is."
         )
-    sure = f"{score_axis.gap(run, found.low)} to {score_axis.gap(run, found.high)} with 95 % confidence"
-    gain = score_axis.gap(run, abs(found.slope))
+    sure = f"{run.goal.gap(found.low)} to {run.goal.gap(found.high)} with 95 % confidence"
+    gain = run.goal.gap(abs(found.slope))
     if found.slope < 0:
         return (
             f"{name}: doubling {SINGULAR[size]} went with a worse {run.goal.title}, by {gain} over "

@@ -116,14 +116,13 @@ def _leaderboard_row(
     badges += [tag("span", "tie", class_="badge")] if tie else []
     said = "ended early" if c.ended else c.status
     badges += [tag("span", said, class_="badge")] if said not in ("complete", "stopped") else []
-    drop = compression.drop(c)
     cells: list[Child] = [
         tag("code", c.key),
         badges,
         *([climb.label(run, c)] if climb.has_rungs(run) else []),
         figures.score(run, c.accuracy),
         figures.score(run, c.accuracy_float),
-        "-" if drop is None else f"{drop:.1f}",
+        compression.shown_drop(run, c),
         _test(run, c.test_accuracy),
         *([_scratch(run, c)] if scratch else []),
         *(_cost(c.figures.get(metric), metric in mixed) for metric in metrics),

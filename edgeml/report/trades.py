@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgeml.report import figures, score_axis
+from edgeml.report import figures
 from edgeml.report.run_files import CandidateFile, RunFiles
 
 
@@ -69,7 +69,7 @@ def sentence(run: RunFiles, trade: Trade) -> str:
     times = f"{trade.ratio:.3g}x {name}" if trade.ratio is not None else name
     tie = "" if trade.told_apart is not False else "; a tie on the test split, whose intervals overlap"
     return (
-        f"{score_axis.gap(run, trade.gain, sign=True)} cost {times}: {trade.cheap.key} at {ends[0]} to "
+        f"{run.goal.gap(trade.gain, sign=True)} cost {times}: {trade.cheap.key} at {ends[0]} to "
         f"{trade.better.key} at {ends[1]}{tie}"
     )
 
@@ -109,4 +109,4 @@ def _step(run: RunFiles, one: Trade) -> str:
     times = "more" if one.ratio is None else f"{one.ratio:.3g}x" if one.ratio >= 1.005 else "no more"
     tie = "; a tie" if one.told_apart is False else ""
     there = figures.told(one.better.figures[one.cost])
-    return f"{score_axis.gap(run, one.gain, sign=True)} cost {times} ({one.better.key}, {there}{tie})"
+    return f"{run.goal.gap(one.gain, sign=True)} cost {times} ({one.better.key}, {there}{tie})"

@@ -36,7 +36,7 @@ class Settings:
         curves: end a training whose learning curve will hardly reach the front.
         confirm: train the front's members from scratch too.
         compress: what is done to the front's members at the end (search/finishing/compression.py).
-        max_drop: points of accuracy that int8 may lose against float.
+        max_drop: points of the score (`points`) that int8 may lose against float.
         image_size: side in pixels for folders of images; None lets the data decide.
         strict: unreadable files are fatal.
         task, label, group, window, stride: how the data are read (data/options.py).

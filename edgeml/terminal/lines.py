@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from edgeml.search.finishing.compression import points
 from edgeml.search.finishing.further import as_long_again_s
 from edgeml.search.progress import Listener
 from edgeml.target.limits import describe
@@ -135,10 +134,10 @@ def variant_line(study: Study, candidate: Candidate) -> str:
     """A finalist's new variant in one line."""
     if candidate.status != "complete" or candidate.accuracy is None:
         return f"{candidate.key} {candidate.status}: {candidate.reason}"
-    drop = points(candidate.accuracy_float or 0.0, candidate.accuracy)
+    drop = study.goal.gap((candidate.accuracy_float or 0.0) - candidate.accuracy, digits=2)
     sizes = [describe(name, candidate.metrics[name]["value"]) for name in ("size_bytes", "size_zip_bytes")]
     score = f"{study.goal.title} {study.goal.said(candidate.accuracy, 2)} int8"
-    return f"{candidate.key} {score}, drop {drop:.2f} points | {sizes[0]}, zipped {sizes[1]}"
+    return f"{candidate.key} {score}, drop {drop} | {sizes[0]}, zipped {sizes[1]}"
 
 
 def further_line(study: Study, candidate: Candidate) -> str:
