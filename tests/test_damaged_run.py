@@ -12,6 +12,7 @@ import pytest
 
 from edgeml.data.options import ReadOptions
 from edgeml.errors import DataError, RunError
+from edgeml.report.leaderboard import table
 from edgeml.report.page import write_report
 from edgeml.report.run_files import open_run
 
@@ -21,6 +22,7 @@ DAMAGE = {
         '{"time_s": {"train": "~"}}',
         '{"time_s": 3}',
         '{"hypervolume": [[1, 2, 3, 4]]}',
+        '{"hypervolume": [[1, null, 3]]}',
         '{"refused": 0.5}',
         '{"rungs": [true]}',
         '{"reference_point": 1.5}',
@@ -57,6 +59,14 @@ def test_a_part_of_run_json_of_another_type_is_named(key, value, finished_run, t
     (run / "run.json").write_text(json.dumps({**whole, key: value}))
     with pytest.raises(RunError, match=f"run.json is damaged: {key}"):
         open_run(run)
+
+
+def test_the_unit_of_a_metric_is_that_of_its_name_whatever_run_json_says(finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    whole = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**whole, "metric": {"name": "accuracy"}}))
+    files = open_run(run)
+    assert files.metric["unit"] == "%" and "accuracies in %" in str(table(files).caption)
 
 
 def test_zipped_zeros_are_read_no_further_than_their_header_says(tmp_path):

@@ -277,6 +277,10 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, text: str) -> None:
         {"metrics": {"latency_ms": {"value": 1.0, "conditions": {"calm_rounds": "all", "rounds": 5}}}},
         {"rungs": [3]},
         {"rung": "top"},
+        {"test_accuracy": {"value": 0.9, "low": 0.8}},
+        {"test_accuracy": {"value": 0.9, "low": 0.8, "high": None}},
+        {"further": [{"kept": True, "accuracy": 0.9}]},
+        {"further": [{"kept": True, "before": 0.9}]},
     ],
 )
 def test_a_candidate_of_the_wrong_shape_is_damaged(tmp_path: Path, changes: dict) -> None:

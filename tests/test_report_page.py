@@ -222,7 +222,7 @@ def test_the_summary_names_knee_and_best(tmp_path: Path) -> None:
     )
     assert "1 failed, 1 infeasible, 32 refused before training." in lines[0]
     assert lines[1].startswith("Best compromise (knee): 508575d4e3a1")
-    assert lines[2].startswith("Most accurate: 986fa0f21a00, 97.5 %")
+    assert lines[2].startswith("Most accurate on the front: 986fa0f21a00, 97.5 %")
     assert lines[2].endswith("kB estimated.")
 
 

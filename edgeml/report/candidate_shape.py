@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgeml.report.run_json import Count, Flag, Plain, Real, Score, Shape, Text
 
@@ -28,9 +28,9 @@ class _Figure(Shape):
 
 
 class _Share(Shape):
-    value: Score | None = None
-    low: Real | None = None
-    high: Real | None = None
+    value: Score
+    low: Real
+    high: Real
     n: Count | None = None
 
 
@@ -77,10 +77,16 @@ class _Compression(Shape):
 
 class _Further(Shape):
     epochs: Real | None = None
-    before: Score | None = None
+    before: Score
+    kept: Flag
     accuracy: Score | None = None
-    kept: bool | None = None
     failure: Text | None = None
+
+    @model_validator(mode="after")
+    def _ended(self) -> _Further:
+        if self.kept and self.accuracy is None:
+            raise ValueError("it is kept and has no accuracy")
+        return self
 
 
 class _Confirmed(Shape):

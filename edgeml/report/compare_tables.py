@@ -61,10 +61,10 @@ def runs(found: Compared) -> Rows:
 
 
 def _test(found: Compared, test: dict[str, float] | None) -> str:
-    if not test or test.get("value") is None:
+    if not test:
         return "-"
     run = found.runs[0]
-    low, high = score_axis.upwards(run, test.get("low"), test.get("high"))
+    low, high = score_axis.upwards(run, test["low"], test["high"])
     ends = [figures.score(run, end).removesuffix(" %") for end in (low, high)]
     return f"{figures.score(run, test['value'])} ({ends[0]} to {ends[1]})"
 

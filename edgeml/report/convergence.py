@@ -97,7 +97,7 @@ def sentence(run: RunFiles) -> str | None:
     found = trend(run)
     ends, group_sizes = sorted(s.epochs for s in group), sorted(s.params for s in group)
     reach = f"{figures.count(group_sizes[0])} and {figures.count(group_sizes[-1])} parameters"
-    span = f"{figures.number(ends[0])} to {figures.number(ends[-1])} epochs"
+    span = " to ".join(dict.fromkeys(figures.number(end) for end in (ends[0], ends[-1]))) + " epochs"
     if found is None:
         return (
             f"{figures.many(len(group), 'fully trained candidate')} that {group[0].beginning}: {span} to "

@@ -71,7 +71,11 @@ def compared(run: RunFiles, pick: CandidateFile, other: CandidateFile) -> str:
                 losses.append(f"{_times(1 / ratio, worse)}{on}{figures.unmeasured([mine.kind])}")
     what = _listed(gains) or "No cheaper"
     but = f", though {_listed(losses)}," if losses else ""
-    most = "the most accurate" if other.key == run.front_candidates[0].key else "the largest of its equals"
+    most = (
+        "the most accurate on the front"
+        if other.key == run.front_candidates[0].key
+        else "the largest of its equals"
+    )
     return f"{what}{but} than {other.key}, {most}: {_price(run, pick, other)}."
 
 
@@ -137,8 +141,8 @@ def _pair(run: RunFiles, one: CandidateFile, other: CandidateFile) -> Sequence[t
 
 
 def _interval(run: RunFiles, candidate: CandidateFile) -> tuple[str, Interval | None]:
-    test = candidate.test_accuracy or {}
-    if all(test.get(name) is not None for name in ("value", "low", "high")):
+    test = candidate.test_accuracy
+    if test:
         return "test", (float(test["value"]), float(test["low"]), float(test["high"]))
     return "validation", _on_validation(run, candidate)
 

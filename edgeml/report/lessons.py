@@ -28,6 +28,8 @@ def lessons(run: RunFiles, charts: Charts) -> Markup | None:
         "so it says what went together in this run, not what one change would do. It is cut at a perfect "
         "score."
     )
+    taken = size_effect.sample(run)
+    trended = any(size_effect.trend(taken, name) for name in size_effect.SIZES)
     speed = convergence.sentence(run)
     speed_drawn = _speed_chart(run, charts) if speed else None
     traded = trades.sentences(run)
@@ -40,7 +42,7 @@ def lessons(run: RunFiles, charts: Charts) -> Markup | None:
         tag("h3", "Would more or fewer units help?"),
         [tag("p", words) for words in size],
         tag("div", size_drawn, class_="charts") if any(size_drawn) else None,
-        tag("p", note, class_="note") if any(size_drawn) else None,
+        tag("p", note, class_="note") if any(size_drawn) and trended else None,
         [tag("h3", "How does size change how fast a network learns?"), tag("p", speed)] if speed else None,
         speed_drawn,
         [tag("h3", "What is traded for what along the front?"), _listed(traded)] if traded else None,

@@ -113,7 +113,7 @@ class _Translator(HTMLParser):
     def _taken(self) -> str:
         text = " ".join(part for part in self._text if part)
         self._text = []
-        return re.sub(r" ([,.;:])", r"\1", text)
+        return re.sub(r" ([,.;:])(?=\s|$)", r"\1", text)
 
     def _close_table(self) -> None:
         rows, self._rows = self._rows or [], None

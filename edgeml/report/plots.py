@@ -171,7 +171,7 @@ def hypervolume(run: RunFiles) -> Spec | None:
     chart = alt.Chart(chart_data(rows)).encode(
         alt.X("trial:Q")
         .title("trial")
-        .axis(tickMinStep=1, format="d")
+        .axis(tickMinStep=1, format="d", labelExpr="datum.value % 1 ? '' : datum.label")
         .scale(zero=False, nice=False, padding=8),
         alt.Y("volume:Q").title("hypervolume").scale(zero=False),
         tooltip=[alt.Tooltip("trial:Q"), alt.Tooltip("elapsed:N"), alt.Tooltip("volume:Q").format(".5g")],
@@ -203,7 +203,7 @@ def learning(run: RunFiles) -> Spec | None:
     )
     return finish(
         chart.encode(
-            alt.X("epoch:Q").title("epoch").axis(tickMinStep=1, format="~g").scale(nice=False),
+            alt.X("epoch:Q").title("epoch").axis(tickMinStep=1, format="~r").scale(nice=False),
             _learnt(run),
             colour,
             detail="key:N",

@@ -147,8 +147,8 @@ class RunFiles:
 
     @property
     def metric(self) -> Mapping[str, Any]:
-        """run.json's `metric`: name, unit, higher_is_better, baseline."""
-        return self.run.get("metric") or self.goal.described()
+        """What run.json says of the goal's metric: name, unit, higher_is_better, baseline."""
+        return self.goal.described()
 
     @property
     def ladder(self) -> tuple[Mapping[str, Any], ...]:

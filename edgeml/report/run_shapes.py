@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field, RootModel, field_validator, model_valida
 from edgeml.data.metrics import METRICS
 from edgeml.report.run_json import Count, Flag, Plain, Real, Shape, Text
 
+Seconds = Annotated[Real, Field(ge=0, le=1e12)]
+
 
 class _Settings(Shape):
     data: Text | None = None
@@ -25,13 +27,6 @@ class _Settings(Shape):
 
 class _Objective(Shape):
     name: Text
-
-
-class _Metric(Shape):
-    name: Text | None = None
-    unit: Text | None = None
-    higher_is_better: Flag | None = None
-    baseline: Real | None = None
 
 
 class _Goal(Shape):
@@ -103,7 +98,6 @@ class RunShape(Shape):
     created: Text | None = None
     settings: _Settings | None = None
     objectives: list[_Objective] | None = None
-    metric: _Metric | None = None
     dataset: _Dataset | None = None
     space: _Space | None = None
     ladder: _Ladder | None = None
@@ -127,12 +121,12 @@ class StateShape(Shape):
 
     status: Text | None = None
     finished: Text | None = None
-    elapsed_s: Annotated[Real, Field(ge=0, le=1e12)] | None = None
-    time_s: dict[Text, Annotated[Real, Field(ge=0, le=1e12)] | None] | None = None
+    elapsed_s: Seconds | None = None
+    time_s: dict[Text, Seconds | None] | None = None
     refused: dict[Text, Count] | None = None
     duplicates_avoided: Count | None = None
     reference_point: list[Real] | None = None
-    hypervolume: list[Annotated[list[Real | None], Field(min_length=3, max_length=3)]] | None = None
+    hypervolume: list[tuple[Count, Seconds, Real | None]] | None = None
     knee: Text | None = None
     rungs: Annotated[list[_Counted], Field(max_length=20)] | None = None
 

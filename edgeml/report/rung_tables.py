@@ -16,8 +16,8 @@ VERDICTS = {True: "yes", False: "NO", None: "too few to judge"}
 
 def ladder(run: RunFiles) -> Markup:
     """One row a rung, from the cheapest to full training, and the sum."""
-    heads = ["rung", "training", "share", "trainings", "cost", "ended early"]
     climbed = len(run.ladder) > 1
+    heads = ["rung", "training", *(["share"] if climbed else []), "trainings", "cost", "ended early"]
     heads += ["on both", "Spearman", "ranks"] if climbed else []
     counted = {int(one["rung"]): one for one in run.state.get("rungs") or () if "rung" in one}
     numbers = range(run.first_rung, run.first_rung + len(run.ladder))
@@ -43,7 +43,7 @@ def _rung(
     cells: list[Child] = [
         climb.place(run, number),
         climb.share(rung),
-        figures.percent(rung.get("share", 1.0), 0),
+        *([figures.percent(rung.get("share", 1.0), 0)] if climbed else []),
         found.get("trained", 0),
         f"{found.get('cost') or 0.0:.2f}",
         early,

@@ -38,7 +38,7 @@ def scale(run: RunFiles, padding: int = 12) -> Any:
     )
 
 
-def upwards(run: RunFiles, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+def upwards(run: RunFiles, low: float, high: float) -> tuple[float, float]:
     """Ends of an interval of scores, in the order in which they grow in the metric's unit."""
     return (low, high) if METRICS[run.goal.metric].higher_is_better else (high, low)
 

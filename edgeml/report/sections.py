@@ -46,8 +46,7 @@ def _tiles(run: RunFiles) -> Markup | None:
     if knee is None:
         return None
     shown = [_tile(f"int8 {run.goal.title}", figures.score(run, knee.accuracy), "validation", "measured")]
-    if (knee.test_accuracy or {}).get("value") is not None:
-        test = knee.test_accuracy or {}
+    if test := knee.test_accuracy:
         shown.append(
             _tile(
                 f"int8 {run.goal.title}",
@@ -135,7 +134,10 @@ def progress(run: RunFiles, charts: Charts) -> Markup | None:
     """Hypervolume and learning curves."""
     reference = run.state.get("reference_point") or ()
     names = ["error", *run.costs]
-    bounds = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, reference, strict=False))
+    bounds = ", ".join(
+        f"{figures.heading(name)} {figures.number(value * figures.scale(name))}"
+        for name, value in zip(names, reference, strict=False)
+    )
     note = f"Volume that the front dominates, up to {bounds}." if bounds else ""
     drawn = [
         charts.place("Hypervolume after every trial", plots.hypervolume(run), note),

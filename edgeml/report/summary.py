@@ -18,15 +18,29 @@ def sentences(run: RunFiles) -> list[str]:
     knee = run.knee_candidate
     if knee is not None:
         result.append(f"Best compromise (knee): {describe(run, knee)}.")
-    best = run.front_candidates[0] if run.front_candidates else None
-    if best is not None and best.key != (knee.key if knee else None):
-        result.append(f"Most accurate: {describe(run, best)}.")
-    elif best is not None:
-        result.append("It is the most accurate of the front, too.")
+    if run.front_candidates:
+        result += _most_accurate(run, run.front_candidates[0])
     result += [*compression.sentences(run), *climb.furthered(run), *climb.confirmations(run)]
     result += [*climb.correlations(run), *climb.warnings(run), *climb.endings(run)]
     result += compression.warnings(run)
     return result + ([estimates(run, knee)] if knee and estimates(run, knee) else [])
+
+
+def _most_accurate(run: RunFiles, best: CandidateFile) -> list[str]:
+    """The best score on the front, and a better one where only a limit keeps it off."""
+    if best.key != run.knee:
+        said = [f"Most accurate on the front: {describe(run, best)}."]
+    elif len(run.front_candidates) > 1:
+        said = ["It is the most accurate on the front, too."]
+    else:
+        said = ["It alone is on the front."]
+    barred = [c for c in run.scored if c.status == "infeasible" and (c.accuracy or 0) > (best.accuracy or 0)]
+    if barred:
+        more = f" and {len(barred) - 1} more" if len(barred) > 1 else ""
+        score = f"{figures.score(run, barred[0].accuracy)} int8 {run.goal.title} on validation"
+        why = f"{barred[0].reason}".rstrip(".")
+        said.append(f"Better, but off the front for a limit: {barred[0].key}, {score} ({why}){more}.")
+    return said
 
 
 def progress(run: RunFiles, timed: bool = True) -> str:
@@ -51,8 +65,8 @@ def progress(run: RunFiles, timed: bool = True) -> str:
 
 def describe(run: RunFiles, candidate: CandidateFile) -> str:
     """A candidate's key, accuracies and costs; whatever is not measured says so."""
-    test = candidate.test_accuracy or {}
-    on_test = f" ({figures.score(run, test['value'])} on test)" if test.get("value") is not None else ""
+    test = candidate.test_accuracy
+    on_test = f" ({figures.score(run, test['value'])} on test)" if test else ""
     parts = [f"{figures.score(run, candidate.accuracy)} int8 {run.goal.title} on validation{on_test}"]
     for name in headline_metrics(run):
         figure = candidate.figures.get(name)

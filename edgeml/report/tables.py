@@ -141,14 +141,11 @@ def _scratch(run: RunFiles, c: CandidateFile) -> Child:
 
 
 def _test(run: RunFiles, test: Mapping[str, Any] | None) -> Child:
-    if not test or test.get("value") is None:
+    if not test:
         return "-"
-    low, high = test.get("low"), test.get("high")
-    spread = ""
-    if low is not None and high is not None:
-        ends = [figures.score(run, end).removesuffix(" %") for end in score_axis.upwards(run, low, high)]
-        spread = " to ".join(ends)
-    return [figures.score(run, test["value"]), tag("small", spread) if spread else None]
+    ends = score_axis.upwards(run, test["low"], test["high"])
+    spread = " to ".join(figures.score(run, end).removesuffix(" %") for end in ends)
+    return [figures.score(run, test["value"]), tag("small", spread)]
 
 
 def _cost(figure: Figure | None, tell_kind: bool) -> Child:

@@ -51,8 +51,8 @@ def _trade(cost: str, cheap: CandidateFile, better: CandidateFile) -> Trade:
 
 
 def _apart(cheap: CandidateFile, better: CandidateFile) -> bool | None:
-    one, other = cheap.test_accuracy or {}, better.test_accuracy or {}
-    if one.get("high") is None or other.get("low") is None:
+    one, other = cheap.test_accuracy, better.test_accuracy
+    if not one or not other:
         return None
     return bool(other["low"] > one["high"] or other["high"] < one["low"])
 
