@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import struct
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgeml.data.options import ReadOptions
-from edgeml.errors import DataError, RunError
+from edgeml.errors import DataError, EdgemlError, RunError
+from edgeml.report.compare import compare
 from edgeml.report.leaderboard import table
 from edgeml.report.page import write_report
 from edgeml.report.run_files import open_run
@@ -59,6 +66,45 @@ def test_a_part_of_run_json_of_another_type_is_named(key, value, finished_run, t
     (run / "run.json").write_text(json.dumps({**whole, key: value}))
     with pytest.raises(RunError, match=f"run.json is damaged: {key}"):
         open_run(run)
+
+
+def _places(value, path=()):
+    """Paths to everything in a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*path, key)
+        yield from _places(one, (*path, key))
+
+
+@settings(
+    max_examples=int(os.environ.get("EDGEML_EXAMPLES", 15)),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_part_may_be_missing_or_null(data, finished_run, tmp_path):
+    """Somebody's edit or another version: a report and tables, or one sentence."""
+    names = sorted(str(f.relative_to(finished_run)) for f in finished_run.rglob("*.json"))
+    names = [name for name in names if name.count("/") != 1]  # data/ is not read by these
+    name = data.draw(st.sampled_from(names))
+    value = json.loads((finished_run / name).read_text())
+    *above, last = data.draw(st.sampled_from(sorted(_places(value), key=repr)))
+    inner = value
+    for key in above:
+        inner = inner[key]
+    if data.draw(st.booleans()):
+        inner[last] = None
+    else:
+        del inner[last]
+    run = Path(tempfile.mkdtemp(dir=tmp_path)) / "run"
+    shutil.copytree(
+        finished_run, run, ignore=lambda folder, names: {"data", "weights.safetensors"} & {*names}
+    )
+    (run / name).write_text(json.dumps(value))
+    for reader in (lambda: table(open_run(run)), lambda: compare([run, finished_run], force=True)):
+        with suppress(EdgemlError):
+            reader()
+    with suppress(EdgemlError):
+        write_report(run)
 
 
 def test_the_unit_of_a_metric_is_that_of_its_name_whatever_run_json_says(finished_run, tmp_path):

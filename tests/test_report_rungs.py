@@ -11,12 +11,12 @@ from test_report_leaderboard import printed
 from test_report_page import Page
 
 from edgeml.data.goal import ACCURACY
-from edgeml.report import climb, rung_plots
+from edgeml.report import climb, convergence, rung_plots, size_effect
 from edgeml.report.leaderboard import rows
 from edgeml.report.page import write_report
 from edgeml.report.plots import learning
 from edgeml.report.run_files import RunFiles, open_run
-from edgeml.report.summary import summary
+from edgeml.report.summary import progress, summary
 from edgeml.terminal.lines import trial_line
 
 LADDER = [{"epochs": 0.2, "data": 0.5, "share": 0.4}, {"epochs": 1.0, "data": 1.0, "share": 0.6}]
@@ -228,3 +228,22 @@ def test_the_plain_line_says_the_rung(rung: int, reason: str | None, words: str)
         ladder=SimpleNamespace(top=1, climbs=True),
     )
     assert trial_line(study, candidate).startswith(words)
+
+
+def test_trainings_that_time_cut_short_are_said_and_not_compared(tmp_path):
+    """A network that had 4 of 32 epochs is no example of its size."""
+    write_run(tmp_path / "run")
+    whole = open_run(tmp_path / "run")
+    assert "7 trained fully, 3 on" in progress(whole)
+    (cut,) = (c.key for c in whole.trials if c.number == 3)
+    file = tmp_path / "run" / "candidates" / cut / "candidate.json"
+    value = json.loads(file.read_text(encoding="utf-8"))
+    value["rungs"][-1]["share"] = 0.125
+    dump(file, value)
+    found = open_run(tmp_path / "run")
+    assert "7 trained fully (1 of them cut short by --time), 3 on" in progress(found)
+    for before, after in (
+        (size_effect.sample(whole).points, size_effect.sample(found).points),
+        (convergence.speeds(whole), convergence.speeds(found)),
+    ):
+        assert len(after) == len(before) - 1 > 0

@@ -40,6 +40,7 @@ class _Training(Shape):
     accuracy: Score | None = None
     accuracy_float: Score | None = None
     cost: Real | None = None
+    share: Score | None = None
     expected: Score | None = None
     curve: list[Score | None] | None = None
     stopped: Plain = None

@@ -8,6 +8,8 @@ from typing import Any
 from edgeml.report import figures
 from edgeml.report.run_files import CandidateFile, RunFiles
 
+WHOLE = 0.9
+"""Of a schedule: full trainings of which less was done were cut short."""
 FACTORS = {
     "epochs": "of the epochs",
     "data": "of the data",
@@ -34,6 +36,12 @@ def place(run: RunFiles, rung: int) -> str:
     """What candidates call a rung -> "1/2"."""
     top = len(run.ladder)
     return f"{min(rung - run.first_rung + 1, top)}/{top}"
+
+
+def cut_short(candidate: CandidateFile) -> bool:
+    """Whether --time left so little of its full training that it is none to compare others with."""
+    done = candidate.rungs[-1].get("share") if candidate.rungs else None
+    return candidate.status == "complete" and done is not None and done < WHOLE
 
 
 def share(rung: Mapping[str, Any]) -> str:

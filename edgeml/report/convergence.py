@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgeml.report import figures, trends
+from edgeml.report import climb, figures, trends
 from edgeml.report.plots import continued
 from edgeml.report.run_files import CandidateFile, RunFiles
 from edgeml.report.size_effect import size_of
@@ -34,11 +34,11 @@ class Speed:
 
 
 def speeds(run: RunFiles) -> list[Speed]:
-    """Of every fully trained candidate whose history and parameters are known."""
+    """Of every fully trained candidate, not cut short, whose history and parameters are known."""
     found = []
     for candidate in run.trials:
         params = size_of(candidate, "params")
-        if params is None or not run.fully_trained(candidate):
+        if params is None or not run.fully_trained(candidate) or climb.cut_short(candidate):
             continue
         epochs = epochs_to_share(candidate, measure(run))
         if epochs is not None:

@@ -50,9 +50,11 @@ def progress(run: RunFiles, timed: bool = True) -> str:
         str(run.state.get("status")), str(run.state.get("status"))
     )
     after = f" after {duration(elapsed)}" if elapsed else ""
+    complete = [c for c in run.trials if c.status == "complete"]
+    cut = sum(map(climb.cut_short, complete))
     parts = [
         f"{figures.many(len(run.trials), 'architecture')} tried",
-        f"{sum(c.status == 'complete' for c in run.trials)} trained fully",
+        f"{len(complete)} trained fully" + (f" ({cut} of them cut short by --time)" if cut else ""),
         f"{len(run.front_candidates)} on the Pareto front",
     ]
     refused = sum((run.state.get("refused") or {}).values())

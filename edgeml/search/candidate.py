@@ -34,7 +34,8 @@ class Candidate:
         metrics: Measurement dicts by metric.
         fidelity: epochs and samples as trained.
         rung: the highest rung it was trained on; `rungs` has one row a training (rung, epochs, accuracy,
-            accuracy_float, cost in full trainings as far as it was done, seconds, CPU seconds, stopped).
+            accuracy_float, the share of its schedule that was done, cost of that in full trainings, seconds,
+            CPU seconds, stopped).
         further: one row a training that went on after that (finishing/longer.py): epochs, accuracy and
             accuracy_float after it, accuracy `before`, whether what came of it was kept, failure, seconds.
         recipe: training settings.

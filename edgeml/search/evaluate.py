@@ -212,6 +212,7 @@ def _run(job: Job, order: Order, arch: Arch, candidate: Candidate, files: dict[s
         "accuracy": accuracy,
         "accuracy_float": float_accuracy,
         "cost": order.cost * result.share,
+        "share": round(result.share, 4),
         "train_s": clock.seconds["train"],
         "besides_s": sum(clock.seconds.values()) - clock.seconds["train"],
         "cpu_s": round(time.process_time() - clock.began_cpu_s, 3),
