@@ -7,11 +7,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from test_tiny import edgeml_run
 
 from edgeml.report.pick import pick_key
 from edgeml.report.run_files import open_run
 from edgeml.train.inherit import load_weights
+from tests.command import edgeml_run
 
 SEARCH = ["search", "--data", "digits", "--target", "null", "--epochs", 1]
 

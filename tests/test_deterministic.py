@@ -16,6 +16,7 @@ from edgeml.search.deterministic import check
 from edgeml.search.settings import Settings
 from edgeml.search.workers.compute import LOCAL, Compute
 from edgeml.target.targets import Targets
+from tests.command import edgeml_run
 
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
 
@@ -45,12 +46,17 @@ def test_the_command_refuses_in_one_sentence(cli):
         assert code == 2 and "--deterministic" in err and err.count("\n") == 1
 
 
-def searched(folder, name, *more, **environment):
-    command = [*EDGEML, "search", "--data", "digits", "--target", "null", "--epochs", "2", "--deterministic"]
-    subprocess.run(
-        [*command, *more, "--out", name], cwd=folder, check=True, capture_output=True,
-        env={**os.environ, **environment},
-    )  # fmt: skip
+SEARCH = ["search", "--data", "digits", "--target", "null", "--epochs", "2", "--deterministic"]
+
+
+def elsewhere(*words, cwd):
+    """The command in a process of its own, whose hash seed is another."""
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    subprocess.run([*EDGEML, *words], cwd=cwd, env=environment, check=True, capture_output=True)
+
+
+def searched(folder, name, *more, command=edgeml_run):
+    command(*SEARCH, *more, "--out", name, cwd=folder)
     files = {
         str(file.relative_to(folder / name)): hashlib.sha256(file.read_bytes()).hexdigest()
         for ending in ("*.tflite", "*.safetensors")
@@ -70,8 +76,8 @@ def exported(folder, name):
 @pytest.mark.slow
 def test_the_same_files_twice(tmp_path):
     """Rungs, inheritance and compression; the hash seed of Python differs."""
-    one = searched(tmp_path, "one", "--trials", "5", "--compress", "qat", PYTHONHASHSEED="1")
-    other = searched(tmp_path, "other", "--trials", "5", "--compress", "qat", PYTHONHASHSEED="2")
+    one = searched(tmp_path, "one", "--trials", "5", "--compress", "qat")
+    other = searched(tmp_path, "other", "--trials", "5", "--compress", "qat", command=elsewhere)
     assert one == other and len(one[0]) >= 10 and any("-qat" in name for name in one[0])
     assert exported(tmp_path, "one") == exported(tmp_path, "other")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_tiny import edgeml_run
 
 import edgeml
 from edgeml.errors import ModelError
@@ -37,6 +37,7 @@ from edgeml.target.targets import Targets
 from edgeml.terminal.lines import time_left_s
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.inherit import load_weights
+from tests.command import edgeml_run
 from tests.speed import SOON_S
 
 
@@ -185,11 +186,11 @@ def test_the_time_left_knows_of_what_follows():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of two networks that are trained for one epoch each, and the key of one that is complete."""
-    path = tmp_path_factory.mktemp("further") / "run"
-    found = edgeml.search("digits", "null", trials=2, epochs=1, fidelity="full", compress="none", out=path)
-    key = max((row for row in found.leaderboard if row["status"] == "complete"), key=lambda r: r["accuracy"])
+def run(finished_run, tmp_path_factory):
+    """A run of networks that are trained for two epochs each, and the key of the best."""
+    path = shutil.copytree(finished_run, tmp_path_factory.mktemp("further") / "run")
+    rows = edgeml.Run(path, "finished").leaderboard
+    key = max((row for row in rows if row["status"] == "complete"), key=lambda row: row["accuracy"])
     return path, key["key"]
 
 

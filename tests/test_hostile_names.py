@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from edgeml.api.runs import _new_path
 from edgeml.cli.output import inert, say
 from edgeml.report.page import write_report
 from edgeml.search.settings import Settings
+from tests.command import edgeml_run
 
 RUN = "</script><script>window.pwned=1</script>"
 OWN = (
@@ -60,11 +60,7 @@ def test_data_with_a_long_name_get_a_run_directory(tmp_path, monkeypatch) -> Non
 def searched(data: Path, target: Path, out: Path) -> Path:
     """A run and, beside it, a copy with an odd name and what the search printed."""
     arguments = ["--data", data, "--target", target, "--out", out, "--trials", "1", "--epochs", "0.5"]
-    done = subprocess.run(
-        [sys.executable, "-m", "edgeml.cli", "search", *arguments, "--no-curves", "--compress", "none"],
-        capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = edgeml_run("search", *arguments, "--no-curves", "--compress", "none", cwd=out.parent)
     (out.parent / "said").write_text(done.stdout + done.stderr)
     shutil.copytree(out, out.parent / ODD / "[red]\x1b[2J<b>")
     return out

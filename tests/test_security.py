@@ -9,8 +9,6 @@ import re
 import shutil
 import stat
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from edgeml.report.run_files import open_run
 from edgeml.resources import load_yaml
 from edgeml.search.workers.compute import shown
 from edgeml.target.board.address import parse_address
+from tests.command import edgeml_run
 from tools import audit
 
 SECRET = "hunter2"
@@ -135,15 +134,12 @@ def test_urls_are_shown_without_secrets(url: str) -> None:
     assert SECRET not in str(shown(url))
 
 
-def test_a_run_holds_no_variable_of_the_environment(tmp_path: Path) -> None:
-    environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": SECRET, "MY_TOKEN": SECRET}
+def test_a_run_holds_no_variable_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "MY_TOKEN"):
+        monkeypatch.setenv(name, SECRET)
     arguments = ["--data", "digits", "--target", "null", "--trials", "1", "--epochs", "0.2", "--no-curves"]
     out = tmp_path / "run"
-    done = subprocess.run(
-        [sys.executable, "-m", "edgeml.cli", "search", *arguments, "--compress", "none", "--out", out],
-        env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = edgeml_run("search", *arguments, "--compress", "none", "--out", out, cwd=tmp_path)
     assert SECRET not in done.stdout + done.stderr
     files = [path for path in out.rglob("*") if path.is_file()]
     assert len(files) > 8

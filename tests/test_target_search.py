@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_tiny import edgeml_run
 
 from edgeml.search.archive import pareto
+from tests.command import edgeml_run
 
 TINY = ["--data", "digits", "--epochs", "1", "--compress", "none"]
 

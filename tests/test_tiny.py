@@ -13,21 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.command import edgeml_run
+
 EDGEML = [sys.executable, "-m", "edgeml.cli"]
 TINY = ["--data", "digits", "--target", "null", "--epochs", "1", "--compress", "none"]
-
-
-def edgeml_run(*args, cwd, check=True, **more):
-    command = [*EDGEML, *map(str, args)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=check, **more)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A finished run of three trials, and what the command printed."""
     folder = tmp_path_factory.mktemp("tiny")
-    done = edgeml_run("search", *TINY, "--trials", 3, "--out", "run", "--json", cwd=folder)
-    return folder, done
+    command = [*EDGEML, "search", *TINY, "--trials", "3", "--out", "run", "--json"]
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
 
 
 def test_the_whole_way(tiny):
@@ -191,20 +188,15 @@ def test_ctrl_c_ends_cleanly_with_what_there_is(tmp_path):
 
 
 @pytest.mark.slow
-def test_python_api_and_quickstart(tmp_path):
-    """The example as a plain script without a main guard's help: the worker must not run it again."""
-    script = tmp_path / "plain.py"
-    script.write_text(
-        "import edgeml\n"
-        "run = edgeml.search(data='digits', target='null', trials=1, epochs=1, compress='none', out='run')\n"
-        "print(len(run.front), run.status)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "plain.py"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split()[1] == "finished" and int(done.stdout.split()[0]) >= 1
-    example = Path(__file__).parent.parent / "examples" / "quickstart.py"
-    done = subprocess.run(
-        [sys.executable, example, "quick", "1"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert "exported to" in done.stdout and (tmp_path / "quick" / "report.html").exists()
+def test_quickstart_as_a_plain_script(tmp_path):
+    """The example, made short and without its main guard's help: the worker must not run it again."""
+    text = (Path(__file__).parent.parent / "examples" / "quickstart.py").read_text(encoding="utf-8")
+    code, guard, _ = text.partition('if __name__ == "__main__":')
+    assert guard and "trials=trials, " in code
+    code = code.replace("trials=trials, ", "trials=trials, epochs=1, compress='none', ")
+    (tmp_path / "plain.py").write_text(f"{code}main('quick', 1)\nprint('once')\n")
+    command = [sys.executable, "plain.py"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert " % int8 " in said and "exported to" in said and said.count("once") == 1
+    assert json.loads((tmp_path / "quick" / "state.json").read_text())["status"] == "finished"
+    assert (tmp_path / "quick" / "report.html").exists()
