@@ -95,6 +95,16 @@ def dask(folder: Path, workers: int, protocol: str = "tcp", **settings: str):
         cluster.stop()
 
 
+@contextmanager
+def light(folder: Path, workers: int):
+    """Workers that import no TensorFlow: nothing is trained there, and a killed one is soon back."""
+    for name in ("tensorflow", "tf_keras"):
+        (folder / "empty" / name).mkdir(parents=True)
+        (folder / "empty" / name / "__init__.py").touch()
+    with dask(folder, workers, PYTHONPATH=f"{folder / 'empty'}:{ROOT}") as found:
+        yield found
+
+
 def until(what, seconds=60.0):
     end = time.monotonic() + seconds
     while not (found := what()):

@@ -19,17 +19,24 @@ from edgeml.search.run_dir import RunDir
 from edgeml.search.workers.compute import Compute
 from edgeml.search.workers.executor import WorkerDiedError
 from edgeml.target.targets import Targets
-from tests.dask_cluster import EDGEML, ENVIRONMENT, crash, dask, linger, store_one, until
+from tests.dask_cluster import EDGEML, ENVIRONMENT, crash, dask, light, linger, store_one, until
 from tests.loopback_sshd import free_port
 from tests.speed import SOON_S
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory):
+@pytest.fixture
+def training(tmp_path_factory):
     """A scheduler and two workers that their nannies start again."""
     with dask(tmp_path_factory.mktemp("dask"), 2) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The same without TensorFlow, where nothing is trained."""
+    with light(tmp_path_factory.mktemp("dask"), 2) as found:
         yield found
 
 
@@ -53,16 +60,16 @@ def connected(address, run, said=None, **more):
     return found
 
 
-def test_a_search_whose_worker_is_killed_loses_nothing(two, tmp_path):
+def test_a_search_whose_worker_is_killed_loses_nothing(training, tmp_path):
     """The command; weights and data go through a store, a Dask worker is killed in the middle."""
     command = [*EDGEML, "search", "--data", "digits", "--target", "null", "--trials", "4", "--epochs", "1"]
-    command += ["--scheduler", two.address, "--store", (tmp_path / "store").as_uri(), "--out", "run"]
+    command += ["--scheduler", training.address, "--store", (tmp_path / "store").as_uri(), "--out", "run"]
     with (tmp_path / "said").open("w") as said:
         search = subprocess.Popen(
             command, cwd=tmp_path, env=os.environ | ENVIRONMENT, stdout=said, stderr=subprocess.STDOUT
         )
-        until(lambda: two.evaluating() or search.poll() is not None)
-        two.kill_worker()
+        until(lambda: training.evaluating() or search.poll() is not None)
+        training.kill_worker()
         search.wait(300)
     text = (tmp_path / "said").read_text()
     assert search.returncode == 0, text
@@ -78,7 +85,7 @@ def test_a_search_whose_worker_is_killed_loses_nothing(two, tmp_path):
     assert not list((tmp_path / "store" / "runs").glob("*/*")) and list(
         (tmp_path / "store" / "data").iterdir()
     )
-    copies = [p for p in (two.folder / "local").rglob("dataset.json") if "run" not in p.parts]
+    copies = [p for p in (training.folder / "local").rglob("dataset.json") if "run" not in p.parts]
     assert copies, "workers read a copy of their own"
     assert not (run.path / ".exchange.tmp").exists()
 
@@ -176,7 +183,7 @@ def test_no_worker_is_waited_for_and_then_said(run, job, tmp_path):
 def test_a_scheduler_that_goes_away(run, job, tmp_path, monkeypatch):
     monkeypatch.setattr(dask_client, "CONNECT_S", 2.0)
     monkeypatch.setattr(clusters, "CONNECT_S", 2.0)
-    with dask(tmp_path, 1) as found:
+    with light(tmp_path, 1) as found:
         until(lambda: found.processes())
         cluster = Cluster(Compute(scheduler=found.address), run)
         until(lambda: cluster._roster.fit)

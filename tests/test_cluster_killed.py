@@ -22,7 +22,7 @@ from edgeml.search.study import Study
 from edgeml.search.workers.compute import Compute
 from edgeml.target.targets import Targets
 from edgeml.train.fidelity import Fidelity
-from tests.dask_cluster import ROOT, Dask, dask, evaluate_for_a_moment, store_one, until
+from tests.dask_cluster import Dask, evaluate_for_a_moment, light, store_one, until
 from tests.killed_engine import TASK
 
 TRIALS, EVERY = 40, 8
@@ -43,12 +43,7 @@ class Killer(Listener):
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
-    """Two that import no TensorFlow: nothing is trained here, and a killed one is soon back."""
-    folder = tmp_path_factory.mktemp("dask")
-    for name in ("tensorflow", "tf_keras"):
-        (folder / "empty" / name).mkdir(parents=True)
-        (folder / "empty" / name / "__init__.py").touch()
-    with dask(folder, 2, PYTHONPATH=f"{folder / 'empty'}:{ROOT}") as found:
+    with light(tmp_path_factory.mktemp("dask"), 2) as found:
         yield found
 
 
