@@ -105,7 +105,7 @@ def light(folder: Path, workers: int):
         yield found
 
 
-def until(what, seconds=60.0):
+def until(what, seconds=300.0):
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, "took too long"

@@ -84,7 +84,7 @@ def coordinator(data, tmp_path):
             process.wait()
 
 
-def wait_for(condition, *processes, seconds=120):
+def wait_for(condition, *processes, seconds=300):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline
@@ -94,7 +94,7 @@ def wait_for(condition, *processes, seconds=120):
 
 
 def ended(process):
-    process.wait(timeout=240)
+    process.wait(timeout=300)
     text = process.log.read_text()
     assert process.returncode == 0, text
     assert PASSWORD not in text and QUOTED not in text

@@ -112,7 +112,7 @@ def test_resume_adds_trials_and_repeats_none(tiny):
     assert len(new) == 4 and {key: new[key] for key in old} == old
 
 
-def wait_for(condition, limit_s=120):
+def wait_for(condition, limit_s=300):
     end = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < end, "nothing happened in time"
