@@ -135,6 +135,7 @@ def test_an_image_size_is_kept_or_refused_never_made_of_smaller_pictures(tmp_pat
 def test_an_autoencoder_is_searched(tmp_path):
     path = samples(tmp_path, ["normal"] * 120 + ["odd"] * 40)
     command = ["search", "--data", path, "--task", "anomaly", "--target", "null", "--trials", "2"]
+    command += ["--compress", "none"]
     result = CliRunner().invoke(main, [*command, "--epochs", "10", "--out", str(tmp_path / "run"), "--json"])
     assert result.exit_code == 0, result.output
     run = json.loads((tmp_path / "run" / "run.json").read_text())

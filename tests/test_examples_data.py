@@ -1,26 +1,39 @@
-"""The examples of sensor readings and tables, on little data, as a user runs them."""
+"""The examples of sensor readings and tables, on little data, with short trainings."""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import edgeml
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-def run(name: str, folder: Path, *arguments: str) -> str:
-    command = [sys.executable, str(EXAMPLES / name), "made", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """`run(name, ...)` is what the example's main(...) prints in an empty folder; trainings are short."""
+    monkeypatch.chdir(tmp_path)
+    short = functools.partial(edgeml.search, epochs=15, compress="none")
+    monkeypatch.setattr(edgeml, "search", short)
+
+    def call(name, *arguments):
+        runpy.run_path(str(EXAMPLES / name))["main"]("made", *arguments)
+        return capsys.readouterr().out
+
+    return call
 
 
 @pytest.mark.slow
-def test_gestures(tmp_path):
-    said = run("gestures.py", tmp_path, "2", "5")
+def test_gestures(run, tmp_path):
+    said = run("gestures.py", 2, 5)
     assert "preprocess.h" in said
     about = json.loads((tmp_path / "made" / "run" / "run.json").read_text())["dataset"]
     assert about["preprocessing"]["channels"] == ["ax", "ay", "az"]
@@ -42,8 +55,8 @@ def test_gestures(tmp_path):
 
 
 @pytest.mark.slow
-def test_tabular(tmp_path):
-    said = run("tabular.py", tmp_path, "2")
+def test_tabular(run):
+    said = run("tabular.py", 2)
     rows = [line.split() for line in said.splitlines()[-3:]]
     assert [row[0] for row in rows] == ["1", "2", "3"] and {row[2] for row in rows} <= {"benign", "malignant"}
     best = max(float(found) for found in re.findall(r"([\d.]+) % int8", said))

@@ -24,7 +24,8 @@ def invoke(*arguments):
 
 
 def exported(folder, *search):
-    invoke("search", *search, "--target", "null", "--trials", "1", "--epochs", "8", "--out", folder / "run")
+    small = ["--target", "null", "--trials", "1", "--epochs", "8", "--compress", "none"]
+    invoke("search", *search, *small, "--out", folder / "run")
     said = invoke("export", folder / "run", "--format", "tflite,onnx,c99", "--out", folder / "out", "--json")
     return folder, json.loads(said)
 
@@ -32,7 +33,7 @@ def exported(folder, *search):
 @pytest.fixture(scope="module")
 def regressor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("regressor")
-    return exported(folder, "--data", priced(folder), "--label", "price", "--compress", "none")
+    return exported(folder, "--data", priced(folder), "--label", "price")
 
 
 @pytest.fixture(scope="module")
