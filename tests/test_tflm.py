@@ -83,7 +83,6 @@ def test_the_arena_is_the_smallest_that_works():
         assert (run.returncode == 0) == works, run.stderr
 
 
-@pytest.mark.alone
 def test_a_model_takes_less_than_a_second():
     """0.05 s on an idle machine, 0.4 s with the start of the process."""
     figures(small_cnn())

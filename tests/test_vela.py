@@ -117,7 +117,6 @@ def test_one_model_is_compiled_once() -> None:
 
 
 @needs_vela
-@pytest.mark.alone
 def test_a_small_model_takes_less_than_100_ms() -> None:
     content, _ = small()
 
