@@ -12,7 +12,7 @@ from edgeml.data.goal import wilson
 from edgeml.report import figures, score_axis
 from edgeml.report.pick import preference, preferred
 from edgeml.report.run_files import CandidateFile, RunFiles
-from edgeml.search.archive.preference import PREFERS
+from edgeml.search.archive.preference import GIVE_UP, PREFERS
 
 BETTER = {
     "size_bytes": ("smaller", "larger"),
@@ -159,7 +159,7 @@ def _on_validation(run: RunFiles, candidate: CandidateFile) -> Interval | None:
 def _why(run: RunFiles, pick: CandidateFile) -> str:
     prefer = preference(run)
     if prefer != "balanced":
-        return f"--prefer {prefer}: {PREFERS[prefer]}"
+        return f"--prefer {prefer}: {PREFERS[prefer].format(run.goal.gap(GIVE_UP, digits=0))}"
     return "the best compromise" if pick.key == run.knee else "on the front"
 
 

@@ -17,10 +17,10 @@ from edgeml.target.targets import SHARED, Targets
 PREFERS = {
     "balanced": "the knee: closest to the ideal corner of the front",
     "accuracy": "the most accurate",
-    "latency": "the fastest that gives up at most 2 points of accuracy",
-    "size": "the smallest that gives up at most 2 points of accuracy",
+    "latency": "the fastest that gives up at most {}",
+    "size": "the smallest that gives up at most {}",
 }
-"""Every preference, and what it picks from the front."""
+"""Every preference, and what it picks from the front; {} is GIVE_UP in the metric's unit."""
 DEFAULT_PREFER = "balanced"
 GIVE_UP = 0.02
 """Score (0..1) that `latency` and `size` may give up against the most accurate of the front."""
