@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,6 +14,7 @@ from edgeml.search.pace import DEAR, FURTHER, LEAST_TRAINING, MOST_FURTHER, Pace
 from edgeml.search.progress import Progress
 from edgeml.search.rungs import Rungs
 from edgeml.search.settings import Settings
+from edgeml.train import awake
 
 LADDER = Ladder("two", (Rung(0.2, share=0.4), Rung(1.0, share=0.6)))
 
@@ -22,7 +22,7 @@ LADDER = Ladder("two", (Rung(0.2, share=0.4), Rung(1.0, share=0.6)))
 def pace(trials: int | None, gone_s: float = 0.0, time_s: float = 60.0, alone: bool = True) -> Pace:
     settings = Settings("made", ["null"], "nano", "random", trials, time_s=time_s)
     progress = Progress()
-    progress.started_at = time.monotonic() - gone_s
+    progress.started_at = awake.now() - gone_s
     return Pace(settings, progress, Rungs(LADDER, ["macs"], settings.planned_trials), alone)
 
 
