@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from math import ceil
 from pprint import pformat
 from typing import Any
 
-from edgeml.data.audio.clips import crop_limit
+from edgeml.data.audio import clips
 from edgeml.data.audio.front_end import FrontEnd
 from edgeml.export.fill import filled
 from edgeml.export.literals import rows
@@ -61,7 +60,7 @@ def front_end_files(
     made = FrontEnd.parse(front)
     frames = made.shape(samples, rate_hz)[0]
     tables = made.tables(rate_hz)
-    limit = crop_below or ceil(crop_limit(samples / rate_hz, False) * rate_hz)
+    limit = crop_below or clips.crop_below(samples / rate_hz, False, rate_hz)
     values = {
         **_c_values(front, tables),
         "samples": str(samples),

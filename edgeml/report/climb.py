@@ -44,6 +44,11 @@ def cut_short(candidate: CandidateFile) -> bool:
     return candidate.status == "complete" and done is not None and done < WHOLE
 
 
+def comparable(run: RunFiles, candidate: CandidateFile) -> bool:
+    """Whether it had full training, as the others had that are compared by what they learnt."""
+    return run.fully_trained(candidate) and not cut_short(candidate)
+
+
 def share(rung: Mapping[str, Any]) -> str:
     """A rung -> "20 % of the epochs and 50 % of the data"; "full training" for the last."""
     parts = [

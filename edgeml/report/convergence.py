@@ -38,7 +38,7 @@ def speeds(run: RunFiles) -> list[Speed]:
     found = []
     for candidate in run.trials:
         params = size_of(candidate, "params")
-        if params is None or not run.fully_trained(candidate) or climb.cut_short(candidate):
+        if params is None or not climb.comparable(run, candidate):
             continue
         epochs = epochs_to_share(candidate, measure(run))
         if epochs is not None:

@@ -35,7 +35,7 @@ def sample(run: RunFiles) -> Sample:
     Only the promising ones are trained fully, so a lower rung has more candidates, and less chosen ones.
     Those that --time cut short are left out: their sizes are not all that differs.
     """
-    scores = ((c, _before_further(c)) for c in run.trials if run.fully_trained(c) and not climb.cut_short(c))
+    scores = ((c, _before_further(c)) for c in run.trials if climb.comparable(run, c))
     full = tuple((c, score) for c, score in scores if score is not None)
     whole = Sample(full, "full training", True)
     if len(full) >= trends.LEAST:

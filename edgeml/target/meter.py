@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeml.deploy.tflite import TfliteModel, read_model
 from edgeml.errors import ConfigError, ModelError
@@ -76,6 +76,17 @@ class Options(BaseModel):
     def longest_s(self) -> float:
         """Seconds that the meter may take for a model by limits of its own; 0 where it has none."""
         return 0.0
+
+
+class TimeLimited(Options):
+    """Options of a meter that gives up on a model after `time_limit_s`."""
+
+    time_limit_s: float = Field(60, gt=0)
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of a model."""
+        return self.time_limit_s
 
 
 Some = TypeVar("Some", bound=Options)

@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.audio.clips import CLIPS_A_RECORDING, Recording, Taken, clip_seconds, crop_limit, take
+from edgeml.data.audio.clips import CLIPS_A_RECORDING, Recording, Taken, clip_seconds, crop_below, take
 from edgeml.data.audio.wav import read_header, read_samples
 from edgeml.data.audio.wave_steps import Wav, fitted, resampled, to_int16
 from edgeml.data.class_folders import ENDINGS, Filed, Listing, class_names, endings, list_classes
@@ -95,7 +94,7 @@ def read_audio(path: Path, options: ReadOptions) -> Source:
             "kind": "audio",
             "rate_hz": rate,
             "samples": samples,
-            "crop_below": ceil(round(crop_limit(clip_s, long) * rate, 6)),
+            "crop_below": crop_below(clip_s, long, rate),
         },
         skipped=tuple(read.bad + bad),
         ignored=len(listing.others),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ def crop_limit(clip_s: float, cut_all: bool) -> float:
         cut_all: whatever is two clips long is cut; else only what is far longer than a clip.
     """
     return 2 * clip_s if cut_all else max(CROPPED_UP_TO * clip_s, LONGEST_S)
+
+
+def crop_below(clip_s: float, cut_all: bool, rate_hz: int) -> int:
+    """The same limit in samples: a recording of fewer is one clip."""
+    return math.ceil(round(crop_limit(clip_s, cut_all) * rate_hz, 6))
 
 
 def take(

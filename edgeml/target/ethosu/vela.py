@@ -24,7 +24,7 @@ from pydantic import Field
 from edgeml.deploy.tflite import read_model
 from edgeml.errors import ConfigError, EdgemlError, ModelError
 from edgeml.target.ethosu.process import Worker, WorkerError
-from edgeml.target.meter import MeterUnavailableError, Options
+from edgeml.target.meter import MeterUnavailableError, TimeLimited
 
 MISSING = "Arm Vela is not installed; pip install 'edgeml[ethos-u]'"
 NPU_OP = "ethos-u"
@@ -51,7 +51,7 @@ Accelerator = Literal[
 """Product and MACs a cycle."""
 
 
-class VelaOptions(Options):
+class VelaOptions(TimeLimited):
     """What Vela compiles for; the names of the configurations are those of `config`."""
 
     accelerator: Accelerator = "ethos-u55-128"
@@ -61,11 +61,6 @@ class VelaOptions(Options):
     optimise: Literal["Performance", "Size"] = "Performance"
     time_limit_s: float = Field(60, gt=0, le=3600)
     memory_limit_mib: int = Field(4096, ge=1024)
-
-    @property
-    def longest_s(self) -> float:
-        """Seconds of a model."""
-        return self.time_limit_s
 
     def arguments(self, model: Path, folder: Path) -> list[str]:
         """Command line of Vela."""

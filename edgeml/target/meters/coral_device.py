@@ -24,7 +24,7 @@ from pydantic import Field
 from edgeml.errors import DeviceError, ModelError
 from edgeml.target.board.process import Finished, converse, printable
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
+from edgeml.target.meter import Figures, MeterUnavailableError, Subject, TimeLimited, options
 from edgeml.target.meters import coral_compiler
 from edgeml.target.profile import Target
 
@@ -34,15 +34,10 @@ USB_IDS = ("1a6e:089a", "18d1:9302")
 SYSTEM = Path("/")
 
 
-class DeviceOptions(Options):
+class DeviceOptions(TimeLimited):
     """How long a model may take on the device, start of the process included."""
 
     time_limit_s: float = Field(120, gt=0)
-
-    @property
-    def longest_s(self) -> float:
-        """Seconds of a model."""
-        return self.time_limit_s
 
 
 def measure(subjects: Mapping[str, Subject], target: Target) -> dict[str, Figures]:

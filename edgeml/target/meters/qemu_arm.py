@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 
 from edgeml.errors import ModelError
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import Figures, MeterUnavailableError, Options, Subject, options
+from edgeml.target.meter import Figures, MeterUnavailableError, Subject, TimeLimited, options
 from edgeml.target.profile import Target
 from edgeml.target.qemu.cpu import cpu_names, load_cpu
 from edgeml.target.qemu.guest import Guest, GuestError, GuestRefusedError, start
@@ -27,17 +27,12 @@ from edgeml.target.qemu.sysroot import QEMU, find, qemu_version
 REFERENCE_SPREAD = 1e-4
 
 
-class QemuArmOptions(Options):
+class QemuArmOptions(TimeLimited):
     """Which CPU is emulated, which kernels LiteRT runs, and for how long a model may run."""
 
     cpu: str = "cortex-a53"
     kernels: Literal["xnnpack", "reference"] = "xnnpack"
     time_limit_s: float = Field(300, gt=0)
-
-    @property
-    def longest_s(self) -> float:
-        """Seconds of a model."""
-        return self.time_limit_s
 
     @field_validator("cpu")
     @classmethod

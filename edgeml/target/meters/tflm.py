@@ -15,22 +15,16 @@ from edgeml.target.mcu import process as tflm_process
 from edgeml.target.mcu.flash import flash_bytes
 from edgeml.target.mcu.plan import cmsis_nn_conditions
 from edgeml.target.measurement import Measurement
-from edgeml.target.meter import Figures, Options, Subject, options
+from edgeml.target.meter import Figures, Subject, TimeLimited, options
 from edgeml.target.profile import Target
 
 MIB = 1 << 20
 
 
-class TflmOptions(Options):
+class TflmOptions(TimeLimited):
     """How long and with how much memory a model may run."""
 
-    time_limit_s: float = Field(60, gt=0)
     memory_limit_mib: int = Field(4096, ge=1024)
-
-    @property
-    def longest_s(self) -> float:
-        """Seconds of a model."""
-        return self.time_limit_s
 
 
 def missing(target: Target) -> str:
