@@ -151,7 +151,7 @@ def test_a_run_keeps_the_shares_and_ends_with_a_full_front(ladder, strategy):
 def test_by_time_alone_a_search_goes_on_until_the_time_is_over():
     run = study(TWO, "random", trials=None, time_s=4.0)
     run.search()
-    assert 4 <= run.elapsed_s < SOON_S
+    assert 4 <= run.progress.elapsed_s < SOON_S
     assert run.progress.trials > 30  # what --trials is where nothing limits
     complete = [c for c in run.archive.candidates.values() if c.status == "complete"]
     assert 0.5 < len(complete) * TWO.cost(1) / sum(run.rungs.spent) < 0.65

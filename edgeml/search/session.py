@@ -28,6 +28,7 @@ from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.finishing.compression import plan
 from edgeml.search.finishing.finishing import finish
 from edgeml.search.finishing.further import pays
+from edgeml.search.finishing.interrupt import ended_by_ctrl_c
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.own_files import copy_files, own
 from edgeml.search.progress import Listener
@@ -102,7 +103,9 @@ def run_session(
         study.seconds["data"] += clock.monotonic() - began
         study.search()
         if study.progress.interrupted:
-            executor.kill()
+            with ended_by_ctrl_c(study, executor):
+                executor.kill()
+                study.take_stored()
         finish(study, executor, compression, variants)
     finally:
         if executor is not None:

@@ -54,7 +54,7 @@ def state(study: Study, status: str) -> dict[str, Any]:
     return {
         "status": status,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z") if status != "running" else None,
-        "elapsed_s": study.elapsed_s,
+        "elapsed_s": study.progress.elapsed_s,
         "searched_s": study.progress.searched_s,
         "time_s": {name: round(value, 3) for name, value in study.seconds.items()},
         "trials": study.progress.trials,

@@ -32,6 +32,7 @@ from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
 from edgeml.search.workers.executor import Executor
 from edgeml.search.workers.trainings import RETRIES, Evaluate, Outcome, Trainings
+from edgeml.search.workers.whole import done_whole
 from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 
@@ -79,11 +80,6 @@ class Study:
         self._sharing = Sharing(self._peers, self.proposer)
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds of search, earlier sessions of a resumed run included."""
-        return self.progress.elapsed_s
-
-    @property
     def status(self) -> str:
         """What state.json says once the search is over."""
         return "interrupted" if self.progress.interrupted else "finished"
@@ -100,9 +96,10 @@ class Study:
         self.listener.started(self)
         try:
             while self._fill():
-                for outcome in self._trainings.finished(TICK_S):
-                    self._over(outcome)
-                self._hear()
+                with done_whole():
+                    for outcome in self._trainings.finished(TICK_S):
+                        self._over(outcome)
+                    self._hear()
                 self.listener.tick(self)
                 if self._turns.owed:
                     self.save("running")
@@ -114,6 +111,11 @@ class Study:
         if self._turns.owed:
             self._turns.skip()
             self.save("running")
+
+    def take_stored(self) -> None:
+        """Count what workers had stored as Ctrl-C came and nobody had heard of; no worker runs any more."""
+        for outcome in self._trainings.stored():
+            self._over(outcome)
 
     def save(self, status: str) -> None:
         """Write state.json and front.json; while the search runs, in turn."""
@@ -183,7 +185,7 @@ class Study:
         return bool(self.progress.running) or self._others_go_on()
 
     def _start(self, order: Order) -> None:
-        self._trainings.start(replace(order, at_s=self.elapsed_s))
+        self._trainings.start(replace(order, at_s=self.progress.elapsed_s))
 
     def _others_go_on(self) -> bool:
         """Whether what other coordinators train may yet give this one something to do."""
@@ -223,12 +225,9 @@ class Study:
         if self.progress.exhausted or self._peers.spent:
             return False
         if self.settings.trials is not None:
-            return self.progress.trials + self._new_running() < self.settings.trials
+            new = sum(order.key not in self.archive.candidates for order in self._trainings.orders)
+            return self.progress.trials + new < self.settings.trials
         return not self.pace.over(sum(map(self.ladder.cost, range(self.ladder.first, self.ladder.top + 1))))
-
-    def _new_running(self) -> int:
-        """Architectures that are trained for the first time now."""
-        return sum(order.key not in self.archive.candidates for order in self._trainings.orders)
 
     def _order(self, step: Promotion | Proposal, number: int) -> Order:
         seconds = self.pace.training_s(self.ladder.cost(step.rung), self._trainings.slots)
@@ -275,7 +274,7 @@ class Study:
         """A training is done: archive, strategy and, of this coordinator's own order, record."""
         assert self._asker is not None
         with self.clock("proposal"):
-            now, at = self.elapsed_s, found.finished_at_s  # a worker stops alone, or goes on alone
+            now, at = self.progress.elapsed_s, found.finished_at_s  # a worker stops alone, or goes on alone
             stamped = order is not None and order.at_s <= at <= now + 1
             candidate = found if stamped else stamp(found, now)
             new = candidate.key not in self.archive.rows

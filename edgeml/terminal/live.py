@@ -105,7 +105,7 @@ def _progress(study: Study, width: int) -> list[RenderableType]:
     limit = study.settings.trials
     by_time = (study.settings.time_s, study.settings.time_s - max(0.0, study.pace.all_left_s()))
     total, done = by_time if limit is None else (limit, study.progress.trials)
-    spent = f"{duration(study.elapsed_s)} gone, {duration(time_left_s(study))} left"
+    spent = f"{duration(study.progress.elapsed_s)} gone, {duration(time_left_s(study))} left"
     said = f"{counted(study)} trials"
     line = Table.grid(padding=(0, 2))
     room = width - len(spent) - len(said) - 5

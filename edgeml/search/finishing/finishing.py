@@ -91,7 +91,7 @@ def _compressed(
         record = {"asked": plan.word, "max_drop": plan.max_drop, "failure": str(error)}
         done, variants = replace(candidate, compression=record), []
         study.run.update(done)
-    at = study.elapsed_s
+    at = study.progress.elapsed_s
     return done, [replace(variant, finished_at_s=at) for variant in variants]
 
 

@@ -104,7 +104,7 @@ def pays(study: Study) -> bool:
     rows = [row for row in study.archive.rows.values() if not row.variant]
     now, then = (
         worth_of([row.point for row in rows if row.point is not None and row.finished_at_s <= at])
-        for at in (study.elapsed_s, study.elapsed_s - window)
+        for at in (study.progress.elapsed_s, study.progress.elapsed_s - window)
     )
     best = Schedule(study).next(())
     return best is not None and best.a_second > MARGIN * (now - then) / window
@@ -237,7 +237,7 @@ def _over(study: Study, schedule: Schedule, future: Future[Candidate], key: str)
     row = candidate.further[-1]
     schedule.learn(row)
     if row["kept"]:
-        candidate = replace(candidate, finished_at_s=study.elapsed_s)
+        candidate = replace(candidate, finished_at_s=study.progress.elapsed_s)
         study.run.update(candidate)
     study.archive.keep(candidate)
     study.listener.trained_further(study, candidate)

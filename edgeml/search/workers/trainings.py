@@ -81,6 +81,16 @@ class Trainings:
             self._outcome(future) for future in sorted(done, key=lambda one: self._running[one][0].number)
         ]
 
+    def stored(self) -> list[Outcome]:
+        """What workers that are gone had stored of what was under way."""
+        left = list(self._running.values())
+        self._running.clear()
+        return [
+            Outcome(order, done, None, 0, awake.now() - began)
+            for order, began in sorted(left, key=lambda one: one[0].number)
+            if (done := stored(self._job, order)) is not None
+        ]
+
     def _outcome(self, future: Future[Candidate]) -> Outcome:
         order, began = self._running.pop(future)
         deaths, seconds = self._deaths[order.key, order.index], awake.now() - began
