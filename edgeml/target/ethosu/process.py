@@ -20,7 +20,15 @@ SAID_LIMIT = 8 << 20
 
 
 class WorkerError(Exception):
-    """It did not answer as it must and is gone; the text says why, as the end of a sentence."""
+    """It did not answer as it must and is gone; the text says why, as the end of a sentence.
+
+    Attributes:
+        retry: it ended by itself after other models, so that what they left may be the reason.
+    """
+
+    def __init__(self, why: str, retry: bool = False) -> None:
+        super().__init__(why)
+        self.retry = retry
 
 
 class Worker:
@@ -49,6 +57,7 @@ class Worker:
             self._said.close()
             raise WorkerError(f"{error.filename} cannot be started ({error.strerror})") from error
         self._answers = Answers(self._process.stdout)
+        self._answered = 0
         try:
             hello = self._answer(START_LIMIT_S)
         except BaseException:
@@ -78,6 +87,7 @@ class Worker:
         except BaseException:  # Ctrl-C too: its answer would be taken for the next model's
             self.close()
             raise
+        self._answered += 1
         return answer, self._printed()
 
     def _send(self, asked: dict[str, Any]) -> None:
@@ -122,4 +132,4 @@ class Worker:
             how = "it crashed with " if status < 0 else "it ended with exit status "
             how += signal.Signals(-status).name if status < 0 else str(status)
         said = self._printed().strip().splitlines()
-        return WorkerError(how + (f" ({said[-1][:200].rstrip('.')})" if said else ""))
+        return WorkerError(how + (f" ({said[-1][:200].rstrip('.')})" if said else ""), self._answered > 0)

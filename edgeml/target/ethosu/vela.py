@@ -187,7 +187,6 @@ def _compile(
     content: bytes, wanted: VelaOptions, take: Callable[[Path], None] = lambda path: None
 ) -> Compiled | EdgemlError:
     """Compile; `take` is given the compiled file while it is there."""
-    worker = _worker()
     with tempfile.TemporaryDirectory(prefix="edgeml-vela-") as name:
         folder = Path(name)
         model = folder / "model.tflite"
@@ -198,8 +197,15 @@ def _compile(
             "limit_s": wanted.time_limit_s,
             "memory_bytes": wanted.memory_limit_mib << 20,
         }
+        worker = _worker()
         try:
-            answer, said = worker.ask(asked, wanted.time_limit_s)
+            try:
+                answer, said = worker.ask(asked, wanted.time_limit_s)
+            except WorkerError as error:
+                if not error.retry:
+                    raise
+                worker = _worker()
+                answer, said = worker.ask(asked, wanted.time_limit_s)
         except WorkerError as error:
             if _OUT_OF_MEMORY.search(str(error)):
                 return _too_little_memory(worker.version, wanted)

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,12 +35,24 @@ def main() -> None:
     _tell(answers, {"version": __version__})
     for line in sys.stdin:
         asked = json.loads(line)
-        resource.setrlimit(resource.RLIMIT_AS, (asked["memory_bytes"], resource.RLIM_INFINITY))
-        signal.setitimer(signal.ITIMER_REAL, asked["limit_s"] + GRACE_S)
-        answer = _compile(vela, asked["arguments"], Path(asked["summary"]))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        with _memory_limit(asked["memory_bytes"]):
+            signal.setitimer(signal.ITIMER_REAL, asked["limit_s"] + GRACE_S)
+            answer = _compile(vela, asked["arguments"], Path(asked["summary"]))
+            signal.setitimer(signal.ITIMER_REAL, 0)
         _flush()
         _tell(answers, answer)
+
+
+@contextlib.contextmanager
+def _memory_limit(wanted_bytes: int) -> Iterator[None]:
+    """Within it no more memory than that, or than the system allows; outside, what was allowed before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = [wanted_bytes, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(allowed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _compile(vela: Any, arguments: list[str], summary: Path) -> dict[str, Any]:
