@@ -22,10 +22,15 @@ def test_digits_use_the_whole_range():
     assert data.input_shape == (8, 8, 1)
     assert data.classes == tuple("0123456789")
     assert len(data.train) + len(data.val) + len(data.test) == 1797
-    raw = load_digits().images
-    expected = sorted(np.rint(image * 255 / 16).astype(np.uint8).tobytes() for image in raw)
-    found = [image for split in (data.train, data.val, data.test) for image in split.inputs]
-    assert sorted(image.tobytes() for image in found) == expected
+    raw = load_digits()
+    pixels = np.rint(raw.images * 255 / 16).astype(np.uint8)
+    expected = sorted((image.tobytes(), label) for image, label in zip(pixels, raw.target, strict=True))
+    found = [
+        one
+        for part in (data.train, data.val, data.test)
+        for one in zip(part.inputs, part.labels, strict=True)
+    ]
+    assert sorted((image.tobytes(), label) for image, label in found) == expected
     assert data.provenance["value_scale"] * 255 == pytest.approx(16)
 
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
 from pathlib import Path
 
 from edgeml.durable import whole
 from edgeml.errors import StorageError
+from edgeml.report.bundle import bundle
 from edgeml.report.charts import Charts
 from edgeml.report.markdown import markdown
 from edgeml.report.markup import Child, Markup, join, script_json, tag
 from edgeml.report.run_files import open_run
 from edgeml.report.sections import SECTIONS
-from edgeml.report.style import DRAW, STYLE
+from edgeml.report.style import STYLE
 
 
 def write_report(path: Path) -> Path:
@@ -54,7 +54,7 @@ def document(title: str, body: Child, charts: Charts) -> str:
     Scripts run only if their hash stands in the page's content security policy, so markup that slipped in
     through a name could not run either; nothing is fetched from anywhere.
     """
-    scripts = [_bundle()] if charts.specs else []
+    scripts = [bundle()] if charts.specs else []
     specs = Markup(script_json(charts.specs))
     return join(
         [
@@ -97,14 +97,3 @@ def _policy(scripts: list[str]) -> Markup:
     )
     content = rules.replace("&", "&amp;").replace('"', "&quot;")
     return Markup(f'<meta http-equiv="Content-Security-Policy" content="{content}">')
-
-
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite in altair's version, Vega-Embed and the page's own lines as one script."""
-    import altair
-    import vl_convert
-
-    version = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    bundle: str = vl_convert.javascript_bundle(DRAW, vl_version=version)
-    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
