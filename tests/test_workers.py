@@ -55,6 +55,11 @@ def with_child(note):
     time.sleep(100)
 
 
+def loaded():
+    """Of what takes seconds to import."""
+    return {"tensorflow", "tf_keras", "keras", "sklearn", "scipy.stats"} & set(sys.modules)
+
+
 def settings():
     names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
     return [os.environ.get(name) for name in names]
@@ -153,6 +158,12 @@ def test_a_worker_is_replaced_after_so_many_evaluations(workers):
     pool = workers(recycle=2)
     pids = [pool.submit(pid).result(LIMIT_S) for _ in range(5)]
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
+
+
+def test_a_worker_imports_what_evaluations_need_and_no_second_keras(workers):
+    pool = workers()
+    pool.start()
+    assert pool.submit(loaded).result(LIMIT_S) == {"tensorflow", "tf_keras"}
 
 
 def test_cores_are_shared_between_workers(workers):

@@ -266,6 +266,7 @@ def _start(log: str, coordinator: int, threads: int | None) -> None:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # else TensorFlow imports Keras 3
     if threads is not None:
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
             os.environ[name] = str(threads)
