@@ -39,11 +39,17 @@ def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) 
     keras.utils.set_random_seed(given.seed)
     model = compiled(MODELS[name](task.shape, task.classes), "adamw", LEARNING_RATE)
     an_epoch = epoch_steps(task)
+    clock.conversion_s = 1.0 + 0.03 * len(model.layers)  # 3 s for MobileNetV2's 155
+    validated(model, task, LOOKED)  # builds the graph
+    began = clock.spent()
+    validated(model, task, LOOKED)
+    known = len(task.y_validation)
+    last_look = 1.2 * (clock.spent() - began) * min(VALIDATED, known) / min(LOOKED, known)
 
     class Best(keras.callbacks.Callback):  # type: ignore[misc]
         """The weights of the best epoch; small data sets are looked at every few epochs."""
 
-        accuracy, weights, since, looked, took = -1.0, None, 0, 0.0, 0.0
+        accuracy, weights, since, looked, took, call_began = -1.0, None, 0, 0.0, 0.0, 0.0
 
         def look(self) -> None:
             began = clock.spent()
@@ -53,8 +59,17 @@ def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) 
             if score >= self.accuracy:
                 self.accuracy, self.weights, self.since = score, self.model.get_weights(), 0
 
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.call_began = clock.spent()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            another = clock.spent() - self.call_began  # MobileNetV2's eight steps take half a minute
+            self.model.stop_training |= clock.left() - last_look < another
+
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.since += 1
+            if self.model.stop_training:  # looked at once more below
+                return
             if epoch + 1 >= EPOCHS or clock.spent() - self.looked > max(
                 0.03 * clock.budget_s, 12 * self.took
             ):
@@ -62,12 +77,7 @@ def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) 
             self.model.stop_training |= self.since >= PATIENCE
 
     best = Best()
-    clock.conversion_s = 1.0 + 0.03 * len(model.layers)  # 3 s for MobileNetV2's 155
     try:
-        validated(model, task, LOOKED)  # builds the graph
-        began = clock.spent()
-        validated(model, task, LOOKED)
-        last_look = 1.2 * (clock.spent() - began) * min(VALIDATED, len(task.y_validation)) / LOOKED
         trained(model, task, clock, EPOCHS * an_epoch, clock.left() - last_look, given.seed, (best,))
         best.look()
     except BudgetSpentError:
