@@ -15,6 +15,7 @@ def main() -> int:
     """Run the step; errors are told, not raised."""
     name, folder = sys.argv[1], Path(sys.argv[2])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as workers do
     from edgeml.doctor.steps import STEPS
 
     try:
