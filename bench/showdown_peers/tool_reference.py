@@ -64,7 +64,7 @@ def run(name: str, given: Any, task: Task, clock: Clock, about: dict[str, Any]) 
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             another = clock.spent() - self.call_began  # MobileNetV2's eight steps take half a minute
-            self.model.stop_training |= clock.left() - last_look < another
+            self.model.stop_training |= clock.left() - last_look < 1.5 * another
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.since += 1
