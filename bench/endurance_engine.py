@@ -117,7 +117,7 @@ def study_in(path: Path, strategy: str, ladder: Ladder, trials: int, seed: int =
     settings = Settings("made up", ["null"], "micro_cell", strategy, trials, seed=seed)
     trainer = Trainer(run)
     study = Study(
-        run, settings, load_space("micro_cell"), TASK, Job(str(path), Targets.load(["null"]), {}, "auto"),
+        run, settings, load_space("micro_cell"), TASK, Job(str(path), Targets.load(["null"]), {}, "morph"),
         Fidelity(float(HISTORY)), trainer, Inline(), Watcher(), ladder,
     )  # fmt: skip
     trainer.study = study

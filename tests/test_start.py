@@ -15,12 +15,12 @@ from edgeml.errors import ConfigError, UnknownNameError
 from edgeml.search import start as beginnings
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
-from edgeml.search.ladder import Rung
+from edgeml.search.ladder import Rung, load_ladder
 from edgeml.search.run_dir import BEFORE, RunDir
 from edgeml.search.watching import Watching
 from edgeml.target.targets import Targets
 from edgeml.train.build import build, get_weights
-from edgeml.train.fidelity import Fidelity
+from edgeml.train.fidelity import Fidelity, full_fidelity
 from edgeml.train.inherit import overlap
 from edgeml.train.watch import CurvePoint
 
@@ -41,6 +41,23 @@ def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "two.npz"
     np.savez(path, x_train=x, y_train=y)
     return path
+
+
+@pytest.mark.parametrize(
+    ("samples", "trials", "what"),
+    [
+        (51_000, 20, "morph"),  # .7 passes on the low rung
+        (51_000, 4, "none"),  # 3.5: few trials are trained fully
+        (1_259, 20, "none"),  # 8
+        (85, 20, "none"),  # 40
+    ],
+)
+def test_auto_inherits_where_the_first_training_is_short(samples, trials, what):
+    ladder = load_ladder("balanced").for_trials(trials)
+    full = full_fidelity(samples)
+    assert beginnings.weights_from("auto", ladder, full) == what
+    for named in ("morph", "bank", "none"):
+        assert beginnings.weights_from(named, ladder, full) == named
 
 
 @pytest.mark.slow

@@ -31,8 +31,6 @@ from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 
 CALIBRATION_IMAGES = 200
-INHERIT_AUTO = "morph"
-"""What --inherit auto is (docs/decisions/005)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Job:
         run: the run directory; its data/ holds the data set.
         targets: device profiles.
         limits: by metric.
-        inherit: where a new network's weights come from: auto, morph, bank or none (search/start.py).
+        inherit: where a new network's weights come from: morph, bank or none (search/start.py).
         goal: how outputs are scored; the data carry it too.
         rungs: of the search's ladder; a parent may have been trained on any of them.
     """
@@ -58,16 +56,12 @@ class Job:
     @property
     def inherits(self) -> bool:
         """Whether new networks start from a trained parent."""
-        return self._way == "morph"
+        return self.inherit == "morph"
 
     @property
     def from_bank(self) -> bool:
         """Whether new networks start from the weight bank, and trained ones are written into it."""
-        return self._way == "bank"
-
-    @property
-    def _way(self) -> str:
-        return INHERIT_AUTO if self.inherit == "auto" else self.inherit
+        return self.inherit == "bank"
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from edgeml.search.run_dir import LAYOUT, RunDir
 from edgeml.search.settings import Settings, check_same
 from edgeml.search.shared.meeting import Meeting
 from edgeml.search.source import read_data
+from edgeml.search.start import weights_from
 from edgeml.search.strategy import strategy
 from edgeml.search.study import Study
 from edgeml.search.unchanged import check_unchanged, space_dict
@@ -151,11 +152,11 @@ def _prepare(
     task = task_of(data, space)
     space = space.suited(task)
     ladder.check(task)
-    rungs = ladder.rungs
-    job = Job(str(run_dir.path.resolve()), targets, settings.limits, settings.inherit, data.goal, rungs)
     if settings.epochs is None:
         settings = replace(settings, epochs=budget(settings.budget).epochs(len(data.train)))
     fidelity = full_fidelity(len(data.train), settings.epochs)
+    inherit = weights_from(settings.inherit, ladder.for_trials(settings.planned_trials), fidelity)
+    job = Job(str(run_dir.path.resolve()), targets, settings.limits, inherit, data.goal, ladder.rungs)
     whole, (space, pruned) = space, prune(space, task, targets)
     strategy(settings.strategy)(space, settings.seed)  # refuses before anything is written
     about = _describe(settings, targets, whole, data, pruned, ladder)

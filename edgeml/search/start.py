@@ -1,8 +1,8 @@
 """Where the weights of a training come from: the candidate's own, a parent's, the bank's, or fresh ones.
 
 `morph` starts from the trained candidate that fits best (its very function where the new network has grown
-from it, else what overlaps); `bank` from the shared weight bank; `auto` is
-evaluate.INHERIT_AUTO, the winner of bench/inheritance.py.
+from it, else what overlaps); `bank` from the shared weight bank; `auto` is `morph` where a new network's
+first training is short, else fresh weights (docs/decisions/016-inherit-auto.md).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from edgeml.arch.difference import difference
 from edgeml.arch.graph import Graph
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order
+from edgeml.search.ladder import Ladder
 from edgeml.search.run_dir import RunDir
 from edgeml.train.bank import Bank
 from edgeml.train.build import Network, get_weights, set_weights
+from edgeml.train.fidelity import Fidelity
 from edgeml.train.inherit import inherit, load_weights
 
 WEIGHTS = "weights.safetensors"
@@ -26,6 +28,17 @@ UNCOMPRESSED = "uncompressed.safetensors"
 """Weights before a compression that the recipe asks for: what others inherit from."""
 FRESH: dict[str, Any] = {"parent": None, "inherited_fraction": None, "source": None, "lineage": None}
 """What a candidate says of fresh weights, whatever it inherited on the rung below."""
+
+
+AUTO_EPOCHS = 2.0
+"""Passes over the data from which on a network trained from scratch is as good as one that inherits."""
+
+
+def weights_from(inherit: str, ladder: Ladder, full: Fidelity) -> str:
+    """--inherit, `auto` as what it is for a search on this ladder: morph, bank or none."""
+    if inherit != "auto":
+        return inherit
+    return "morph" if ladder.fidelity(ladder.first, full).epochs < AUTO_EPOCHS else "none"
 
 
 def start(run: RunDir, job: Job, order: Order, graph: Graph, model: Network) -> dict[str, Any]:
