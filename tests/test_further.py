@@ -91,7 +91,8 @@ def study(members, left_s=100.0, elapsed_s=75.0, epochs=4.0, dear=(), prefer="ba
     pace = SimpleNamespace(all_left_s=lambda: left_s, besides_s=1.0)
     settings = SimpleNamespace(time_s=100.0, prefer=prefer)
     return SimpleNamespace(
-        archive=archive, pace=pace, ladder=FULL, settings=settings, elapsed_s=elapsed_s,
+        archive=archive, pace=pace, ladder=FULL, settings=settings,
+        progress=SimpleNamespace(elapsed_s=elapsed_s),
         fidelity=Fidelity(epochs, 64), reference_point=lambda: archive.reference_point(dear),
     )  # fmt: skip
 
