@@ -10,9 +10,9 @@ import pytest
 
 from edgeml.arch.space_file import load_space
 from edgeml.search.evaluate import stamp
+from edgeml.search.interrupt import done_whole
 from edgeml.search.run_dir import RunDir
 from edgeml.search.workers.executor import Inline
-from edgeml.search.workers.whole import done_whole
 from tests.test_search import fake_evaluate, study_in
 from tests.test_tiny import listen_to_ctrl_c
 

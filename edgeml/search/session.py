@@ -28,7 +28,7 @@ from edgeml.search.evaluate import Job, evaluate
 from edgeml.search.finishing.compression import plan
 from edgeml.search.finishing.finishing import finish
 from edgeml.search.finishing.further import pays
-from edgeml.search.finishing.interrupt import ended_by_ctrl_c
+from edgeml.search.interrupt import ended_by_ctrl_c
 from edgeml.search.ladder import Ladder, load_ladder
 from edgeml.search.own_files import copy_files, own
 from edgeml.search.progress import Listener

@@ -14,6 +14,7 @@ from edgeml.search.archive.preference import Focus
 from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
 from edgeml.search.evaluate import Job, Order, stamp
+from edgeml.search.interrupt import done_whole
 from edgeml.search.ladder import Ladder
 from edgeml.search.orders import Orders
 from edgeml.search.pace import Pace
@@ -32,7 +33,6 @@ from edgeml.search.stopwatch import Stopwatch
 from edgeml.search.told import Teller
 from edgeml.search.workers.executor import Executor
 from edgeml.search.workers.trainings import RETRIES, Evaluate, Outcome, Trainings
-from edgeml.search.workers.whole import done_whole
 from edgeml.train import awake
 from edgeml.train.fidelity import Fidelity
 

@@ -14,7 +14,7 @@ from edgeml.search.finishing.diagnosis import FILE, diagnose
 from edgeml.search.finishing.final import confirm
 from edgeml.search.finishing.final import finish as final_figures
 from edgeml.search.finishing.further import allowed_s, train_front
-from edgeml.search.finishing.interrupt import ended_by_ctrl_c
+from edgeml.search.interrupt import ended_by_ctrl_c
 from edgeml.search.run_dir import write_json
 from edgeml.search.study import Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError

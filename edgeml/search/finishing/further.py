@@ -22,8 +22,8 @@ from edgeml.search.archive.pareto import hypervolume
 from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
-from edgeml.search.finishing.interrupt import ended_by_ctrl_c
 from edgeml.search.finishing.longer import train_longer
+from edgeml.search.interrupt import ended_by_ctrl_c
 from edgeml.search.ladder import Ladder
 from edgeml.search.study import TICK_S, Study
 from edgeml.search.workers.executor import Executor, WorkerDiedError

@@ -1,4 +1,4 @@
-"""Ctrl-C in the coordinator: what it has begun to count is counted to its end."""
+"""Ctrl-C in a search and in what follows it: nothing that is stored is lost or counted by half."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgeml.search.study import Study
+    from edgeml.search.workers.executor import Executor
+
+
+@contextmanager
+def ended_by_ctrl_c(study: Study, executor: Executor) -> Iterator[None]:
+    """What is inside ends with Ctrl-C, and its workers with it; the study is called interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        study.progress.interrupted = True
+        executor.kill()
 
 
 @contextmanager
