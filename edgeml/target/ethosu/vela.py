@@ -187,6 +187,7 @@ def _compile(
     content: bytes, wanted: VelaOptions, take: Callable[[Path], None] = lambda path: None
 ) -> Compiled | EdgemlError:
     """Compile; `take` is given the compiled file while it is there."""
+    worker = _worker()
     with tempfile.TemporaryDirectory(prefix="edgeml-vela-") as name:
         folder = Path(name)
         model = folder / "model.tflite"
@@ -197,15 +198,8 @@ def _compile(
             "limit_s": wanted.time_limit_s,
             "memory_bytes": wanted.memory_limit_mib << 20,
         }
-        worker = _worker()
         try:
-            try:
-                answer, said = worker.ask(asked, wanted.time_limit_s)
-            except WorkerError as error:
-                if not error.retry:
-                    raise
-                worker = _worker()
-                answer, said = worker.ask(asked, wanted.time_limit_s)
+            answer, said = _ask(worker, asked, wanted.time_limit_s)
         except WorkerError as error:
             if _OUT_OF_MEMORY.search(str(error)):
                 return _too_little_memory(worker.version, wanted)
@@ -222,6 +216,16 @@ def _compile(
             )
         take(made)
         return compiled
+
+
+def _ask(worker: Worker, asked: dict[str, Any], limit_s: float) -> tuple[dict[str, Any], str]:
+    """What the worker answers; a fresh one is asked where what earlier models left may have ended it."""
+    try:
+        return worker.ask(asked, limit_s)
+    except WorkerError as error:
+        if not error.retry:
+            raise
+    return _worker().ask(asked, limit_s)
 
 
 def _refusal(version: str, answer: dict[str, Any], said: str, wanted: VelaOptions) -> EdgemlError:
