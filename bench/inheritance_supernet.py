@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgeml.arch.graph import Graph
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
-from edgeml.train.augment import augment
+from edgeml.train.augment import Augment
 from edgeml.train.bank import Bank, box, slots, union
 from edgeml.train.build import STATISTICS, Network, get_weights
 from edgeml.train.fidelity import Fidelity
@@ -61,13 +61,14 @@ def train_supernet(
     order, total = _Order(len(data), batch, rng), max(1, round(fidelity.epochs * (len(data) // batch)))
     with unoptimised():
         steps, kept = _trace(tf, shared, networks, selections, data, recipe, batch)
+        augment = Augment(recipe, seed)
         losses: list[Any] = []
         for first in range(0, total, STEPS_PER_CHECK):
             count = min(STEPS_PER_CHECK, total - first)
             rates = _rates(np.arange(first, first + count), total, recipe.learning_rate)
             chosen = rng.integers(len(networks), size=count)
             losses = [
-                steps[which](indices, rate)
+                steps[which](augment(data.inputs[indices]), data.labels[indices], rate)
                 for which, indices, rate in zip(chosen, order.take(count), rates, strict=True)
             ]
     trained = shared.numpy()
@@ -153,13 +154,11 @@ def _trace(
     recipe: Recipe,
     batch: int,
 ) -> tuple[list[Callable[[Any, Any], Any]], list[Any]]:
-    """A traced step (indices (batch,), learning rate) -> loss for each network, on one vector."""
-    images, labels = tf.constant(np.ascontiguousarray(data.inputs)), tf.constant(data.labels)
+    """A traced step (inputs, labels, learning rate) -> loss for each network, on one vector."""
     apply, kept = optimiser(recipe.optimiser, tf, shared)
 
-    def step(network: Network, selection: NDArray[np.int32], indices: Any, rate: Any) -> Any:
-        shown = augment(tf, tf.cast(tf.gather(images, indices), tf.float32), recipe)
-        truth = tf.gather(labels, indices)
+    def step(network: Network, selection: NDArray[np.int32], inputs: Any, truth: Any, rate: Any) -> Any:
+        shown = tf.cast(inputs, tf.float32)
         own = tf.gather(shared.read_value(), selection)
         with tf.GradientTape() as tape:
             tape.watch(own)
@@ -170,7 +169,12 @@ def _trace(
         apply(tf.scatter_nd(selection[:, None], gradient, shared.shape), rate)
         return loss
 
-    signature = tf.TensorSpec((batch,), tf.int64), tf.TensorSpec((), tf.float32)
+    one = Augment(recipe, 0)(data.inputs[:1])
+    signature = (
+        tf.TensorSpec((batch, *one.shape[1:]), one.dtype),
+        tf.TensorSpec((batch,), data.labels.dtype),
+        tf.TensorSpec((), tf.float32),
+    )
     traced = []
     for network, selection in zip(networks, selections, strict=True):
         own_step = tf.function(partial(step, network, selection), autograph=False)

@@ -110,19 +110,6 @@ def test_spectrograms_move_in_time_only():
     assert candidate_key(arch, recipe) == arch.key != candidate_key(arch, Recipe())
 
 
-def test_shift_across_moves_along_the_width():
-    import tensorflow as tf
-
-    from edgeml.train.augment import augment
-
-    rising = np.broadcast_to(np.arange(32.0, dtype=np.float32), (64, 33, 32))[..., None]
-    for images, still in ((rising, True), (rising.transpose(0, 2, 1, 3), False)):
-        tf.random.set_seed(0)
-        moved = augment(tf, tf.constant(images), Recipe(shift_across=False)).numpy()
-        assert (moved == images).all() == still
-    assert not (augment(tf, tf.constant(rising), Recipe()).numpy() == rising).all()
-
-
 def test_one_value_is_fixed_and_no_decision(tmp_path):
     space = space_with(tmp_path, "training: {learning_rate: 3e-3, optimiser: rmsprop}\n")
     choices, _ = connected(space)

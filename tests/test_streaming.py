@@ -80,28 +80,8 @@ def test_training_from_a_file_is_the_same_in_bounded_memory(tmp_path):
     assert streamed["digest"] == held["digest"] and streamed["history"] == held["history"]
     assert streamed["accuracy"] == held["accuracy"] > 0.8
     assert held["grown"] > 0.8 * BYTES  # the test would notice
-    assert streamed["grown"] < held["grown"] - 0.8 * BYTES, (streamed, held)
-
-
-def test_batches_are_bit_equal_with_every_augmentation(monkeypatch):
-    import tensorflow as tf
-
-    from edgeml.arch.recipe import Recipe
-    from edgeml.train.augment import augment
-    from edgeml.train.loop import gather, unoptimised
-
-    data, found = load("digits").train, []
-    recipe = Recipe(shift=0.2, flip=True, speed=0.1, gain=0.2, noise=0.1)
-    for limit in (1 << 30, 1000):
-        monkeypatch.setenv(scratch.VARIABLE, str(limit))
-        tf.random.set_seed(7)
-        inputs = gather(tf, data, 16)
-        with unoptimised():  # as in training
-            step = tf.function(
-                lambda indices, inputs=inputs: augment(tf, inputs(indices), recipe), autograph=False
-            ).get_concrete_function(tf.TensorSpec((16,), tf.int64))
-            found.append([step(tf.constant(np.arange(k, k + 16))).numpy() for k in range(3)])
-    assert all((one == other).all() for one, other in zip(*found, strict=True))
+    assert held["grown"] < 1.2 * BYTES, "the samples used are held once"
+    assert streamed["grown"] < 0.6 * BYTES, (streamed, held)
 
 
 def test_large_arrays_are_files_without_a_name(monkeypatch, tmp_path):

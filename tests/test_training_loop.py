@@ -68,12 +68,12 @@ def test_three_steps_are_three_steps_of_keras():
     images = data.inputs.astype(np.float32)
     np.testing.assert_allclose(network(images), theirs(images), rtol=1e-4, atol=1e-4)
 
-    step = trace(network, data, recipe, None, 16)
+    loop = trace(network, data, recipe, None, 16, 0)
     adam = keras.optimizers.Adam(1.0)
     entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     for number, rate in enumerate((1e-3, 2e-3, 1e-3)):
         chosen = rng.permutation(32)[:16]
-        loss, *_ = step.step(chosen, np.float32(rate))
+        (loss,), *_ = loop.steps(chosen[None], np.float32([rate]))
         with tf.GradientTape() as tape:
             expected = entropy(tf.one_hot(data.labels[chosen], 5), theirs(images[chosen], training=True))
         assert float(loss) == pytest.approx(float(expected), rel=1e-3), number
@@ -147,9 +147,9 @@ def test_a_training_learns_and_says_what_it_did():
 def test_only_a_share_of_the_data_is_used(monkeypatch):
     seen = {}
 
-    def traced(network, data, recipe, teacher, batch):
+    def traced(network, data, recipe, teacher, batch, seed):
         seen.update(data=data, teacher=teacher, batch=batch)
-        return trace(network, data, recipe, teacher, batch)
+        return trace(network, data, recipe, teacher, batch, seed)
 
     monkeypatch.setattr(training, "trace", traced)
     data, model = squares(), build(SMALL.graph)
@@ -256,13 +256,16 @@ def test_a_loss_that_is_lost_is_noticed_soon(monkeypatch, losses, words):
     def traced(network, *args):
         found = trace(network, *args)
 
-        def step(indices, rate):
-            taken.append(rate)
-            real = found.step(indices, rate)
-            fault = len(taken) - 27
-            return (losses[fault], *real[1:]) if 0 <= fault < len(losses) else real
+        def steps(indices, rates):
+            lost, hits, statistics = found.steps(indices, rates)
+            first = len(taken)
+            taken.extend(rates)
+            for place in range(len(rates)):
+                if 0 <= (fault := first + place + 1 - 27) < len(losses):
+                    lost[place] = losses[fault]
+            return lost, hits, statistics
 
-        return tracing.Loop(step, found.kept)
+        return tracing.Loop(steps, found.kept)
 
     monkeypatch.setattr(training, "trace", traced)
     result = fit(build(SMALL.graph), squares(), Fidelity(5, 24), STILL, 0)

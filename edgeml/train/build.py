@@ -199,8 +199,19 @@ def _input(at: _Pass, node: Node, layer: Input, images: Any) -> Any:
 
 def _conv(at: _Pass, node: Node, layer: Conv2D, tensor: Any) -> Any:
     strides, kernel = [1, layer.stride, layer.stride, 1], at.values[f"{node.name}:kernel"]
-    tensor = at.ops.Conv2D(input=tensor, filter=kernel, strides=strides, padding="SAME")
+    if kernel.shape[:2] == (1, 1) and layer.stride == 1:
+        tensor = _pointwise(at, kernel, tensor)
+    else:
+        tensor = at.ops.Conv2D(input=tensor, filter=kernel, strides=strides, padding="SAME")
     return at.norm(node, tensor, layer.activation)
+
+
+def _pointwise(at: _Pass, kernel: Any, tensor: Any) -> Any:
+    """A 1x1 convolution as a product of matrices: oneDNN's convolutions take longer to set up than to do."""
+    before, after = kernel.shape[2:]
+    rows = at.ops.Reshape(tensor=tensor, shape=[-1, before])
+    product = at.ops.MatMul(a=rows, b=at.ops.Reshape(tensor=kernel, shape=[before, after]))
+    return at.ops.Reshape(tensor=product, shape=[-1, *tensor.shape[1:3], after])
 
 
 def _depthwise(at: _Pass, node: Node, layer: DepthwiseConv2D, tensor: Any) -> Any:

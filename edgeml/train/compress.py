@@ -18,10 +18,10 @@ from edgeml.arch.graph import Graph
 from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
 from edgeml.errors import MissingToolError, ModelError
-from edgeml.train.augment import augment
+from edgeml.train.augment import Augment
 from edgeml.train.build import Network, Weights
 from edgeml.train.grappler import unoptimised
-from edgeml.train.loop import LARGEST_NORM, divergence, gather
+from edgeml.train.loop import LARGEST_NORM, divergence
 from edgeml.train.objective import objective
 from edgeml.train.optimiser import optimiser
 from edgeml.train.quiet import working
@@ -133,14 +133,15 @@ def tune(
         step = _step(tf, model, teacher, data, recipe, tuning)
         total, batch = tuning.steps(len(data)), tuning.batch(len(data))
         order = _order(len(data), total * batch, tuning.seed).reshape(total, batch)
-        losses = []
+        losses, augment = [], Augment(recipe, tuning.seed)
         for index, taken in enumerate(order):
             if before_step is not None:
                 before_step()
             warm = min(1.0, (index + 1) / max(1.0, WARM_UP * total))
             rate = tuning.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * index / total))
+            shown = augment(data.inputs[taken])
             with working():
-                losses.append(float(step(tf.constant(taken), tf.constant(rate, tf.float32))))
+                losses.append(float(step(shown, data.labels[taken], np.float32(rate))))
             if not np.isfinite(losses[-1]):
                 raise ModelError(
                     f"fine-tuning failed: loss became {losses[-1]} at step {index + 1} of {total}, "
@@ -150,15 +151,13 @@ def tune(
 
 
 def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tuning: Tuning) -> Any:
-    inputs, labels = gather(tf, data, tuning.batch(len(data))), tf.constant(data.labels)
     aim = objective(tf, data.goal, teacher.graph.output_shape[2], recipe.label_smoothing)
     classifies = data.goal.task == "classification"
     variables = model.trainable_variables
     trained = [(*optimiser("adam", tf, variable), _size(variable.numpy())) for variable in variables]
 
-    def step(indices: Any, rate: Any) -> Any:
-        shown = tf.cast(augment(tf, inputs(indices), recipe), tf.float32)
-        truth = tf.gather(labels, indices)
+    def step(inputs: Any, truth: Any, rate: Any) -> Any:
+        shown = tf.cast(inputs, tf.float32)
         taught = tf.stop_gradient(teacher(shown))
         with tf.GradientTape() as tape:
             logits = model(shown, training=True)
@@ -172,9 +171,13 @@ def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tu
             apply(gradient, rate * size)
         return loss
 
-    traced = tf.function(step, autograph=False)
-    signature = tf.TensorSpec((tuning.batch(len(data)),), tf.int64), tf.TensorSpec((), tf.float32)
-    concrete = traced.get_concrete_function(*signature)
+    traced, batch = tf.function(step, autograph=False), tuning.batch(len(data))
+    one = Augment(recipe, 0)(data.inputs[:1])
+    concrete = traced.get_concrete_function(
+        tf.TensorSpec((batch, *one.shape[1:]), one.dtype),
+        tf.TensorSpec((batch,), data.labels.dtype),
+        tf.TensorSpec((), tf.float32),
+    )
     concrete.kept = trained  # a traced function does not keep its variables alive
     return concrete
 
@@ -197,17 +200,20 @@ def settled(graph: Graph, weights: Weights, data: Split, tuning: Tuning) -> Weig
 
     network = Network(graph, weights)
     batch = tuning.batch(len(data))
-    inputs = gather(tf, data, batch)
 
-    def found(indices: Any, rate: Any) -> tuple[None, None, Any]:
-        shown = tf.cast(inputs(indices), tf.float32)
-        return None, None, network.forward(network.parameters.read_value(), shown, training=True)[1]
+    def found(inputs: Any) -> Any:
+        shown = tf.cast(inputs, tf.float32)
+        return network.forward(network.parameters.read_value(), shown, training=True)[1]
 
-    step = tf.function(found, autograph=False)
+    traced = tf.function(found, autograph=False)
+
+    def mean(batches: NDArray[np.int64]) -> NDArray[np.float64]:
+        found = [traced(data.inputs[indices]).numpy() for indices in batches]
+        return np.asarray(np.mean(found, 0, np.float64))
 
     def take(count: int) -> NDArray[np.int64]:
         return _order(len(data), count * batch, tuning.seed).reshape(count, batch)
 
     with unoptimised():
-        estimate_statistics(network, step, take)
+        estimate_statistics(network, mean, take)
     return network.get()

@@ -1,8 +1,9 @@
-"""Network + data -> trained network. One traced step, data in memory as uint8."""
+"""Network + data -> trained network. A traced loop, data in memory as uint8."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def fit(
         teacher = teacher and teacher.of(used)
     batch = fidelity.batch(len(data), recipe.batch_size)
     with unoptimised():
-        loop = trace(model, data, recipe, teacher, batch)
+        loop = trace(model, data, recipe, teacher, batch, seed)
         run = _Run(model, loop, fidelity, recipe, data, batch, seed)
         return run.train(watch and watched(watch, run.total * batch), started)
 
@@ -162,7 +163,7 @@ class _Run:
             if self.done % self.epoch == 0 or self.done >= self.total or result.failure or result.stopped:
                 self._close_epoch()
         if result.failure is None:
-            estimate_statistics(self.model, self.loop.step, self.order.take)
+            estimate_statistics(self.model, self._statistics, self.order.take)
         result.epochs, result.samples = self.done / self.epoch, self.done * self.batch
         result.share = self.done / self.planned
         result.seconds = awake.now() - started
@@ -182,16 +183,19 @@ class _Run:
         rates = _rates(np.arange(self.done, self.done + count), self.total, self.recipe.learning_rate)
         batches = self.order.take(count)
         with working():
-            found = [self.loop.step(batch, rate)[:2] for batch, rate in zip(batches, rates, strict=True)]
-            losses = np.array([float(loss) for loss, _ in found])
-        self._check(losses, rates)
+            losses, hits, _ = self.loop.steps(batches, rates)
+        self._check(losses.astype(np.float64), rates)
         history = self.result.history
         if not history or "epoch" in history[-1]:
             history.append({"loss": 0.0, "accuracy": 0.0, "steps": 0.0})
         history[-1]["loss"] += float(losses.sum())
-        history[-1]["accuracy"] += sum(float(hits) for _, hits in found) / self.batch
+        history[-1]["accuracy"] += float(hits.sum()) / self.batch
         history[-1]["steps"] += count
         self.done += count
+
+    def _statistics(self, batches: NDArray[np.int64]) -> Any:
+        """Mean of the batches' statistics: training at a rate of zero, so that nothing is traced again."""
+        return self.loop.steps(batches, np.zeros(len(batches), np.float32))[2]
 
     def _check(self, losses: NDArray[np.float64], rates: NDArray[np.float32]) -> None:
         bad = np.flatnonzero(~np.isfinite(losses))
