@@ -25,7 +25,7 @@ SHARE = 0.2
 COMPARED = 75_000
 """Pictures compared with each other, evenly taken: the work grows with the square."""
 
-_BLOCK = 512
+_BLOCK, _LOOKED_AT = 512, 128
 _ASKED = 2000
 """Pictures whose nearest other is looked for among all, so that it is known how alike the pictures are."""
 _DIRECTIONS = 32
@@ -158,14 +158,17 @@ def _nearest_within(rows: Floats, limit: float) -> NDArray[np.int64]:
     flat = rows @ np.linalg.eigh(rows.T @ rows)[1][:, : -_DIRECTIONS - 1 : -1]
     order = np.argsort(flat[:, 0], kind="stable")
     flat, along = flat[order], flat[order, 0]
-    length = np.einsum("nv,nv->n", flat, flat)
-    reach = limit + _ROUNDING
+    # |a - b|^2 < reach^2 where 2 a b - |a|^2 > |b|^2 - reach^2: one product, and its largest by column.
+    length, reach = np.einsum("nv,nv->n", flat, flat), limit + _ROUNDING
+    left = np.column_stack([2 * flat, -length])
+    right = np.ascontiguousarray(np.column_stack([flat, np.ones_like(length)]).T)
+    least = length - np.float32(reach**2)
     best, partner = np.full(len(rows), -np.inf, np.float32), np.full(len(rows), -1)
-    for start in range(0, len(rows), _BLOCK):
-        stop = min(len(rows), start + _BLOCK)
+    for start in range(0, len(rows), _LOOKED_AT):
+        stop = min(len(rows), start + _LOOKED_AT)
         end = int(np.searchsorted(along, along[stop - 1] + reach, side="right"))
-        square = length[start:stop, None] + length[None, start:end] - 2 * flat[start:stop] @ flat[start:end].T
-        block, known = np.sort(order[start:stop]), np.sort(order[start:end][(square < reach**2).any(axis=0)])
+        close = (left[start:stop] @ right[:, start:end]).max(axis=0) > least[start:end]
+        block, known = np.sort(order[start:stop]), np.sort(order[start:end][close])
         alike = rows[block] @ rows[known].T
         alike[(block[:, None] == known[None, :]) | ~(_distance(alike) < limit)] = -np.inf
         _keep_nearer(best, partner, block, known, alike)
