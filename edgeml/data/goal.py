@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.data.metrics import DEFAULT, METRICS, Metric, auc_of_counts, known_for
+from edgeml.data.metrics import DEFAULT, METRICS, OfCounts, known_for
 from edgeml.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -123,11 +123,13 @@ class Goal:
             scores, those of `metrics` in the metric's own unit.
         """
         given, truth = self.predictions(outputs, split.inputs), split.labels
-        found = {
-            name: _interval(metric, given, truth, np.random.default_rng(seed))
+        wanted = {
+            name: metric.of_counts(given, truth)
             for name, metric in METRICS.items()
             if self.task in metric.tasks and (metrics is None or name == self.metric or name in metrics)
         }
+        resamples = max(LEAST_RESAMPLES, min(RESAMPLES, WORK // max(1, given.size)))
+        found = _intervals(wanted, len(truth), resamples, np.random.default_rng(seed))
         ends = [self.score_of(found[self.metric][name]) for name in ("low", "high")]
         value = self.score_of(found[self.metric]["value"])
         return {"value": value, "low": min(ends), "high": max(ends), "n": len(split), "metrics": found}
@@ -194,21 +196,22 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (centre - spread) / scale, (centre + spread) / scale
 
 
-def _interval(
-    metric: Metric, given: NDArray[Any], truth: NDArray[Any], rng: np.random.Generator
-) -> dict[str, float]:
-    value = metric.measure(given, truth)
-    if metric is METRICS["accuracy"]:
-        low, high = wilson(round(value * len(truth)), len(truth))
-        return {"value": value, "low": low, "high": high}
-    n = len(truth)
-    resamples = max(LEAST_RESAMPLES, min(RESAMPLES, WORK // max(1, given.size)))
-    chosen = (rng.integers(0, n, n) for _ in range(resamples))
-    if metric is METRICS["auc"]:
-        of_counts = auc_of_counts(given, truth)  # sorting once is all the work of an AUC
-        drawn = [of_counts(np.bincount(rows, minlength=n)) for rows in chosen]
-    else:
-        compact = metric.compact(given)
-        drawn = [metric.measure(compact[rows], truth[rows]) for rows in chosen]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample of one class has no AUC
-    return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}
+def _intervals(
+    metrics: dict[str, OfCounts], n: int, resamples: int, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """Metrics of n samples with their 95 % intervals, all of the same resamples."""
+    values = {name: of_counts(np.ones(n)) for name, of_counts in metrics.items()}
+    drawn: dict[str, list[float]] = {name: [] for name in metrics if name != "accuracy"}
+    for _ in range(resamples if drawn else 0):
+        counts = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
+        for name, those in drawn.items():
+            those.append(metrics[name](counts))
+    found = {}
+    for name, value in values.items():
+        if name == "accuracy":
+            low, high = wilson(round(value * n), n)
+        else:
+            ends = np.nanpercentile(drawn[name], [2.5, 97.5])  # a resample of one class has no AUC
+            low, high = min(float(ends[0]), value), max(float(ends[1]), value)
+        found[name] = {"value": value, "low": low, "high": high}
+    return found

@@ -62,6 +62,7 @@ def predict(model: bytes, images: NDArray[np.uint8], threads: int = 1) -> NDArra
         )
     scale, zero_point = taken["quantization"]
     results = np.empty((len(images), int(taken["shape"][-1])), np.float32)
+    images = np.asarray(images)  # a row of a mapped file's own type takes as long to make as a network to run
     step = rows_at_once(images)
     for start in range(0, len(images), step):
         block = _as_input(given, images[start : start + step])
