@@ -23,8 +23,9 @@ from edgeml.train.bank import Bank, box, slots, union
 from edgeml.train.build import STATISTICS, Network, get_weights
 from edgeml.train.fidelity import Fidelity
 from edgeml.train.fit import STEPS_PER_CHECK, _Order, _rates
+from edgeml.train.grappler import unoptimised
 from edgeml.train.initialise import initial
-from edgeml.train.loop import LARGEST_NORM, unoptimised
+from edgeml.train.loop import LARGEST_NORM
 from edgeml.train.optimiser import optimiser
 
 
@@ -60,8 +61,8 @@ def train_supernet(
     rng = np.random.default_rng(seed)
     order, total = _Order(len(data), batch, rng), max(1, round(fidelity.epochs * (len(data) // batch)))
     with unoptimised():
-        steps, kept = _trace(tf, shared, networks, selections, data, recipe, batch)
         augment = Augment(recipe, seed)
+        steps, kept = _trace(tf, shared, networks, selections, data, augment, batch)
         losses: list[Any] = []
         for first in range(0, total, STEPS_PER_CHECK):
             count = min(STEPS_PER_CHECK, total - first)
@@ -151,11 +152,11 @@ def _trace(
     networks: Sequence[Network],
     selections: Sequence[NDArray[np.int32]],
     data: Split,
-    recipe: Recipe,
+    augment: Augment,
     batch: int,
 ) -> tuple[list[Callable[[Any, Any], Any]], list[Any]]:
     """A traced step (inputs, labels, learning rate) -> loss for each network, on one vector."""
-    apply, kept = optimiser(recipe.optimiser, tf, shared)
+    apply, kept = optimiser(augment.recipe.optimiser, tf, shared)
 
     def step(network: Network, selection: NDArray[np.int32], inputs: Any, truth: Any, rate: Any) -> Any:
         shown = tf.cast(inputs, tf.float32)
@@ -169,9 +170,8 @@ def _trace(
         apply(tf.scatter_nd(selection[:, None], gradient, shared.shape), rate)
         return loss
 
-    one = Augment(recipe, 0)(data.inputs[:1])
     signature = (
-        tf.TensorSpec((batch, *one.shape[1:]), one.dtype),
+        tf.TensorSpec((batch, *data.inputs.shape[1:]), augment.gives(data.inputs.dtype)),
         tf.TensorSpec((batch,), data.labels.dtype),
         tf.TensorSpec((), tf.float32),
     )

@@ -1,8 +1,9 @@
 """edgeml's training loop against a bare one, and what a fresh architecture costs before its first step.
 
 Images a second of `edgeml.train.fit` against a bare loop on the same network: the network as a Keras model,
-its step in a tf.function as TensorFlow's guide writes it, the same batches, augmentation, loss, clipping and
-decay; once with tf_keras's Adam, once with TensorFlow's fused Adam operator for each variable ("raw"). All
+its step in a tf.function as TensorFlow's guide writes it, called from Python, augmentation by TensorFlow's
+operators for it, the same batches, loss, clipping and decay; once with tf_keras's Adam, once with
+TensorFlow's fused Adam operator for each variable ("raw"). All
 run in one process on one thread, in turns, in CPU seconds; the first steps (tracing) are left out. Beside
 them, edgeml's own loop with TensorFlow's graph optimiser on ("grappler"), and inference of the same network,
 of which watching a learning curve consists.

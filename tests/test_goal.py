@@ -56,9 +56,9 @@ def test_a_resample_is_scored_from_how_often_samples_were_drawn(name, levels):
     given, truth = drawn(5)
     if levels:
         given = np.floor(given * levels) / levels
-    metric, columns = METRICS[name], ("regression" in METRICS[name].tasks, "anomaly" in METRICS[name].tasks)
-    pairs = [(given, truth)] if not columns[0] else [(given[:, 0], truth)]
-    if columns[1]:
+    metric = METRICS[name]
+    pairs = [(given[:, 0], truth)] if "regression" in metric.tasks else [(given, truth)]
+    if "anomaly" in metric.tasks:
         pairs.append((given[:, 0], (truth == 0).astype(int)))
     for outputs, labels in pairs:
         of_counts = metric.of_counts(outputs, labels)

@@ -8,9 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+from edgeml.arch.recipe import Recipe
 from edgeml.data import scratch
 from edgeml.data.dataset import Split, load
 from edgeml.errors import ConfigError, StorageError
+from edgeml.train.augment import Augment
 
 SIDE, IMAGES = 64, 12_000
 BYTES = SIDE * SIDE * 3 * IMAGES
@@ -82,6 +84,16 @@ def test_training_from_a_file_is_the_same_in_bounded_memory(tmp_path):
     assert held["grown"] > 0.8 * BYTES  # the test would notice
     assert held["grown"] < 1.2 * BYTES, "the samples used are held once"
     assert streamed["grown"] < 0.6 * BYTES, (streamed, held)
+
+
+def test_batches_are_bit_equal_with_every_augmentation(monkeypatch):
+    recipe, found = Recipe(shift=0.2, flip=True, speed=0.1, gain=0.2, noise=0.1), []
+    for limit in (1 << 30, 1000):
+        monkeypatch.setenv(scratch.VARIABLE, str(limit))
+        data, augment = load("digits").train.take(np.arange(200)), Augment(recipe, 7)
+        assert isinstance(data.inputs, np.memmap) == (limit == 1000)
+        found.append([augment(data.inputs[np.arange(k, k + 16)]) for k in range(3)])
+    assert all((one == other).all() for one, other in zip(*found, strict=True))
 
 
 def test_large_arrays_are_files_without_a_name(monkeypatch, tmp_path):

@@ -35,11 +35,14 @@ class Augment:
         self.recipe = recipe
         self._draws, self._noise = (np.random.default_rng((seed, stream)) for stream in (1, 2))
 
-    def __call__(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Images (n, h, w, c), values 0..255 -> the same shape, changed; the array given is left as it is.
+    def gives(self, given: np.dtype[Any]) -> np.dtype[Any]:
+        """Type of images -> of changed ones: float32 where speed, gain or noise are on, else the same."""
+        recipe = self.recipe
+        floats = recipe.augmentation and (recipe.speed or recipe.gain or recipe.noise)
+        return np.dtype(np.float32) if floats else given
 
-        float32 where speed, gain or noise are on, else of the type given.
-        """
+    def __call__(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Images (n, h, w, c), values 0..255 -> the same shape, changed; the array given is left as it is."""
         recipe, strength = self.recipe, self.recipe.augmentation
         if not strength:
             return images
@@ -49,8 +52,7 @@ class Augment:
             images[mirror < HALF] = images[mirror < HALF, :, ::-1]
         shift, speed = min(HALF, recipe.shift * strength), min(HALF, recipe.speed * strength)
         images = _moved(images, shift, shift if recipe.shift_across else 0.0, down, across)
-        if recipe.speed or recipe.gain or recipe.noise:
-            images = images.astype(np.float32)
+        images = images.astype(self.gives(images.dtype), copy=False)
         if speed and images.shape[1] > 1:
             images = _stretched(images, 1 + speed * (2 * tempo - 1))
         if recipe.gain:

@@ -130,10 +130,11 @@ def tune(
 
     tf.random.set_seed(tuning.seed)
     with unoptimised():
-        step = _step(tf, model, teacher, data, recipe, tuning)
+        augment = Augment(recipe, tuning.seed)
+        step = _step(tf, model, teacher, data, augment, tuning)
         total, batch = tuning.steps(len(data)), tuning.batch(len(data))
         order = _order(len(data), total * batch, tuning.seed).reshape(total, batch)
-        losses, augment = [], Augment(recipe, tuning.seed)
+        losses = []
         for index, taken in enumerate(order):
             if before_step is not None:
                 before_step()
@@ -150,8 +151,8 @@ def tune(
     return total, float(np.mean(losses[-max(1, total // 10) :]))
 
 
-def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tuning: Tuning) -> Any:
-    aim = objective(tf, data.goal, teacher.graph.output_shape[2], recipe.label_smoothing)
+def _step(tf: Any, model: Any, teacher: Network, data: Split, augment: Augment, tuning: Tuning) -> Any:
+    aim = objective(tf, data.goal, teacher.graph.output_shape[2], augment.recipe.label_smoothing)
     classifies = data.goal.task == "classification"
     variables = model.trainable_variables
     trained = [(*optimiser("adam", tf, variable), _size(variable.numpy())) for variable in variables]
@@ -172,9 +173,8 @@ def _step(tf: Any, model: Any, teacher: Network, data: Split, recipe: Recipe, tu
         return loss
 
     traced, batch = tf.function(step, autograph=False), tuning.batch(len(data))
-    one = Augment(recipe, 0)(data.inputs[:1])
     concrete = traced.get_concrete_function(
-        tf.TensorSpec((batch, *one.shape[1:]), one.dtype),
+        tf.TensorSpec((batch, *data.inputs.shape[1:]), augment.gives(data.inputs.dtype)),
         tf.TensorSpec((batch,), data.labels.dtype),
         tf.TensorSpec((), tf.float32),
     )

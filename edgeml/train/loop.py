@@ -13,12 +13,9 @@ from edgeml.arch.recipe import Recipe
 from edgeml.data.dataset import Split
 from edgeml.train.augment import Augment
 from edgeml.train.build import Network
-from edgeml.train.grappler import unoptimised
 from edgeml.train.objective import objective
 from edgeml.train.optimiser import optimiser
 from edgeml.train.watch import Distil
-
-__all__ = ["LARGEST_NORM", "Loop", "divergence", "trace", "unoptimised"]
 
 LARGEST_NORM = 5.0
 """Gradients longer than this are shortened to it (Pascanu et al. 2013)."""
@@ -62,7 +59,7 @@ def trace(
     import tensorflow as tf
 
     augment = Augment(recipe, seed)
-    traced, kept = _traced(tf, network, data, recipe, teacher, batch)
+    traced, kept = _traced(tf, network, data, augment, teacher, batch)
     pieces = max(1, MOST_BYTES // max(1, batch * data.inputs[0].nbytes))
 
     def piece(indices: NDArray[np.int64], rates: Floats) -> list[Floats]:
@@ -88,9 +85,10 @@ def _batches(values: NDArray[Any], batch: int) -> NDArray[Any]:
 
 
 def _traced(
-    tf: Any, network: Network, data: Split, recipe: Recipe, teacher: Distil | None, batch: int
+    tf: Any, network: Network, data: Split, augment: Augment, teacher: Distil | None, batch: int
 ) -> tuple[Any, list[Any]]:
     """A function of rates (n,), inputs (n, batch, h, w, c), labels and logits to learn; what it keeps."""
+    recipe = augment.recipe
     aim = objective(tf, data.goal, network.graph.output_shape[2], recipe.label_smoothing)
     apply, kept = optimiser(recipe.optimiser, tf, network.parameters)
     decayed = tf.constant(recipe.weight_decay * network.kernels())
@@ -132,8 +130,8 @@ def _traced(
         )
         return losses.stack(), hits.stack(), statistics / tf.cast(count, tf.float64)
 
-    one = Augment(recipe, 0)(data.inputs[:1])
-    kinds = [((batch, *one.shape[1:]), one.dtype), ((batch,), data.labels.dtype)]
+    shown = (batch, *data.inputs.shape[1:]), augment.gives(data.inputs.dtype)
+    kinds = [shown, ((batch,), data.labels.dtype)]
     if teacher is not None:
         kinds.append(((batch, *teacher.teacher.shape[1:]), teacher.teacher.dtype))
     signature = [tf.TensorSpec((None,), tf.float32)]
