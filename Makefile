@@ -10,7 +10,7 @@ STAMP := .venv/.stamp
 
 help:
 	@echo "make demo    search a network for the bundled digits in minutes: leaderboard, report, exported files"
-	@echo "make test    every test, the slow ones too"
+	@echo "make test    every test but the slow ones; make test slow=1: those too"
 	@echo "make lint    style, types, rooms, file lengths, generated docs (make -k lint: go on after a failure)"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make bench   run every measurement in bench/"
@@ -38,7 +38,7 @@ demo: $(STAMP)
 	$(BIN)/edgeml export runs/demo --pick knee --out runs/demo/export
 
 test: $(STAMP)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(if $(slow),,-m "not slow")
 
 lint: lint-style lint-types lint-rooms lint-length lint-docs
 	@echo "lint: all clean"
