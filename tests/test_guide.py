@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edgeml.arch.cost import cost
 from edgeml.arch.space import Task
 from edgeml.arch.space_file import load_space
 from edgeml.search.asking import Asker
 from edgeml.search.candidate import Candidate
 from edgeml.search.propose import Proposer
-from edgeml.search.surrogate.gain import DIRECTIONS, Scale, draw_directions
+from edgeml.search.surrogate.gain import DIRECTIONS, Scale, draw_directions, expected_improvement
 from edgeml.search.surrogate.gaussian import Followed, GaussianProcess, typical_square
 from edgeml.search.surrogate.guide import FIRST_POOL, WINDOW, Guide
 from edgeml.search.surrogate.pool import FULL
@@ -149,9 +150,12 @@ def test_where_time_runs_out_gains_are_per_second_and_the_first_are_cheap():
     assert guide._weights(keys) == pytest.approx(macs[True])
 
 
-def lower_macs(space, task, choices):
-    from edgeml.arch.cost import cost
+def hurried(weight, most):
+    """What a search that time ends says: seconds by `weight`, networks of up to `most` MACs."""
+    return SimpleNamespace(weight=weight, affordable=lambda macs, times=1.0: macs <= times * most)
 
+
+def lower_macs(space, task, choices):
     return cost(space.decode(choices, task).graph).macs
 
 
@@ -175,7 +179,9 @@ def test_where_time_runs_out_a_front_may_reach_as_far_as_time_allows():
     dearest = {}
     for allowed in (0.0, 1e12):
         guide = Guide(space, 3, proposer)
-        guide.hurry = SimpleNamespace(weight=np.ones_like, affordable=lambda macs, most=allowed: macs <= most)
+        guide.hurry = SimpleNamespace(
+            weight=np.ones_like, affordable=lambda macs, times=1.0, most=allowed: macs <= most
+        )
         guide.propose(trials, 0)
         tried = guide._seen.costs.max()
         assert guide._reference()[1] == pytest.approx(1.1 * max(guide.dear[0], tried))
@@ -226,3 +232,42 @@ def test_a_training_that_its_curve_ended_is_read_as_what_the_curve_promised():
     asker.tell(found, (0.2, 10.0), {})
     (stored,) = asker.told()
     assert stored.user_attrs["rungs"] == [[0, pytest.approx(0.6)], [1, pytest.approx(0.2)]]
+
+
+def test_where_time_runs_out_every_third_is_what_promises_to_be_most_accurate():
+    """Hypervolume over costs that range widely hardly counts the last points of accuracy at the dear end."""
+    space, task = load_space("nano"), Task((8, 8, 1), 10)
+    proposer = Proposer(space, task, {}, Targets.load(["null"]))
+    rng, trials = random.Random(0), []
+    found = sorted(
+        (proposer.outlook(space.sample(rng)) for _ in range(15)), key=lambda one: cost(one.graph).macs
+    )
+    for number, one in enumerate(found):  # dearer is better, but a hundredth at most
+        proposer.seen.add(one.key)
+        trials.append(trial(number, one.key, [[0, 0.05 - number / 1500]]))
+        trials[-1].params, trials[-1].values[1] = one.choices, proposer.known_costs(one.graph)["macs"]
+    dearest, promoted, proposed = cost(found[-1].graph).macs, {}, {}
+    for done in (1, 2, 3):
+        for number in range(done):
+            trials[number].user_attrs["rungs"] = [[0, 0.05], [1, 0.04]]
+        guide = Guide(space, 3, proposer)
+        guide.hurry = SimpleNamespace(
+            weight=lambda macs: macs, affordable=lambda macs, times=1.0: macs < times * dearest
+        )
+        keys = [one.key for one in found[done:]]
+        promoted[done] = keys[int(np.argmax(guide.gains(trials, keys, 1)))]
+        proposed[done] = lower_macs(space, task, guide.propose(trials[: 11 + done], 1))
+    assert promoted[2] in {one.key for one in found[-3:]} and not {promoted[1], promoted[3]} & {promoted[2]}
+    assert max(proposed.values()) == proposed[3] < dearest  # 14 were tried: the turn of the 15th
+    assert guide._accurate(2)
+    trials[0].user_attrs["rungs"] = [[0, 0.05], [1, 0.0]]  # nothing is told from no error
+    guide.gains(trials, keys, 1)
+    assert not guide._accurate(2)
+
+
+def test_expected_improvement_is_that_of_many_draws():
+    rng = np.random.default_rng(0)
+    mean, spread, errors = np.array([0.02, 0.05]), np.array([0.01, 0.04]), np.array([0.2, 0.03])
+    drawn = np.maximum(0, 0.03 - rng.normal(mean, spread, size=(200_000, 2))).mean(axis=0)
+    assert expected_improvement(mean, spread, errors) == pytest.approx(drawn, rel=0.02)
+    assert expected_improvement(mean, spread, errors[:0])[0] > expected_improvement(mean, spread, errors)[0]

@@ -111,6 +111,7 @@ def test_networks_that_take_too_much_of_the_time_are_not_looked_for():
         found.count(SimpleNamespace(status="complete", metrics={"macs": {"value": macs}}), [row])
     edge = DEAR * 100 * 1e6
     assert found.affordable(np.array([0.9 * edge, 1.1 * edge])).tolist() == [True, False]
+    assert found.affordable(np.array([1.1 * edge, 9 * edge]), 3).tolist() == [True, False]
 
 
 def test_what_follows_a_search_may_be_given_less_than_is_left():

@@ -89,9 +89,9 @@ class Pace:
         power = max(0.0, self.time_left_s() / self._settings.time_s) if self._settings.time_s else 1.0
         return np.asarray(self.spending(macs) ** power)
 
-    def affordable(self, macs: Floats) -> Bools:
-        """MACs, (n,) -> whether a full training takes at most DEAR of this session's --time, (n,)."""
-        return np.asarray(self.spending(macs) <= DEAR * self._settings.time_s)
+    def affordable(self, macs: Floats, times: float = 1.0) -> Bools:
+        """MACs, (n,) -> whether a full training takes at most `times` DEAR of this session's --time, (n,)."""
+        return np.asarray(self.spending(macs) <= times * DEAR * self._settings.time_s)
 
     def count(self, candidate: Candidate, rows: Sequence[Mapping[str, Any]]) -> None:
         """Trainings of a candidate are done; these are their rows."""

@@ -25,8 +25,8 @@ class Hurry(Protocol):
     def weight(self, macs: Floats) -> Floats:
         """MACs, (n,) -> what gains are divided by, (n,)."""
 
-    def affordable(self, macs: Floats) -> Bools:
-        """MACs, (n,) -> whether such networks are looked for, (n,)."""
+    def affordable(self, macs: Floats, times: float = 1.0) -> Bools:
+        """MACs, (n,) -> whether such networks are looked for, or take so many times longer at most, (n,)."""
 
 
 class Spending:

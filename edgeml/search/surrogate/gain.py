@@ -63,9 +63,18 @@ def expected_gain(
     return _averaged(mean, spread, costs, front, reference, directions)
 
 
-def _staircase(mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats) -> Floats:
-    from scipy.special import ndtr  # type: ignore[import-untyped]
+def expected_improvement(mean: Floats, spread: Floats, errors: Floats) -> Floats:
+    """How far below the least of `errors` candidates are expected to come (Jones et al. 1998), (n,).
 
+    Args:
+        mean: expected errors of the candidates, (n,).
+        spread: their deviations, (n,).
+        errors: of what is there, (m,); where m is 0, less than any expected error counts as 0.
+    """
+    return _improvement(mean, np.maximum(spread, 1e-9), errors.min() if len(errors) else mean.max())
+
+
+def _staircase(mean: Floats, spread: Floats, costs: Floats, front: Floats, reference: Floats) -> Floats:
     inside = front[(front[:, 1] < reference[1]) & (front[:, 0] < reference[0])].reshape(-1, 2)
     inside = inside[np.lexsort((inside[:, 0], inside[:, 1]))]
     best = np.minimum.accumulate(inside[:, 0])
@@ -74,9 +83,16 @@ def _staircase(mean: Floats, spread: Floats, costs: Floats, front: Floats, refer
     ends = np.concatenate([members[:, 1], [reference[1]]])
     levels = np.concatenate([[reference[0]], members[:, 0]])
     width = np.maximum(0.0, ends[None] - np.maximum(starts[None], costs[:, None]))
-    z = (levels[None] - mean[:, None]) / spread[:, None]
-    improvement = spread[:, None] * (z * ndtr(z) + np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
+    improvement = _improvement(mean[:, None], spread[:, None], levels[None])
     return np.asarray((width * improvement).sum(axis=1))
+
+
+def _improvement(mean: Floats, spread: Floats, level: Floats | float) -> Floats:
+    """E[max(0, level - error)] of normal errors; arrays of shapes that go together."""
+    from scipy.special import ndtr  # type: ignore[import-untyped]
+
+    z = (level - mean) / spread
+    return np.asarray(spread * (z * ndtr(z) + np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)))
 
 
 def _averaged(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,10 @@ import numpy as np
 from edgeml.arch.space import Choice, Space
 from edgeml.search.archive.preference import WEIGHT, Focus
 from edgeml.search.propose import Proposer
-from edgeml.search.spending import Hurry
+from edgeml.search.spending import Bools, Hurry
+from edgeml.search.surrogate.algebra import one_thread
 from edgeml.search.surrogate.costs import CostModels
-from edgeml.search.surrogate.gain import Scale, draw_directions, expected_gain
+from edgeml.search.surrogate.gain import Scale, draw_directions, expected_gain, expected_improvement
 from edgeml.search.surrogate.gaussian import Floats
 from edgeml.search.surrogate.pool import FULL, Pool
 from edgeml.search.surrogate.seen import Seen
@@ -40,25 +39,10 @@ WINDOW = 900
 """Trials that the surrogate is fitted on: those on higher rungs, and the best others."""
 SLACK = 90
 """Trials that are added to them before they are chosen anew."""
-
-
-@cache
-def _algebra() -> Any:
-    """The loaded libraries of linear algebra."""
-    import scipy.linalg  # type: ignore[import-untyped]  # noqa: F401 - loads the library that it comes with
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Linear algebra on one core: a worker trains on the others, and waiting for them costs more.
-
-    Proposals of 5 ms took 38 ms beside a training without it (1,000 trials, 2 cores).
-    """
-    with _algebra().limit(limits=1):
-        yield
+TURN = 3
+"""Where time runs out, every so many-th full training and proposal is of what may be most accurate."""
+LONGER = 2.0
+"""Times what a network that is looked for may take: the most accurate of what was tried may take so long."""
 
 
 class Guide:
@@ -103,6 +87,10 @@ class Guide:
         if not keys:
             return None
         best = max(keys, key=self._gains.__getitem__)
+        if self._accurate(len(self._seen.keys)) and (allowed := self._affordable(keys)).any():
+            assert self._surrogate is not None
+            gains = expected_improvement(*self._surrogate.new(keys), self._expected_front()[:, 0])
+            best = keys[int(np.argmax(np.where(allowed, gains, -1.0)))]
         if self._pool.shrink(lambda: sorted(keys, key=self._gains.__getitem__)):
             self._drop()
         return dict(self._pool.take(best))
@@ -149,8 +137,26 @@ class Guide:
             [[e[top], *c] for e, c in zip(self._seen.errors, self._seen.costs, strict=True) if top in e]
         )
         front = front.reshape(-1, 1 + self._seen.costs.shape[1])
-        found[known] = self._gain(mean, spread, costs, front) / self._weights([keys[i] for i in known])
+        allowed = self._affordable([keys[i] for i in known], LONGER)
+        if self._accurate(len(front)) and allowed.any():
+            found[known] = np.where(allowed, expected_improvement(mean, spread, front[:, 0]), -1.0)
+        else:
+            found[known] = self._gain(mean, spread, costs, front) / self._weights([keys[i] for i in known])
         return found
+
+    def _accurate(self, done: int) -> bool:
+        """Whether it is the turn of what is expected to be most accurate, at any cost that time allows.
+
+        Hypervolume over costs that range widely hardly counts the last points of accuracy at the dear end.
+        Where something has no error left, nothing more accurate can be told from it.
+        """
+        due = self.hurry is not None and done % TURN == TURN - 1
+        return due and min(error for at in self._seen.errors for error in at.values()) > 0
+
+    def _affordable(self, keys: Sequence[str], times: float = 1.0) -> Bools:
+        """Which of the points time allows to train fully."""
+        macs = self._pool.macs(keys)
+        return np.full(len(macs), True) if self.hurry is None else self.hurry.affordable(macs, times)
 
     def _observe(self, trials: Sequence[Any]) -> None:
         """Read what the study holds; values may have been refreshed since."""
@@ -183,8 +189,8 @@ class Guide:
     def _dearest(self) -> Floats:
         """Costs of the dearest networks of the pool that time allows: as far as a front may reach."""
         if self.hurry is not None and (keys := self._pool.untried()):
-            allowed = self.hurry.affordable(self._pool.macs(keys))
-            if any(allowed):
+            allowed = self._affordable(keys)
+            if allowed.any():
                 return np.asarray(self._costs_of(keys)[allowed].max(axis=0))
         return np.zeros(self._seen.costs.shape[1])
 
