@@ -109,6 +109,19 @@ def test_next_is_who_adds_most_a_second():
     assert Schedule(study([member("one", 0.6, 10, 40.0)], left_s=20.0)).next(()) is None
 
 
+def test_every_third_is_the_most_accurate_that_time_allows():
+    """A minute at the cheap end adds more hypervolume: what is most accurate would never be trained."""
+    three = [member("cheap", 0.6, 10, 10.0), member("good", 0.8, 100, 30.0), member("best", 0.9, 1000, 60.0)]
+    better = {"before": 0.6, "accuracy": 0.65, "kept": True, "epochs": 4.0, "train_s": 10.0}
+    for left_s, third in ((100.0, "best"), (25.0, "good")):
+        schedule, keys = Schedule(study(three, left_s=left_s)), []
+        for _ in range(4):
+            keys.append(schedule.next(()).candidate.key)
+            schedule.learn(better)
+        assert keys == ["cheap", "cheap", third, "cheap"]
+    assert Schedule(study(three)).next(["cheap", "good"]).candidate.key == "best"
+
+
 def test_the_dear_end_of_a_front_is_worth_as_much_as_time_allows_it_to_reach():
     two = [member("cheap", 0.6, 10, 10.0), member("dear", 0.7, 1000, 10.0)]
     assert Schedule(study(two)).next(()).candidate.key == "cheap"

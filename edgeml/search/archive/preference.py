@@ -28,6 +28,9 @@ COSTS = {"latency": "latency_ms", "size": "size_bytes"}
 """The cost that a preference is about."""
 WEIGHT = 10.0
 """How much more hypervolume counts in the preferred part of the front (Zitzler et al. 2007 weigh it so)."""
+TURN = 3
+"""Where time runs out, every so many-th full training, proposal and further training is of what is or may be
+most accurate: hypervolume over costs that range widely hardly counts the last points of accuracy."""
 
 Floats = NDArray[np.float64]
 

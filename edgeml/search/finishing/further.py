@@ -4,7 +4,7 @@ Full training is short where data are many (train/fidelity.py): long enough to r
 ship them. So a search that only time ends leaves what is left of it to its front, half of it at the most, as
 soon as that should add twice the hypervolume a second that the search adds; one that a number of trials ends
 has as long again for its front. Next is who adds most a second, if its error shrinks as those of this run
-have shrunk by trainings as long again.
+have shrunk by trainings as long again; every third time, who is most accurate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgeml.search.archive.pareto import hypervolume
-from edgeml.search.archive.preference import WEIGHT, Focus
+from edgeml.search.archive.preference import TURN, WEIGHT, Focus
 from edgeml.search.budget import budget
 from edgeml.search.candidate import Candidate
 from edgeml.search.finishing.longer import train_longer
@@ -138,23 +138,30 @@ class Schedule:
                 self.learn(row)
 
     def next(self, busy: Collection[str]) -> Next | None:
-        """Who adds most a second and can be trained for long enough; those whose keys are busy left out."""
+        """Who adds most a second and can be trained for long enough; those whose keys are busy left out.
+
+        Every TURN-th is the most accurate of them.
+        """
         study, left = self._study, updated(self._expected, self._seen)
         time_s = study.pace.all_left_s() - study.pace.besides_s
         members = study.archive.finalists()
         points = [point for one in members if (point := one.point(study.archive.objectives)) is not None]
         if left > WORTH or len(points) < len(members):
             return None
-        best: Next | None = None
+        able: list[Next] = []
         for member, gain in zip(members, gains(points, left, worth(study)), strict=True):
             an_epoch, epochs = seconds_an_epoch(member), float(member.fidelity.get("epochs", 0.0))
             full_s = epochs * an_epoch
             if not full_s or not gain or member.key in busy or not self._may_be(member):
                 continue
-            a_second = gain / full_s
-            if time_s >= LEAST * full_s and (best is None or a_second > best.a_second):
-                best = Next(member, min(epochs, time_s / an_epoch), a_second)
-        return best
+            if time_s >= LEAST * full_s:
+                able.append(Next(member, min(epochs, time_s / an_epoch), gain / full_s))
+        accurate = (len(self._seen) + len(busy)) % TURN == TURN - 1
+
+        def rank(one: Next) -> float:
+            return float(one.candidate.accuracy or 0.0) if accurate else one.a_second
+
+        return max(able, key=rank, default=None)
 
     def _may_be(self, member: Candidate) -> bool:
         tried = member.key in self._of_no_use or any(not row["kept"] for row in member.further)

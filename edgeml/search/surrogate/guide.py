@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeml.arch.space import Choice, Space
-from edgeml.search.archive.preference import WEIGHT, Focus
+from edgeml.search.archive.preference import TURN, WEIGHT, Focus
 from edgeml.search.propose import Proposer
 from edgeml.search.spending import Bools, Hurry
 from edgeml.search.surrogate.algebra import one_thread
@@ -39,8 +39,6 @@ WINDOW = 900
 """Trials that the surrogate is fitted on: those on higher rungs, and the best others."""
 SLACK = 90
 """Trials that are added to them before they are chosen anew."""
-TURN = 3
-"""Where time runs out, every so many-th full training and proposal is of what may be most accurate."""
 LONGER = 2.0
 """Times what a network that is looked for may take: the most accurate of what was tried may take so long."""
 
