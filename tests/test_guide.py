@@ -179,9 +179,7 @@ def test_where_time_runs_out_a_front_may_reach_as_far_as_time_allows():
     dearest = {}
     for allowed in (0.0, 1e12):
         guide = Guide(space, 3, proposer)
-        guide.hurry = SimpleNamespace(
-            weight=np.ones_like, affordable=lambda macs, times=1.0, most=allowed: macs <= most
-        )
+        guide.hurry = hurried(np.ones_like, allowed)
         guide.propose(trials, 0)
         tried = guide._seen.costs.max()
         assert guide._reference()[1] == pytest.approx(1.1 * max(guide.dear[0], tried))
@@ -251,9 +249,7 @@ def test_where_time_runs_out_every_third_is_what_promises_to_be_most_accurate():
         for number in range(done):
             trials[number].user_attrs["rungs"] = [[0, 0.05], [1, 0.04]]
         guide = Guide(space, 3, proposer)
-        guide.hurry = SimpleNamespace(
-            weight=lambda macs: macs, affordable=lambda macs, times=1.0: macs < times * dearest
-        )
+        guide.hurry = hurried(lambda macs: macs, dearest - 1)
         keys = [one.key for one in found[done:]]
         promoted[done] = keys[int(np.argmax(guide.gains(trials, keys, 1)))]
         proposed[done] = lower_macs(space, task, guide.propose(trials[: 11 + done], 1))

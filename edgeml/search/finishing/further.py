@@ -156,12 +156,9 @@ class Schedule:
                 continue
             if time_s >= LEAST * full_s:
                 able.append(Next(member, min(epochs, time_s / an_epoch), gain / full_s))
-        accurate = (len(self._seen) + len(busy)) % TURN == TURN - 1
-
-        def rank(one: Next) -> float:
-            return float(one.candidate.accuracy or 0.0) if accurate else one.a_second
-
-        return max(able, key=rank, default=None)
+        if (len(self._seen) + len(busy)) % TURN == TURN - 1:
+            return max(able, key=lambda one: one.candidate.accuracy or 0.0, default=None)
+        return max(able, key=lambda one: one.a_second, default=None)
 
     def _may_be(self, member: Candidate) -> bool:
         tried = member.key in self._of_no_use or any(not row["kept"] for row in member.further)

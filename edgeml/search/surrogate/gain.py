@@ -69,7 +69,7 @@ def expected_improvement(mean: Floats, spread: Floats, errors: Floats) -> Floats
     Args:
         mean: expected errors of the candidates, (n,).
         spread: their deviations, (n,).
-        errors: of what is there, (m,); where m is 0, less than any expected error counts as 0.
+        errors: of what is there, (m,); where m is 0, the largest of `mean` stands for them.
     """
     return _improvement(mean, np.maximum(spread, 1e-9), errors.min() if len(errors) else mean.max())
 

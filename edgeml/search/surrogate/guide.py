@@ -118,7 +118,7 @@ class Guide:
 
     @one_thread()
     def gains(self, trials: Sequence[Any], keys: Sequence[str], top: int) -> Floats:
-        """Expected gain of hypervolume if the candidates with these keys were fully trained."""
+        """What full training of candidates is expected to gain: hypervolume; at its turn, accuracy."""
         self._observe(trials)
         if len(self._seen.keys) < 2:
             return np.zeros(len(keys))
@@ -129,17 +129,17 @@ class Guide:
         known = [i for i, key in enumerate(keys) if key in fitted]
         if not known:
             return found
-        mean, spread = self._surrogate.known([keys[i] for i in known])
-        costs = self._seen.costs[[self._seen.at[keys[i]] for i in known]]
+        them = [keys[i] for i in known]
+        mean, spread = self._surrogate.known(them)
+        costs = self._seen.costs[[self._seen.at[key] for key in them]]
         front = np.array(
             [[e[top], *c] for e, c in zip(self._seen.errors, self._seen.costs, strict=True) if top in e]
         )
         front = front.reshape(-1, 1 + self._seen.costs.shape[1])
-        allowed = self._affordable([keys[i] for i in known], LONGER)
-        if self._accurate(len(front)) and allowed.any():
+        if self._accurate(len(front)) and (allowed := self._affordable(them, LONGER)).any():
             found[known] = np.where(allowed, expected_improvement(mean, spread, front[:, 0]), -1.0)
         else:
-            found[known] = self._gain(mean, spread, costs, front) / self._weights([keys[i] for i in known])
+            found[known] = self._gain(mean, spread, costs, front) / self._weights(them)
         return found
 
     def _accurate(self, done: int) -> bool:
@@ -153,8 +153,8 @@ class Guide:
 
     def _affordable(self, keys: Sequence[str], times: float = 1.0) -> Bools:
         """Which of the points time allows to train fully."""
-        macs = self._pool.macs(keys)
-        return np.full(len(macs), True) if self.hurry is None else self.hurry.affordable(macs, times)
+        assert self.hurry is not None
+        return self.hurry.affordable(self._pool.macs(keys), times)
 
     def _observe(self, trials: Sequence[Any]) -> None:
         """Read what the study holds; values may have been refreshed since."""
