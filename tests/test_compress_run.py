@@ -77,6 +77,7 @@ def test_export_and_pick(run):
         assert pick_key(open_run(folder / "run"), pick) == expected
 
 
+@pytest.mark.slow
 def test_resume_goes_on_with_variants_present(run):
     folder, rows, _ = run
     before = {row["key"]: row for row in rows}
@@ -95,6 +96,7 @@ def test_resume_goes_on_with_variants_present(run):
     assert {row["key"] for row in json.loads(again.stdout)} == set(after)
 
 
+@pytest.mark.slow
 def test_a_space_may_search_compression(tmp_path):
     """Every candidate of this space is pruned after its training, before it is scored."""
     from edgeml.arch.space_file import load_space

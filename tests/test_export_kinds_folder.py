@@ -97,6 +97,7 @@ def test_examples_of_a_detector_call_by_the_threshold(detector, tmp_path):
             assert called == ("anomalous" if float(value) > limit else "normal")
 
 
+@pytest.mark.slow
 def test_rebuilt_folders_say_the_metric_in_its_unit(regressor, detector, tmp_path):
     for (folder, _), metric in ((regressor, "RMSE"), (detector, "AUC")):
         said = invoke("rebuild", folder / "out", "--out", tmp_path / metric)

@@ -84,6 +84,7 @@ def test_other_weights_do_not_pass_the_check(exported, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_it_trains_converts_and_scores(exported):
     found = json.loads(run(exported, "--epochs", 15, "--json").splitlines()[-1])
     assert found["val_int8"] > 0.8 and found["test_int8"] > 0.8
@@ -139,6 +140,7 @@ def test_fine_tuned_candidates_are_refused_in_a_sentence(tmp_path):
         script.script(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "metric"), [("regression", "rmse"), ("anomaly", "auc")])
 def test_other_tasks_train(tmp_path, task, metric):
     from edgeml.arch.graph import GraphBuilder
