@@ -11,7 +11,7 @@ from test_report_files import HOSTILE, edit, write_run
 
 from edgeml.errors import RunError, StorageError
 from edgeml.report import plots, score_axis
-from edgeml.report.markup import Markup, join, script_json, tag
+from edgeml.report.markup import Markup, join, script_json, tag, with_options
 from edgeml.report.page import write_report
 from edgeml.report.reproduce import command
 from edgeml.report.run_files import open_run
@@ -150,6 +150,15 @@ def test_markup_escapes_everything_that_is_not_markup() -> None:
     made = tag("a", "<b>", 1, None, ["&", Markup("<i>")], class_='"x"', aria_label=None)
     assert made == '<a class="&quot;x&quot;">&lt;b&gt;1&amp;<i></a>'
     assert join(None) == ""
+
+
+def test_options_in_a_sentence_are_code_that_no_line_ends_within() -> None:
+    said = str(tag("p", with_options("2 <cut> by --time (add --max-drop 0.5), a--b stays")))
+    option = '<code class="option">{}</code>'.format
+    assert said == (
+        f"<p>2 &lt;cut&gt; by {option('--time')} (add {option('--max-drop')} 0.5), a--b stays</p>"
+    )
+    assert join(with_options("none")) == "none"
 
 
 @pytest.mark.parametrize("timed", [(), ("macs",), ("latency_ms@coral", "latency_ms@a b.c"), ("energy_mj",)])

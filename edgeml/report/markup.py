@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any, TypeAlias
@@ -36,6 +37,15 @@ def tag(name: str, *children: Child, **attributes: str | float | None) -> Markup
         if value is not None
     )
     return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]*)")
+
+
+def with_options(sentence: str) -> list[Child]:
+    """A sentence -> its parts, options of the command line as code: no line of a page ends within one."""
+    parts = OPTION.split(sentence)
+    return [tag("code", part, class_="option") if at % 2 else part for at, part in enumerate(parts)]
 
 
 def script_json(value: Any) -> str:

@@ -24,7 +24,7 @@ from edgeml.report.cell_svg import architecture
 from edgeml.report.charts import Charts, section
 from edgeml.report.headline import as_good_as_the_best
 from edgeml.report.lineage_tree import tree
-from edgeml.report.markup import Markup, tag
+from edgeml.report.markup import Markup, tag, with_options
 from edgeml.report.noise import noise
 from edgeml.report.reproduce import parts
 from edgeml.report.run_files import RunFiles
@@ -37,7 +37,7 @@ def head(run: RunFiles, charts: Charts) -> Markup:
     finished = run.state.get("finished")
     made += f", ended {finished}" if finished else ", not finished when this page was written"
     warned = [*climb.warnings(run), *compression.warnings(run)]
-    lines = [tag("p", s, class_="warning" if s in warned else "lede") for s in sentences(run)]
+    lines = [tag("p", with_options(s), class_="warning" if s in warned else "lede") for s in sentences(run)]
     return tag("header", tag("h1", run.name), tag("p", made, class_="note"), lines, _tiles(run))
 
 

@@ -37,6 +37,7 @@ ul { margin: 0 0 10px; padding-left: 20px; overflow-wrap: anywhere; }
 .warning { background: var(--warm); color: var(--warm-ink); border-radius: 8px; padding: 8px 12px; }
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   font-size: .88em; }
+.option { white-space: nowrap; }
 pre { background: var(--page); border: 1px solid var(--line); border-radius: 8px; padding: 12px;
   margin: 0 0 10px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
