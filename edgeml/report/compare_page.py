@@ -9,7 +9,7 @@ from edgeml.report.charts import Charts, section
 from edgeml.report.compare import Compared, kinds
 from edgeml.report.compare_fronts import Point
 from edgeml.report.compare_tables import shown, tables
-from edgeml.report.markup import tag
+from edgeml.report.markup import tag, with_options
 from edgeml.report.page import document, write_whole
 from edgeml.report.plots import MAX_SERIES, Row, Spec, chart_data, finish
 from edgeml.report.tables import row, table
@@ -35,7 +35,7 @@ def page(found: Compared) -> str:
     """Compared -> the page's HTML."""
     charts = Charts()
     title = " and ".join(found.names) if len(found.names) == 2 else f"{len(found.names)} runs compared"
-    notes = [tag("p", note, class_="warning") for note in found.notes]
+    notes = [tag("p", with_options(note), class_="warning") for note in found.notes]
     drawn = [charts.place(f"Fronts over {figures.title(cost)}", fronts(found, cost)) for cost in found.costs]
     body = [
         tag("header", tag("h1", title), notes, tag("p", NOTE, class_="note")),

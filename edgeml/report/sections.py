@@ -166,7 +166,7 @@ def rungs(run: RunFiles, charts: Charts) -> Markup | None:
     ]
     return section(
         "Rungs",
-        [tag("p", words, class_="warning") for words in climb.warnings(run)],
+        [tag("p", with_options(words), class_="warning") for words in climb.warnings(run)],
         rung_tables.ladder(run),
         tag("p", note, class_="note") if len(run.ladder) > 1 else None,
         tag("div", drawn, class_="charts") if any(drawn) else None,
