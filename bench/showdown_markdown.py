@@ -2,7 +2,8 @@
 
     python bench/showdown_markdown.py [--print]
 
-They stand between two comments there; tests/test_showdown.py says when they are not those of the files.
+Each block stands between two comments there, the standings above the text and the tables below it;
+tests/test_showdown.py says when they are not those of the files.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from bench.showdown_table import (  # noqa: E402
 from bench.showdown_volume import SHOWN  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- tables of bench/showdown_markdown.py -->", "<!-- end of tables -->"
 
 
 def line(cells: Iterable[str]) -> str:
@@ -113,24 +113,35 @@ def switched_off() -> Iterator[str]:
             )
 
 
-def tables() -> str:
-    """All of them."""
+def blocks() -> dict[str, str]:
+    """Name of a block of the page -> its lines."""
     compared = comparisons()
-    found = [standings(compared), *map(markdown, compared), switched_off()]
-    return "\n\n".join(filter(None, map("\n".join, found)))
+    found = [*map(markdown, compared), switched_off()]
+    below = "\n\n".join(filter(None, map("\n".join, found)))
+    return {"standings": "\n".join(standings(compared)), "tables": below}
 
 
 def page() -> str:
-    """docs/benchmarks.md with the tables of today."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    """docs/benchmarks.md with the tables of today.
+
+    Raises:
+        ValueError: a block's comments are not there.
+    """
+    text = PAGE.read_text(encoding="utf-8")
+    for name, block in blocks().items():
+        begin, end = f"<!-- {name} of bench/showdown_markdown.py -->", f"<!-- end of {name} -->"
+        before, opened, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not opened or not closed:
+            raise ValueError(f"{PAGE}: no {begin} with {end} after it")
+        text = f"{before}{begin}\n\n{block}\n\n{end}{after}"
+    return text
 
 
 def main() -> None:
     """Write them, or print them."""
     if "--print" in sys.argv[1:]:
-        print(tables())
+        print("\n\n".join(blocks().values()))
     else:
         PAGE.write_text(page(), encoding="utf-8")
 
