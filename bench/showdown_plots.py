@@ -91,7 +91,7 @@ def draw(folder: Path) -> list[Path]:
         alt.Chart(alt.Data(values=lines_of), width=230, height=150)
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("CPU s:Q"),
+            x=alt.X("CPU s:Q", axis=alt.Axis(labelOverlap="greedy", labelSeparation=6)),
             y=alt.Y("hypervolume:Q", scale=alt.Scale(domain=[0, 1])),
             color=coloured(lines_of),
             strokeWidth=alt.condition("datum.tool == 'edgeml'", alt.value(3), alt.value(1.5)),
