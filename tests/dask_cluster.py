@@ -66,9 +66,13 @@ class Dask:
         ]
 
     def kill_worker(self) -> None:
-        """End the oldest worker at once, as a lost computer does; its nanny starts another."""
+        """End a worker that evaluates at once, as a lost computer does (the oldest where none does).
+
+        The oldest may not have joined the search yet. Its nanny starts another.
+        """
         with suppress(psutil.Error, IndexError):
-            self.processes()[0].kill()
+            busy = [child.ppid() for child in self.evaluating()]
+            (psutil.Process(busy[0]) if busy else self.processes()[0]).kill()
 
     def stop(self) -> None:
         for process in (self.nannies, self.scheduler):
