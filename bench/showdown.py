@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 BENCH = Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCH.parent))
 
+import edgeml  # noqa: E402
 from bench.showdown_score import Found, kept, score  # noqa: E402
 from bench.showdown_table import folder_of, show  # noqa: E402
 from bench.showdown_tasks import TASKS, AbsentError, prepare, source_of  # noqa: E402
@@ -58,6 +60,7 @@ class Edgeml:
     def __init__(self, place: Path, out: Path, budget_s: float, seed: int, options: list[str]) -> None:
         self.run, self.models, self.seen = out / "run", out / "models", dict[Path, float]()
         self._known = dict[Path, tuple[int, int]]()
+        self.commit = _commit(Path(edgeml.__file__).parent)
         self.time_s = round(LEFT * budget_s / _processor_per_wall())
         program = str(Path(sys.executable).with_name("edgeml"))
         self.command = [
@@ -97,11 +100,21 @@ class Edgeml:
         return [Found(place / "model.tflite", cpu_s, self.run) for place, cpu_s in self.seen.items()]
 
     def about(self) -> dict[str, Any]:
-        """Version and settings."""
+        """Version, commit and settings."""
         from importlib.metadata import version
 
         settings = f"--target {TARGET} --time {self.time_s}s, all else default"
-        return {"versions": {"edgeml": version("edgeml")}, "settings": settings, "user_lines": 1}
+        versions = {"edgeml": version("edgeml"), "commit": self.commit}
+        return {"versions": versions, "settings": settings, "user_lines": 1}
+
+
+def _commit(tree: Path) -> str:
+    """The commit that a tree of sources is of, `-dirty` where its files were changed since."""
+    command = ["git", "-C", str(tree), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 class Peer:

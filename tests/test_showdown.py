@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import random
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,23 @@ def test_a_candidate_that_is_trained_further_is_another_model(tmp_path: Path) ->
         (b"one", 2.0),
         (b"two", 5.0),
     ]
+
+
+def test_a_result_names_the_commit_of_the_engine_that_made_it(tmp_path: Path) -> None:
+    def git(*what: str) -> str:
+        who = ["-c", "user.name=edgeml", "-c", "user.email=edgeml@example.org"]
+        ran = subprocess.run(["git", "-C", str(tmp_path), *who, *what], capture_output=True, text=True)
+        return ran.stdout.strip()
+
+    assert showdown._commit(tmp_path / "absent") == "unknown"
+    git("init", "-q")
+    (tmp_path / "engine.py").write_text("one")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    assert git("rev-parse", "HEAD").startswith(showdown._commit(tmp_path))
+    (tmp_path / "engine.py").write_text("two")
+    assert showdown._commit(tmp_path).endswith("-dirty")
+    assert showdown.Edgeml(tmp_path, tmp_path, 10, 0, []).about()["versions"]["commit"]
 
 
 def row(validation: float, test: float, cost: float, cpu_s: float = 1.0) -> dict[str, Any]:
