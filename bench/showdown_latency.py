@@ -1,6 +1,6 @@
 """Latency on this computer of the networks that the showdown kept: all of a task in one interleaved session.
 
-    python bench/showdown_latency.py [--task digits] [--work /tmp/showdown]
+    python bench/showdown_latency.py [--task digits] [--budget 150] [--work /tmp/showdown]
 
 Adds `host_ms` to the rows in bench/results/showdown/ whose files are still below WORK/runs (the product's own
 protocol, edgeml/target/host_timing.py: one thread, XNNPACK). A network that LiteRT refuses gets none. To be
@@ -53,10 +53,12 @@ def main() -> None:
     """Measure, write the rows anew, print the tables."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--task", choices=list(TASKS))
+    asked.add_argument("--budget", type=float, help="only the runs of this budget")
     asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
     given = asked.parse_args()
     for task in [given.task] if given.task else list(TASKS):
-        results = sorted(folder_of(cpu_name()).glob(f"{task}.*.json"))
+        budget = "*" if given.budget is None else f"{given.budget:g}"
+        results = sorted(folder_of(cpu_name()).glob(f"{task}.*.{budget}.*.json"))
         models = {
             f"{result.stem}/{name}": file
             for result in results

@@ -38,16 +38,17 @@ def over_time(runs: list[Run]) -> list[dict[str, Any]]:
     for run in runs:
         if not is_reference(run):
             groups[comparison_of(run), run["tool"]].append(run)
-    boxes = {(task, on): bounds(load(task, processor=on)) for task, _, on in set(map(comparison_of, runs))}
+    every = set(map(comparison_of, runs))
+    boxes = {(task, s, on): bounds(load(task, processor=on), s) for task, s, on in every}
     for (what, tool), same in sorted(groups.items()):
-        task, budget, on = what
+        task, budget, _ = what
         guess = 1 - 1 / CLASSES[task]
         for step in range(STEPS + 1):
             now = budget * step / STEPS
             found = [
                 volume([row for row in run["models"] if row["cpu_s"] <= now], cost, ends, guess)
                 for run in same
-                for cost, ends in boxes[task, on].items()
+                for cost, ends in boxes[what].items()
             ]
             rows.append({"task": titled(*what), "tool": tool, "CPU s": now,
                          "hypervolume": statistics.mean(found)})  # fmt: skip

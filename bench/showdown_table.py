@@ -83,7 +83,7 @@ def under(rows: Sequence[dict[str, Any]], cost: str, limit: float) -> float | No
 def table(task: str, budget: float, processor: str) -> list[dict[str, Any]]:
     """Task, budget and processor -> a row a searching tool, most hypervolume first."""
     everything = load(task, processor=processor)
-    within, guess = bounds(everything), 1 - 1 / CLASSES[task]
+    within, guess = bounds(everything, budget), 1 - 1 / CLASSES[task]
     by_tool: dict[str, list[Run]] = defaultdict(list)
     for run in everything:
         if run["budget_cpu_s"] == budget and not is_reference(run):
@@ -163,8 +163,8 @@ def ablations(task: str, budget: float, processor: str) -> list[dict[str, Any]]:
     Over the costs that all of them have: host_ms only after showdown_latency.py has measured them too.
     """
     plain, changed = load(task, processor=processor), load(task, changed=True, processor=processor)
-    within, guess = bounds(plain), 1 - 1 / CLASSES[task]
-    within = {cost: within[cost] for cost in bounds([*plain, *changed])}
+    within, guess = bounds(plain, budget), 1 - 1 / CLASSES[task]
+    within = {cost: within[cost] for cost in bounds([*plain, *changed], budget)}
     found: dict[str, list[Run]] = defaultdict(list)
     for run in [*(run for run in plain if run["tool"] == "edgeml"), *changed]:
         if run["budget_cpu_s"] == budget:

@@ -12,7 +12,7 @@ SHOWN = {
     "size_bytes": "file", "macs": "MACs", "arena_bytes": "arena", "mcu_ms": "Cortex-M7",
     "coral_ms": "Coral", "vela_cycles": "Ethos-U55", "host_ms": "host",
 }  # fmt: skip
-"""host_ms comes from showdown_latency.py, and is shown where every search of a task on a computer has it."""
+"""host_ms comes from showdown_latency.py, for the searches of a task on a computer or those of one budget."""
 
 Run = dict[str, Any]
 Bounds = dict[str, tuple[float, float]]
@@ -23,14 +23,19 @@ def is_reference(run: Run) -> bool:
     return str(run["tool"]).startswith("reference:")
 
 
-def bounds(runs: Iterable[Run]) -> Bounds:
-    """Cost -> its least and largest value in the searches' models, where every search has some."""
-    searches = [run["models"] for run in runs if not is_reference(run) and run["models"]]
+def bounds(runs: Iterable[Run], budget_cpu_s: float) -> Bounds:
+    """Cost -> its least and largest value in the searches' models, where every search has some.
+
+    A cost that only those of the budget have is bounded by these.
+    """
+    searches = [run for run in runs if not is_reference(run) and run["models"]]
     found: Bounds = {}
     for cost in SHOWN:
-        values = [[row[cost] for row in models if row.get(cost)] for models in searches]
-        if values and all(values):
-            found[cost] = (min(map(min, values)), max(map(max, values)))
+        for among in (searches, [run for run in searches if run["budget_cpu_s"] == budget_cpu_s]):
+            values = [[row[cost] for row in run["models"] if row.get(cost)] for run in among]
+            if values and all(values):
+                found[cost] = (min(map(min, values)), max(map(max, values)))
+                break
     return found
 
 

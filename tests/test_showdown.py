@@ -114,6 +114,20 @@ def test_volume_of_one_model_is_a_rectangle() -> None:
     assert found == pytest.approx((0.9 - 0.2) * (end - math.log(100)) / (0.9 * (end - math.log(10))))
 
 
+def test_a_latency_that_one_budget_alone_has_is_bounded_by_its_runs() -> None:
+    """Latencies of two sessions do not compare; everything else has one box for all budgets."""
+    runs = [
+        {"tool": "edgeml", "budget_cpu_s": 9, "models": [row(0.9, 0.9, 10) | {"host_ms": None}]},
+        {"tool": "edgeml", "budget_cpu_s": 36, "models": [row(0.9, 0.9, 100) | {"host_ms": 2}]},
+        {"tool": "autokeras", "budget_cpu_s": 36, "models": [row(0.9, 0.9, 50) | {"host_ms": 3}]},
+    ]
+    assert "host_ms" not in showdown_volume.bounds(runs, 9)
+    found = showdown_volume.bounds(runs, 36)
+    assert (found["macs"], found["host_ms"]) == ((10, 100), (2, 3))
+    runs[0]["models"][0]["host_ms"] = 1
+    assert showdown_volume.bounds(runs, 36)["host_ms"] == (1, 3)
+
+
 def test_what_looks_good_on_test_only_does_not_count() -> None:
     chosen, lucky = row(0.9, 0.7, 50), row(0.8, 0.99, 60)
     volume = partial(showdown_volume.volume, cost="macs", within=(10, 1000), guess=0.9)
