@@ -25,7 +25,6 @@ from typing import Any
 BENCH = Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCH.parent))
 
-import edgeml  # noqa: E402
 from bench.showdown_score import Found, kept, score  # noqa: E402
 from bench.showdown_table import folder_of, show  # noqa: E402
 from bench.showdown_tasks import TASKS, AbsentError, prepare, source_of  # noqa: E402
@@ -60,7 +59,7 @@ class Edgeml:
     def __init__(self, place: Path, out: Path, budget_s: float, seed: int, options: list[str]) -> None:
         self.run, self.models, self.seen = out / "run", out / "models", dict[Path, float]()
         self._known = dict[Path, tuple[int, int]]()
-        self.commit = _commit(Path(edgeml.__file__).parent)
+        self.commit = _commit(_sources())
         self.time_s = round(LEFT * budget_s / _processor_per_wall())
         program = str(Path(sys.executable).with_name("edgeml"))
         self.command = [
@@ -106,6 +105,12 @@ class Edgeml:
         settings = f"--target {TARGET} --time {self.time_s}s, all else default"
         versions = {"edgeml": version("edgeml"), "commit": self.commit}
         return {"versions": versions, "settings": settings, "user_lines": 1}
+
+
+def _sources() -> Path:
+    """The edgeml that the command runs, which need not be the one beside this script."""
+    command = [sys.executable, "-P", "-c", "import edgeml; print(edgeml.__path__[0])"]
+    return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
 def _commit(tree: Path) -> str:

@@ -56,8 +56,10 @@ def main() -> None:
     asked.add_argument("--budget", type=float, help="only the runs of this budget")
     asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
     given = asked.parse_args()
+    budget = "*" if given.budget is None else f"{given.budget:g}"
+    if not list(folder_of(cpu_name()).glob(f"{given.task or '*'}.*.{budget}.*.json")):
+        sys.exit(f"{folder_of(cpu_name())} has no run of that task and budget; bench/showdown.py makes them")
     for task in [given.task] if given.task else list(TASKS):
-        budget = "*" if given.budget is None else f"{given.budget:g}"
         results = sorted(folder_of(cpu_name()).glob(f"{task}.*.{budget}.*.json"))
         models = {
             f"{result.stem}/{name}": file
