@@ -56,11 +56,16 @@ def main() -> None:
     asked.add_argument("--budget", type=float, help="only the runs of this budget")
     asked.add_argument("--work", type=Path, default=Path("/tmp/showdown"))
     given = asked.parse_args()
-    budget = "*" if given.budget is None else f"{given.budget:g}"
-    if not list(folder_of(cpu_name()).glob(f"{given.task or '*'}.*.{budget}.*.json")):
-        sys.exit(f"{folder_of(cpu_name())} has no run of that task and budget; bench/showdown.py makes them")
+    folder = folder_of(cpu_name())
+    budgets = dict[Path, float]()
+    for file in sorted(folder.glob(f"{given.task or '*'}.*.json")):
+        budget = json.loads(file.read_text(encoding="utf-8"))["budget_cpu_s"]
+        if given.budget in (None, budget):
+            budgets[file] = budget
+    if not budgets:
+        sys.exit(f"{folder} has no run of that task and budget; bench/showdown.py makes them")
     for task in [given.task] if given.task else list(TASKS):
-        results = sorted(folder_of(cpu_name()).glob(f"{task}.*.{budget}.*.json"))
+        results = [file for file in budgets if file.name.startswith(f"{task}.")]
         models = {
             f"{result.stem}/{name}": file
             for result in results
@@ -73,7 +78,7 @@ def main() -> None:
                 if (value := found.get(f"{result.stem}/{row['model']}")) is not None:
                     row["host_ms"] = value
             result.write_text(json.dumps(run) + "\n", encoding="utf-8")
-        for budget in sorted({json.loads(r.read_text(encoding="utf-8"))["budget_cpu_s"] for r in results}):
+        for budget in sorted({budgets[result] for result in results}):
             show(task, budget, cpu_name())
 
 
